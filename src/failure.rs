@@ -1,0 +1,278 @@
+//! The one shape of a failure: a stable code, and what a person needs to mend it.
+//!
+//! Every layer returns [`Failure`]; `docs/decisions/0001-one-failure.md` says why there is no error enum per layer.
+
+use std::fmt;
+
+/// The exit codes of `outpost`; `docs/EXIT-CODES.md` explains them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// The work was done.
+    Done = 0,
+    /// The work failed or was interrupted.
+    Failed = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// The feature is switched off.
+    GateOff = 3,
+    /// A configuration file, or a name that it should hold.
+    Config = 4,
+    /// SSH: unreachable, refused, host key, lost.
+    Ssh = 5,
+    /// The remote is not ready: no codex, too old, the server will not start, no such folder.
+    Remote = 6,
+    /// A person pressed Ctrl-C before there was a turn to interrupt.
+    Interrupted = 130,
+}
+
+/// Who can mend a failure; the reconnect policy goes by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Trying again later may help.
+    Wait,
+    /// Only a person can mend it; trying again is rude and may lock them out.
+    Person,
+}
+
+macro_rules! codes {
+    ($($(#[doc = $meaning:literal])+ $name:ident = $text:literal, $exit:ident, $remedy:ident;)+) => {
+        /// A stable code for each cause; `docs/FAILURES.md` lists them, a test holds it to this list.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code { $($(#[doc = $meaning])+ $name,)+ }
+
+        impl Code {
+            /// All codes, in the order of the phases.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The code as it stands in `--json` and in brackets behind an error.
+            #[must_use]
+            pub fn as_str(self) -> &'static str { match self { $(Self::$name => $text,)+ } }
+
+            /// What it means, in a sentence.
+            #[must_use]
+            pub fn meaning(self) -> &'static str { match self { $(Self::$name => concat!($($meaning),+).trim_ascii(),)+ } }
+
+            /// The exit code of a command that ends with it.
+            #[must_use]
+            pub fn exit(self) -> Exit { match self { $(Self::$name => Exit::$exit,)+ } }
+
+            /// Who can mend it.
+            #[must_use]
+            pub fn remedy(self) -> Remedy { match self { $(Self::$name => Remedy::$remedy,)+ } }
+        }
+    };
+}
+
+codes! {
+    /// The command line makes no sense.
+    Usage = "usage", Usage, Person;
+    /// `[features] remote_connections` is not true in config.toml.
+    GateOff = "gate-off", GateOff, Person;
+    /// Codex's config.toml cannot be read or parsed.
+    ConfigBroken = "config-broken", Config, Person;
+    /// One of Outpost's own files (hosts.toml, projects.toml) cannot be read, parsed or written.
+    SettingsBroken = "settings-broken", Config, Person;
+    /// The ssh configuration cannot be read.
+    SshConfigUnreadable = "ssh-config-unreadable", Config, Person;
+    /// No `Host` line of the ssh configuration names this host.
+    HostUnknown = "host-unknown", Config, Person;
+    /// A host that was switched off with `hosts disable`.
+    HostDisabled = "host-disabled", Config, Person;
+    /// `ssh -G` refused the configuration for this host.
+    ResolveRefused = "resolve-refused", Config, Person;
+    /// `ssh -G` did not answer in time (a `Match exec` or a DNS look-up).
+    ResolveTimeout = "resolve-timeout", Config, Person;
+    /// No `ssh` is installed and the configuration uses what Outpost cannot evaluate alone.
+    ResolveUnsupported = "resolve-unsupported", Config, Person;
+    /// The configuration asks for something only the system `ssh` can do.
+    KeywordUnsupported = "keyword-unsupported", Config, Person;
+    /// No project or thread goes by this name.
+    NameUnknown = "name-unknown", Config, Person;
+
+    /// The host name has no address.
+    NameNotFound = "ssh-name-not-found", Ssh, Wait;
+    /// No connection to the address: refused, no route, reset.
+    Unreachable = "ssh-unreachable", Ssh, Wait;
+    /// The host did not answer within ConnectTimeout.
+    ConnectTimeout = "ssh-timeout", Ssh, Wait;
+    /// The ProxyCommand ended or could not be started.
+    ProxyCommand = "ssh-proxy-command", Ssh, Wait;
+    /// A jump host would not open the way to the next one.
+    JumpRefused = "ssh-jump-refused", Ssh, Wait;
+    /// What answered is not an SSH server, or it broke the protocol.
+    NotSsh = "ssh-protocol", Ssh, Wait;
+    /// Client and server have no algorithm in common.
+    NoCommonAlgorithm = "ssh-no-common-algorithm", Ssh, Person;
+    /// The host key is not known and nobody accepted it.
+    HostKeyUnknown = "host-key-unknown", Ssh, Person;
+    /// The host key is not the one that known_hosts has: possibly somebody in between.
+    HostKeyChanged = "host-key-changed", Ssh, Person;
+    /// The host key, or the authority that signed it, is revoked.
+    HostKeyRevoked = "host-key-revoked", Ssh, Person;
+    /// The host certificate is expired, for another name, or badly signed.
+    HostCertificate = "host-certificate", Ssh, Person;
+    /// A file of known or revoked host keys cannot be read.
+    HostKeyFiles = "host-key-files", Ssh, Person;
+    /// The server refused every way to log in that we had.
+    AuthRefused = "auth-refused", Ssh, Person;
+    /// Logging in needs an answer from a person and there is nobody to ask.
+    AuthNeedsPerson = "auth-needs-person", Ssh, Person;
+    /// A person gave no answer to a question.
+    AuthCancelled = "auth-cancelled", Ssh, Person;
+    /// The server cut the connection while we logged in (too many tries, a penalty, MaxStartups).
+    AuthCut = "auth-cut", Ssh, Wait;
+    /// The server opened no further channel (MaxSessions, a forbidden forward).
+    ChannelRefused = "ssh-channel-refused", Ssh, Person;
+    /// The system `ssh` used as the carrier failed.
+    CarrierFailed = "ssh-carrier", Ssh, Wait;
+    /// The link was lost.
+    LinkLost = "link-lost", Ssh, Wait;
+    /// The alias now leads to another machine, user or CODEX_HOME.
+    OtherMachine = "other-machine", Ssh, Person;
+
+    /// The login shell ended without running our script.
+    ShellSilent = "shell-silent", Remote, Person;
+    /// The login shell took longer than the limit.
+    ShellTimeout = "shell-timeout", Remote, Wait;
+    /// The account may not run commands: nologin or a vendor's shell.
+    ShellRestricted = "shell-restricted", Remote, Person;
+    /// The account is for file transfer only.
+    SftpOnly = "sftp-only", Remote, Person;
+    /// A start-up file replaces the shell with another program.
+    ShellReplaced = "shell-replaced", Remote, Person;
+    /// The host runs Windows natively.
+    WindowsHost = "windows-host", Remote, Person;
+    /// The remote's answer to our script cannot be read.
+    FactsBroken = "facts-broken", Remote, Person;
+    /// No `codex` on the login PATH.
+    CodexMissing = "codex-missing", Remote, Person;
+    /// `codex` is a Node.js program and there is no `node` where it runs.
+    CodexNoNode = "codex-no-node", Remote, Person;
+    /// `codex` could not be run.
+    CodexBroken = "codex-broken", Remote, Person;
+    /// The `codex` is older than what can be used.
+    CodexTooOld = "codex-too-old", Remote, Person;
+    /// The remote Codex is not signed in.
+    NotSignedIn = "not-signed-in", Remote, Person;
+    /// The app-server ended while starting.
+    ServerDied = "server-died", Remote, Person;
+    /// The app-server did not answer in time.
+    ServerSilent = "server-silent", Remote, Wait;
+    /// The path of the socket is longer than the system allows.
+    SocketPathLong = "socket-path-long", Remote, Person;
+    /// The socket, or the folder it is in, belongs to somebody else or is open to others.
+    SocketForeign = "socket-foreign", Remote, Person;
+    /// The server behind the socket runs on another host that shares this home.
+    ServerElsewhere = "server-elsewhere", Remote, Person;
+    /// CODEX_HOME is on a file system on which Codex's databases do not work.
+    NetworkHome = "network-home", Remote, Person;
+    /// The host ends what a session leaves behind, and our server with it.
+    ServerReaped = "server-reaped", Remote, Wait;
+    /// Another process on the remote writes to this thread.
+    ActiveWriter = "active-writer", Remote, Person;
+    /// The app-server refused a request.
+    ServerRefused = "server-refused", Remote, Person;
+    /// The app-server broke its protocol.
+    ServerProtocol = "server-protocol", Remote, Person;
+    /// A message would be larger than the 16 MiB that the server takes.
+    MessageTooLarge = "message-too-large", Remote, Person;
+    /// The folder does not exist on the remote.
+    FolderMissing = "folder-missing", Remote, Person;
+    /// The path on the remote is not a directory.
+    FolderNotDirectory = "folder-not-a-directory", Remote, Person;
+    /// The folder on the remote cannot be read.
+    FolderUnreadable = "folder-unreadable", Remote, Person;
+
+    /// The turn failed.
+    TurnFailed = "turn-failed", Failed, Person;
+    /// The turn was interrupted.
+    TurnInterrupted = "turn-interrupted", Failed, Person;
+    /// Whether a request was carried out is not known.
+    NotKnown = "not-known", Failed, Person;
+    /// This machine refused something: a file, a pipe, memory.
+    LocalIo = "local-io", Failed, Person;
+    /// A person pressed Ctrl-C.
+    Interrupted = "interrupted", Interrupted, Person;
+}
+
+/// What went wrong, where, what was tried, what came back, and what to do now.
+///
+/// `said` and `tried` may hold text of the remote as it came: whoever prints them neutralises it first
+/// (see [`crate::cli::plain`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The stable code.
+    pub code: Code,
+    /// The host, or the hop of a jump chain, that it happened at.
+    pub host: Option<String>,
+    /// What was tried, in a few words or as the command line ("connect to 10.0.0.7 port 22").
+    pub tried: String,
+    /// What came back, in the words of whoever said it; empty when nothing came.
+    pub said: String,
+    /// What to do now; empty only where nothing can be done.
+    pub hint: String,
+}
+
+impl Failure {
+    /// A failure with nothing but what was tried.
+    pub fn new(code: Code, tried: impl Into<String>) -> Self {
+        Self { code, host: None, tried: tried.into(), said: String::new(), hint: String::new() }
+    }
+
+    /// With the words that came back.
+    #[must_use]
+    pub fn said(mut self, said: impl fmt::Display) -> Self {
+        self.said = said.to_string();
+        self
+    }
+
+    /// With what to do now.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// With the host, unless a deeper layer has already named the hop.
+    #[must_use]
+    pub fn at(mut self, host: impl fmt::Display) -> Self {
+        self.host.get_or_insert_with(|| host.to_string());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(host) = &self.host {
+            write!(f, "{host}: ")?;
+        }
+        f.write_str(&self.tried)?;
+        if !self.said.is_empty() {
+            write!(f, ": {}", self.said)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_words() {
+        let mut seen = std::collections::HashSet::new();
+        for code in Code::ALL {
+            assert!(seen.insert(code.as_str()), "{} twice", code.as_str());
+            assert!(code.as_str().chars().all(|c| c.is_ascii_lowercase() || c == '-'));
+            assert!(code.meaning().ends_with('.'));
+        }
+    }
+
+    #[test]
+    fn a_hop_keeps_its_name() {
+        let failure = Failure::new(Code::Unreachable, "connect").at("jump").at("devbox");
+        assert_eq!(failure.to_string(), "jump: connect");
+    }
+}

@@ -1,0 +1,3 @@
+//! What the ssh configuration says: the hosts it names, and what each resolves to.
+
+pub mod target;

@@ -1,0 +1,74 @@
+//! What OpenSSH resolves an alias to: the lines of `ssh -G`, with the values that differ from OpenSSH's defaults known.
+
+use std::collections::HashMap;
+
+use crate::name::Alias;
+
+/// A resolved host. Keywords are lower-case as `ssh -G` prints them; a keyword that stands on several lines has several values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The alias it was resolved from.
+    pub alias: Alias,
+    values: HashMap<String, Vec<String>>,
+    defaults: HashMap<String, Vec<String>>,
+}
+
+impl Target {
+    /// From what `ssh -G ALIAS` printed and what `ssh -F /dev/null -G ALIAS` printed.
+    #[must_use]
+    pub fn from_ssh_g(alias: Alias, printed: &str, defaults: &str) -> Self {
+        Self { alias, values: lines(printed), defaults: lines(defaults) }
+    }
+
+    /// The first value of a keyword.
+    #[must_use]
+    pub fn first(&self, keyword: &str) -> Option<&str> {
+        self.all(keyword).first().map(String::as_str)
+    }
+
+    /// All values of a keyword, one for each line.
+    #[must_use]
+    pub fn all(&self, keyword: &str) -> &[String] {
+        self.values.get(keyword).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the person's files leave the keyword at OpenSSH's own default.
+    #[must_use]
+    pub fn is_default(&self, keyword: &str) -> bool {
+        self.values.get(keyword) == self.defaults.get(keyword)
+    }
+
+    /// The name to connect to.
+    #[must_use]
+    pub fn host_name(&self) -> &str {
+        self.first("hostname").unwrap_or(self.alias.as_str())
+    }
+
+    /// The port; 22 when nothing is said.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.first("port").and_then(|p| p.parse().ok()).unwrap_or(22)
+    }
+
+    /// The user to log in as.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        self.first("user").unwrap_or_default()
+    }
+
+    /// All keywords that are set.
+    pub fn keywords(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+}
+
+fn lines(printed: &str) -> HashMap<String, Vec<String>> {
+    let mut values: HashMap<String, Vec<String>> = HashMap::new();
+    for line in printed.lines() {
+        let (keyword, value) = line.split_once(' ').unwrap_or((line, ""));
+        if !keyword.is_empty() {
+            values.entry(keyword.to_ascii_lowercase()).or_default().push(value.to_owned());
+        }
+    }
+    values
+}

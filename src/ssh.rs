@@ -1,0 +1,17 @@
+//! One authenticated SSH connection: the only place that names russh's client.
+//!
+//! What leaves it are plain byte streams and [`crate::failure::Failure`]s.
+
+pub mod ask;
+pub mod exec;
+pub mod session;
+pub mod system;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// Both halves of a byte stream.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// A byte stream from somewhere: a socket, a child, a channel.
+pub type ByteStream = Box<dyn Duplex>;

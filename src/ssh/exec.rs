@@ -1,0 +1,67 @@
+//! A command running on the remote, whatever carries it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::sync::oneshot;
+
+/// How a remote command ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// With this code.
+    Code(u32),
+    /// By this signal ("TERM").
+    Signal(String),
+    /// The channel or the link went before the server said how.
+    Unknown,
+}
+
+/// How much of a command's standard error is kept, in bytes: the last of it, for the error message.
+pub const STDERR_TAIL: usize = 64 * 1024;
+
+/// The last bytes of a stream, shared with the task that fills it.
+#[derive(Debug, Clone, Default)]
+pub struct Tail(Arc<Mutex<Vec<u8>>>);
+
+impl Tail {
+    /// Adds bytes; beyond [`STDERR_TAIL`] the oldest go.
+    pub fn push(&self, bytes: &[u8]) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend_from_slice(bytes);
+        let over = kept.len().saturating_sub(STDERR_TAIL);
+        kept.drain(..over);
+    }
+
+    /// What is kept, as text; raw remote text, to be neutralised before it is shown.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+
+    /// Fills the tail from a stream until its end.
+    pub async fn fill(self, mut from: impl AsyncRead + Unpin) {
+        let mut buffer = [0_u8; 4096];
+        while let Ok(n @ 1..) = from.read(&mut buffer).await {
+            self.push(buffer.get(..n).unwrap_or_default());
+        }
+    }
+}
+
+/// A command running on the remote. Dropping it closes its channel.
+pub struct Exec {
+    /// Its standard input; shutting it down sends the end of file.
+    pub stdin: Box<dyn AsyncWrite + Send + Unpin>,
+    /// Its standard output.
+    pub stdout: Box<dyn AsyncRead + Send + Unpin>,
+    /// The end of its standard error.
+    pub stderr: Tail,
+    /// How it ended; the sender gone means [`ExitStatus::Unknown`].
+    pub status: oneshot::Receiver<ExitStatus>,
+}
+
+impl Exec {
+    /// Waits for the end.
+    pub async fn wait(self) -> ExitStatus {
+        self.status.await.unwrap_or(ExitStatus::Unknown)
+    }
+}
