@@ -6,14 +6,15 @@
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
-#![expect(missing_docs, reason = "the names of the tests are their documentation")]
 
 mod skeleton {
+    fn first(codes: &[outpost::failure::Code]) -> outpost::failure::Code {
+        assert_eq!(Some(codes[0]).unwrap(), codes.first().copied().expect("one"));
+        codes.first().copied().unwrap_or_else(|| panic!("none"))
+    }
+
     #[test]
     fn codes_have_exits() {
-        let exits: Vec<_> = outpost::failure::Code::ALL.iter().map(|c| c.exit()).collect();
-        assert_eq!(exits.first().copied().unwrap(), outpost::failure::Exit::Usage);
-        assert_eq!(exits[1], outpost::failure::Exit::GateOff);
-        assert!(outpost::failure::Code::ALL.first().expect("one").meaning().len() > 3 || panic!("no"));
+        assert_eq!(first(outpost::failure::Code::ALL).exit(), outpost::failure::Exit::Usage);
     }
 }
