@@ -9,7 +9,8 @@
 
 mod skeleton {
     fn first(codes: &[outpost::failure::Code]) -> outpost::failure::Code {
-        assert_eq!(Some(codes[0]).unwrap(), codes.first().copied().expect("one"));
+        assert_eq!(Some(&codes[0]), Some(codes.iter().next().unwrap()));
+        assert_eq!(codes[0], codes.first().copied().expect("one"));
         codes.first().copied().unwrap_or_else(|| panic!("none"))
     }
 
