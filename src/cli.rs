@@ -1,1 +1,55 @@
-//! (being written)
+//! The command line: one file per command; its doc comment is its help.
+
+pub mod completions;
+pub mod plain;
+pub mod report;
+pub mod screen;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::{Exit, Failure};
+use crate::paths::Local;
+use crate::ssh::ask::Ask;
+use screen::Screen;
+
+/// Run Codex threads in folders of the machines you reach over SSH.
+#[derive(Debug, Parser)]
+#[command(name = "outpost", version, max_term_width = 100, arg_required_else_help = true, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Read this ssh configuration instead of yours and the system's, as `ssh -F` does.
+    #[arg(short = 'F', value_name = "FILE", global = true, env = "OUTPOST_SSH_CONFIG")]
+    pub ssh_config: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `outpost` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print completions for a shell.
+    Completions(completions::Completions),
+}
+
+/// What a command works with.
+pub struct Context {
+    /// This machine.
+    pub local: Local,
+    /// Where answers and notes go.
+    pub screen: Screen,
+    /// Who answers questions.
+    pub ask: Arc<dyn Ask>,
+}
+
+/// Runs one command.
+///
+/// # Errors
+/// What the command says; `main` prints it with [`report::failure`] and exits with its code.
+pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Completions(command) => command.run(context),
+    }
+}

@@ -1,3 +1,41 @@
 //! The process: reads the environment once, runs the command, maps a failure to an exit code.
 
-fn main() {}
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use outpost::cli::{self, Cli, Context, report, screen::Screen};
+use outpost::failure::{Code, Exit, Failure};
+use outpost::paths::Local;
+use outpost::ssh::ask::NobodyToAsk;
+
+fn main() -> ExitCode {
+    let args = Cli::parse();
+    let screen = Screen::of_process();
+    let result = start(args, &screen);
+    ExitCode::from(report::exit(&screen, result) as u8)
+}
+
+fn start(args: Cli, screen: &Screen) -> Result<Exit, Failure> {
+    let local = local(args.ssh_config)?;
+    let context = Context { local, screen: screen.clone(), ask: Arc::new(NobodyToAsk) };
+    let runtime = tokio::runtime::Runtime::new().map_err(|e| Failure::new(Code::LocalIo, "start the runtime").said(e))?;
+    let result = runtime.block_on(cli::run(args.command, &context));
+    // A prompt that is still being read must not keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+/// Reads this machine: the account from the password database, the rest from the environment.
+fn local(ssh_config: Option<PathBuf>) -> Result<Local, Failure> {
+    let vars: std::collections::HashMap<_, _> = std::env::vars_os().collect();
+    let fail = |said: String| Failure::new(Code::LocalIo, "read the account from the password database").said(said);
+    let account = nix::unistd::User::from_uid(nix::unistd::getuid())
+        .map_err(|e| fail(e.to_string()))?
+        .ok_or_else(|| fail(format!("there is no entry for uid {}", nix::unistd::getuid())))?;
+    let set = |name: &str| vars.get(std::ffi::OsStr::new(name)).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let codex_home = set("CODEX_HOME").unwrap_or_else(|| set("HOME").unwrap_or_else(|| account.dir.clone()).join(".codex"));
+    let codex_home = std::path::absolute(codex_home).map_err(|e| fail(e.to_string()))?;
+    Ok(Local { home: account.dir, user: account.name, codex_home, ssh_config, vars })
+}

@@ -1,0 +1,98 @@
+//! Where a command's words go: the answer to standard output, everything for people to standard error.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+
+use super::plain;
+use crate::failure::{Code, Failure};
+
+/// A place to write to, shared.
+type Sink = Arc<Mutex<dyn Write + Send>>;
+
+/// What was written to a stream that is kept in memory.
+pub type Written = Arc<Mutex<Vec<u8>>>;
+
+/// The two streams of a command. Clones write to the same places.
+#[derive(Clone)]
+pub struct Screen {
+    out: Sink,
+    err: Sink,
+    /// Whether standard output is a terminal.
+    pub out_is_terminal: bool,
+    /// Whether a person sits at both standard input and standard error.
+    pub interactive: bool,
+    /// Whether to colour what goes to standard output.
+    pub colour: bool,
+}
+
+impl Screen {
+    /// The process's own streams; colours as `NO_COLOR`, `CLICOLOR_FORCE` and the terminal say.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self {
+            out: Arc::new(Mutex::new(io::stdout())),
+            err: Arc::new(Mutex::new(io::stderr())),
+            out_is_terminal: io::stdout().is_terminal(),
+            interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),
+            colour: anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never,
+        }
+    }
+
+    /// Streams that are kept in memory: standard output, then standard error.
+    #[must_use]
+    pub fn captured() -> (Self, Written, Written) {
+        let (out, err) = (Written::default(), Written::default());
+        let screen = Self { out: out.clone(), err: err.clone(), out_is_terminal: false, interactive: false, colour: false };
+        (screen, out, err)
+    }
+
+    /// Writes a piece of the answer as it is and flushes it. The text must already be harmless (see [`plain`]).
+    ///
+    /// # Errors
+    /// [`Code::LocalIo`] when it cannot be written; `main` counts a broken pipe as success.
+    pub fn answer(&self, text: &str) -> Result<(), Failure> {
+        put(&self.out, text).map_err(|e| broken(&e))
+    }
+
+    /// Writes a line of the answer.
+    ///
+    /// # Errors
+    /// As [`Self::answer`].
+    pub fn line(&self, text: &str) -> Result<(), Failure> {
+        self.answer(&format!("{text}\n"))
+    }
+
+    /// Writes a value as one line of JSON.
+    ///
+    /// # Errors
+    /// As [`Self::answer`].
+    pub fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
+        self.line(&plain::json(value))
+    }
+
+    /// Tells people something; that nobody reads it is no failure.
+    pub fn note(&self, text: &str) {
+        drop(put(&self.err, &format!("{text}\n")));
+    }
+
+    /// Writes to standard error without a line's end.
+    pub fn note_piece(&self, text: &str) {
+        drop(put(&self.err, text));
+    }
+}
+
+fn put(sink: &Sink, text: &str) -> io::Result<()> {
+    let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
+    sink.write_all(text.as_bytes())?;
+    sink.flush()
+}
+
+/// What [`Failure::said`] holds when the reader of our output went away.
+pub const BROKEN_PIPE: &str = "the reader went away";
+
+fn broken(error: &io::Error) -> Failure {
+    let failure = Failure::new(Code::LocalIo, "write to standard output");
+    if error.kind() == io::ErrorKind::BrokenPipe { failure.said(BROKEN_PIPE) } else { failure.said(error) }
+}
