@@ -1,0 +1,180 @@
+//! The steps of one host as `check` shows them: recorded while they happen, then shown or written as JSON.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::cli::plain;
+use crate::failure::Failure;
+use crate::name::Alias;
+use crate::step::{Progress, Step, Watch};
+
+/// One step, as it stands in `check --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// Which.
+    pub step: Step,
+    /// Whether it succeeded.
+    pub ok: bool,
+    /// What was found, or what was tried and what came back.
+    pub detail: String,
+    /// What to do now; empty when nothing is to be done.
+    pub hint: String,
+    /// How long it took, in milliseconds.
+    pub ms: u64,
+    /// The stable code of what went wrong, or null.
+    pub code: Option<&'static str>,
+    /// What a person should know though the step succeeded.
+    pub warnings: Vec<Warning>,
+}
+
+/// A warning of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// What is the matter.
+    pub text: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// One host, as it stands in `check --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The alias, as it was given.
+    pub host: String,
+    /// Whether a thread could be run there now.
+    pub ready: bool,
+    /// The steps in the order they were taken; the first that failed is the last.
+    pub steps: Vec<Row>,
+}
+
+/// Records what happens to one host.
+#[derive(Default)]
+pub struct Recorder(Mutex<Recording>);
+
+#[derive(Default)]
+struct Recording {
+    rows: Vec<Row>,
+    warnings: Vec<(Step, Warning)>,
+    running: Option<(Step, Instant)>,
+}
+
+impl Watch for Recorder {
+    fn progress(&self, progress: Progress) {
+        let mut at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match progress {
+            Progress::Began(step) => at.running = Some((step, Instant::now())),
+            Progress::Done { step, detail, took } => {
+                at.running = None;
+                at.rows.push(row(step, true, detail, took));
+            }
+            Progress::Warning { step, text, hint } => at.warnings.push((step, Warning { text, hint })),
+        }
+    }
+}
+
+fn row(step: Step, ok: bool, detail: String, took: Duration) -> Row {
+    let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    Row { step, ok, detail, hint: String::new(), ms, code: None, warnings: Vec::new() }
+}
+
+impl Recorder {
+    /// The report, once the bring-up has ended; a failure belongs to the step that was running.
+    #[must_use]
+    pub fn report(&self, alias: &Alias, result: Result<(), Failure>) -> Report {
+        let mut at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut steps = std::mem::take(&mut at.rows);
+        let ready = result.is_ok();
+        if let Err(failure) = result {
+            let (step, began) = at.running.take().unwrap_or((Step::Resolved, Instant::now()));
+            let detail = failure.to_string();
+            let detail = detail.strip_prefix(&format!("{alias}: ")).map_or(detail.clone(), str::to_owned);
+            let failed = row(step, false, detail, began.elapsed());
+            steps.push(Row { hint: failure.hint, code: Some(failure.code.as_str()), ..failed });
+        }
+        for (step, warning) in at.warnings.drain(..) {
+            if let Some(row) = steps.iter_mut().find(|row| row.step == step) {
+                row.warnings.push(warning);
+            }
+        }
+        Report { host: alias.to_string(), ready, steps }
+    }
+}
+
+impl Report {
+    /// The lines for people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = format!("{}: {}\n", plain::line(&self.host), if self.ready { "ready" } else { "not ready" });
+        for row in &self.steps {
+            let mark = if row.ok { '✓' } else { '✗' };
+            let mut detail = plain::text(row.detail.trim_end());
+            if let Some(code) = row.code {
+                detail.push_str(&format!("  [{code}]"));
+            }
+            let mut lines = detail.lines();
+            let first = lines.next().unwrap_or_default();
+            text.push_str(&format!("  {mark} {:<12} {:>6} ms  {first}\n", row.step.as_str(), row.ms));
+            lines.for_each(|line| text.push_str(&format!("{:28}{line}\n", "")));
+            for warning in &row.warnings {
+                more(&mut text, "note:", &warning.text);
+                more(&mut text, "try: ", &warning.hint);
+            }
+            more(&mut text, "try: ", &row.hint);
+        }
+        text
+    }
+}
+
+fn more(text: &mut String, label: &str, content: &str) {
+    for (number, line) in plain::text(content.trim_end()).lines().enumerate() {
+        let label = if number == 0 { label } else { "     " };
+        text.push_str(&format!("{:28}{label} {line}\n", ""));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Code;
+
+    fn done(recorder: &Recorder, step: Step, detail: &str) {
+        recorder.progress(Progress::Began(step));
+        recorder.progress(Progress::Done { step, detail: detail.into(), took: Duration::from_millis(12) });
+    }
+
+    #[test]
+    fn the_running_step_takes_the_failure() {
+        let recorder = Recorder::default();
+        done(&recorder, Step::Resolved, "me@10.0.0.7 port 22");
+        done(&recorder, Step::Connected, "10.0.0.7:22");
+        recorder.progress(Progress::Warning { step: Step::Connected, text: "slow".into(), hint: "wait".into() });
+        recorder.progress(Progress::Began(Step::HostKey));
+        let failure =
+            Failure::new(Code::HostKeyUnknown, "check the host key").said("unknown\nSHA256:x").hint("look").at("devbox");
+        let mut report = recorder.report(&"devbox".parse().expect("alias"), Err(failure));
+        report.steps.iter_mut().for_each(|row| row.ms = 12);
+        insta::assert_snapshot!(report.text(), @r"
+        devbox: not ready
+          ✓ resolved         12 ms  me@10.0.0.7 port 22
+          ✓ connected        12 ms  10.0.0.7:22
+                                    note: slow
+                                    try:  wait
+          ✗ host key         12 ms  check the host key: unknown
+                                    SHA256:x  [host-key-unknown]
+                                    try:  look
+        ");
+        insta::assert_json_snapshot!(report.steps.last(), @r#"
+        {
+          "step": "host key",
+          "ok": false,
+          "detail": "check the host key: unknown\nSHA256:x",
+          "hint": "look",
+          "ms": 12,
+          "code": "host-key-unknown",
+          "warnings": []
+        }
+        "#);
+    }
+}
