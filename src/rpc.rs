@@ -1,3 +1,9 @@
 //! JSON-RPC as the app-server speaks it: messages, requests waiting for an answer, and the task that owns a connection.
 
+pub mod lines;
 pub mod message;
+pub mod peer;
+pub mod pending;
+pub mod pulse;
+pub mod websocket;
+pub mod wire;

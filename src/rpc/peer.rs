@@ -1,0 +1,315 @@
+//! The client's end of a connection: a cloneable handle for calls, one task that sorts what comes.
+//!
+//! The connection lives as long as a [`Peer`] does. Answers are never stuck behind notifications that nobody reads yet:
+//! the task keeps a backlog of [`BACKLOG`] messages before it stops reading.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use rand::RngExt;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::message::{METHOD_NOT_FOUND, Message, OVERLOADED, RequestId, RpcError};
+use super::pending::{CallError, Pending};
+use super::wire::{DEPTH, Ended, Wire};
+use crate::failure::Failure;
+
+/// Messages kept for a front end that is busy, before the connection is no longer read.
+pub const BACKLOG: usize = 16 * 1024;
+/// How often a read is tried against a server that says it is overloaded: with the pauses below, about 13 s in all.
+const OVERLOAD_TRIES: u32 = 7;
+/// The first pause; it doubles.
+const OVERLOAD_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the server sends on its own.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Incoming {
+    /// Wants an answer by [`Peer::respond`]; what the front end does not know is answered by [`Peer::unknown`].
+    Request {
+        /// To answer with.
+        id: RequestId,
+        /// The method.
+        method: String,
+        /// Its parameters.
+        params: Value,
+    },
+    /// Wants none.
+    Notification {
+        /// The method.
+        method: String,
+        /// Its parameters.
+        params: Value,
+    },
+}
+
+/// A handle of the connection; clones share it.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    to: mpsc::Sender<Message>,
+    pending: Pending,
+    ended: Ended,
+}
+
+impl Peer {
+    /// Takes a connection over. When the receiver ends so has the connection, and [`Peer::why_ended`] says why.
+    #[must_use]
+    pub fn start(wire: Wire) -> (Self, mpsc::Receiver<Incoming>) {
+        let (sender, incoming) = mpsc::channel(DEPTH);
+        let peer = Self { to: wire.to, pending: Pending::default(), ended: wire.ended.clone() };
+        let sorter = Sorter {
+            from: wire.from,
+            ended: wire.ended,
+            to: peer.to.downgrade(),
+            pending: peer.pending.clone(),
+            incoming: Some(sender),
+            backlog: VecDeque::new(),
+        };
+        tokio::spawn(sorter.run());
+        (peer, incoming)
+    }
+
+    /// Asks and waits. Dropping the future forgets the answer; the server carries the request out all the same.
+    ///
+    /// # Errors
+    /// What the server answered, or that the connection ended.
+    pub async fn call(&self, method: &str, params: Value) -> Result<Value, CallError> {
+        let (id, waiter) = self.pending.enter()?;
+        let sent = self.to.send(Message::request(id, method, params)).await;
+        sent.map_err(|_| CallError::Ended(self.ended.why()))?;
+        waiter.await
+    }
+
+    /// As [`Peer::call`] for what only reads: tried again while the server says that it is overloaded.
+    ///
+    /// # Errors
+    /// As [`Peer::call`].
+    pub async fn read(&self, method: &str, params: Value) -> Result<Value, CallError> {
+        let mut pause = OVERLOAD_PAUSE;
+        for _ in 1..OVERLOAD_TRIES {
+            match self.call(method, params.clone()).await {
+                Err(CallError::Refused(e)) if e.code == OVERLOADED => wait(jittered(pause)).await,
+                other => return other,
+            }
+            pause *= 2;
+        }
+        self.call(method, params).await
+    }
+
+    /// Tells without wanting an answer.
+    ///
+    /// # Errors
+    /// When the connection is over.
+    pub async fn notify(&self, method: &str, params: Value) -> Result<(), CallError> {
+        self.send(Message::notification(method, params)).await
+    }
+
+    /// Answers a request of the server.
+    ///
+    /// # Errors
+    /// When the connection is over.
+    pub async fn respond(&self, id: RequestId, result: Result<Value, RpcError>) -> Result<(), CallError> {
+        self.send(Message::response(id, result)).await
+    }
+
+    /// Answers a request that this front end does not know.
+    ///
+    /// # Errors
+    /// When the connection is over.
+    pub async fn unknown(&self, id: RequestId, method: &str) -> Result<(), CallError> {
+        self.respond(id, Err(no_such(method))).await
+    }
+
+    /// Why the connection is over, once it is.
+    #[must_use]
+    pub fn why_ended(&self) -> Failure {
+        self.ended.why()
+    }
+
+    async fn send(&self, message: Message) -> Result<(), CallError> {
+        self.to.send(message).await.map_err(|_| CallError::Ended(self.ended.why()))
+    }
+}
+
+fn no_such(method: &str) -> RpcError {
+    RpcError::new(METHOD_NOT_FOUND, format!("this client does not know {method}"))
+}
+
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(rand::rng().random_range(0.75..1.25))
+}
+
+async fn wait(pause: Duration) {
+    #[expect(clippy::disallowed_methods, reason = "the server asked us to come back later; there is no event for that")]
+    tokio::time::sleep(pause).await;
+}
+
+/// The task: sorts what comes into answers and the rest.
+struct Sorter {
+    from: mpsc::Receiver<Message>,
+    ended: Ended,
+    to: mpsc::WeakSender<Message>,
+    pending: Pending,
+    /// Gone when nobody listens any more.
+    incoming: Option<mpsc::Sender<Incoming>>,
+    backlog: VecDeque<Incoming>,
+}
+
+enum Event {
+    Came(Option<Message>),
+    Room(bool),
+}
+
+impl Sorter {
+    async fn run(mut self) {
+        loop {
+            match self.next().await {
+                Event::Came(Some(message)) => self.sort(message).await,
+                Event::Came(None) => break,
+                Event::Room(listening) => self.hand_on(listening),
+            }
+        }
+        self.pending.end(&self.ended.why());
+        // What came before the end is still theirs; whoever stops listening ends this too.
+        while let (Some(sender), Some(next)) = (&self.incoming, self.backlog.pop_front()) {
+            if sender.send(next).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Event {
+        let (room, waiting) = (self.backlog.len() < BACKLOG, !self.backlog.is_empty());
+        tokio::select! {
+            message = self.from.recv(), if room => Event::Came(message),
+            free = reserve(self.incoming.as_ref()), if waiting => Event::Room(free),
+        }
+    }
+
+    async fn sort(&mut self, message: Message) {
+        match message {
+            Message::Response { id, result } => self.pending.answer(&id, result),
+            Message::Notification { method, params } => self.keep(Incoming::Notification { method, params }),
+            Message::Request { id, method, .. } if self.incoming.is_none() => {
+                // Nobody will ever answer it, and the server waits.
+                if let Some(to) = self.to.upgrade() {
+                    drop(to.send(Message::response(id, Err(no_such(&method)))).await);
+                }
+            }
+            Message::Request { id, method, params } => self.keep(Incoming::Request { id, method, params }),
+        }
+    }
+
+    fn keep(&mut self, incoming: Incoming) {
+        if self.incoming.is_some() {
+            self.backlog.push_back(incoming);
+        }
+    }
+
+    fn hand_on(&mut self, listening: bool) {
+        let Some(sender) = self.incoming.as_ref().filter(|_| listening) else {
+            self.incoming = None;
+            self.backlog.clear();
+            return;
+        };
+        while let Some(next) = self.backlog.pop_front() {
+            if let Err(mpsc::error::TrySendError::Full(next)) = sender.try_send(next) {
+                self.backlog.push_front(next);
+                return;
+            }
+        }
+    }
+}
+
+/// Waits for room; false when nobody listens any more.
+async fn reserve(sender: Option<&mpsc::Sender<Incoming>>) -> bool {
+    match sender {
+        Some(sender) => sender.reserve().await.is_ok(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Code;
+    use serde_json::json;
+
+    async fn asked(far: &mut Wire) -> (RequestId, String) {
+        match far.from.recv().await {
+            Some(Message::Request { id, method, .. }) => (id, method),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn calls_are_answered_while_nobody_reads_the_notifications() {
+        let (near, mut far) = Wire::pair();
+        let (peer, mut incoming) = Peer::start(near);
+        let call = tokio::spawn(async move { peer.call("thread/list", json!({})).await });
+        let (id, method) = asked(&mut far).await;
+        for n in 0..2_000 {
+            far.to.send(Message::notification("item/agentMessage/delta", json!(n))).await.expect("open");
+        }
+        far.to.send(Message::response(id, Ok(json!(method)))).await.expect("open");
+        assert_eq!(call.await.expect("ends"), Ok(json!("thread/list")));
+        drop(far);
+        for n in 0..2_000 {
+            let Some(Incoming::Notification { params, .. }) = incoming.recv().await else { panic!("lost {n}") };
+            assert_eq!(params, json!(n));
+        }
+        assert_eq!(incoming.recv().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_overloaded_server_is_asked_again_for_what_only_reads() {
+        let (near, mut far) = Wire::pair();
+        let (peer, _incoming) = Peer::start(near);
+        let server = tokio::spawn(async move {
+            let mut asks = 0;
+            while let Some(Message::Request { id, .. }) = far.from.recv().await {
+                asks += 1;
+                let answer = if asks < 4 { Err(RpcError::new(OVERLOADED, "later")) } else { Ok(json!(asks)) };
+                far.to.send(Message::response(id, answer)).await.expect("open");
+            }
+        });
+        let refused = peer.call("turn/start", json!({})).await;
+        assert!(matches!(refused, Err(CallError::Refused(e)) if e.code == OVERLOADED));
+        assert_eq!(peer.read("thread/list", json!({})).await, Ok(json!(4)));
+        drop(peer);
+        server.await.expect("the connection closed with its last handle");
+    }
+
+    #[tokio::test]
+    async fn the_end_answers_everybody_and_says_why() {
+        let (near, far) = Wire::pair();
+        let (peer, mut incoming) = Peer::start(near);
+        let call = tokio::spawn({
+            let peer = peer.clone();
+            async move { peer.call("x", Value::Null).await }
+        });
+        tokio::task::yield_now().await;
+        far.ended.because(Failure::new(Code::ServerProtocol, "read"));
+        drop(far);
+        assert!(matches!(call.await.expect("ends"), Err(CallError::Ended(f)) if f.code == Code::ServerProtocol));
+        assert_eq!(incoming.recv().await, None);
+        assert_eq!(peer.why_ended().code, Code::ServerProtocol);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_nobody_hears_is_refused() {
+        let (near, mut far) = Wire::pair();
+        let (_peer, incoming) = Peer::start(near);
+        drop(incoming);
+        far.to.send(Message::notification("wake", Value::Null)).await.expect("open");
+        loop {
+            // The first request may still be taken for a listener that has just gone.
+            far.to.send(Message::request(RequestId::Number(1), "new/thing", Value::Null)).await.expect("open");
+            if let Ok(Message::Response { result, .. }) = far.from.try_recv() {
+                assert_eq!(result.map_err(|e| e.code), Err(METHOD_NOT_FOUND));
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}

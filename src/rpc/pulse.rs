@@ -1,0 +1,155 @@
+//! When a silent connection is probed, and when it is dead: a pure policy over byte counts and two clocks.
+//!
+//! A dead link is known within 10 s: 4 s of silence, a ping, 4 s without a byte, and two ticks. A slow one is not called
+//! dead: every byte counts, not every message, and what we have sent since the last byte came gets the time that the
+//! slowest link we reckon with needs to carry it, because the ping stands behind it in the queue.
+
+use std::time::Duration;
+
+/// How often the policy wants to be asked.
+pub const TICK: Duration = Duration::from_millis(500);
+/// Silence that draws a ping.
+const SILENCE: Duration = Duration::from_secs(4);
+/// How long the first byte after a ping may take.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// The same after the machine slept: the link is most likely gone, and a person waits.
+const PATIENCE_WOKEN: Duration = Duration::from_secs(3);
+/// The slowest link we reckon with, in bytes per second.
+const SLOWEST: u64 = 32 * 1024;
+/// How far the wall clock must run ahead of the monotonic one, which stands still in sleep, to mean that we slept.
+const JUMP: Duration = Duration::from_secs(5);
+
+/// What was seen at one tick.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen {
+    /// The monotonic clock.
+    pub now: Duration,
+    /// The wall clock.
+    pub wall: Duration,
+    /// Bytes read so far. Reading that we held up ourselves must count as progress here.
+    pub read: u64,
+    /// Bytes handed to the transport so far.
+    pub written: u64,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing.
+    Fine,
+    /// Send a ping.
+    Ping,
+    /// Give the connection up.
+    Dead,
+}
+
+/// Notices sleep of the machine: the wall clock runs on, the monotonic one does not.
+#[derive(Debug)]
+pub struct Sleep {
+    ahead: Duration,
+}
+
+impl Sleep {
+    /// Begins to watch.
+    #[must_use]
+    pub fn new(now: Duration, wall: Duration) -> Self {
+        Self { ahead: wall.saturating_sub(now) }
+    }
+
+    /// Whether the machine slept since the last call. A wall clock that was set forward looks the same and costs a probe.
+    pub fn woke(&mut self, now: Duration, wall: Duration) -> bool {
+        let ahead = wall.saturating_sub(now);
+        let woke = ahead > self.ahead.saturating_add(JUMP);
+        self.ahead = ahead;
+        woke
+    }
+}
+
+/// The policy's state for one connection.
+#[derive(Debug)]
+pub struct Pulse {
+    sleep: Sleep,
+    read: u64,
+    heard: Duration,
+    written_then: u64,
+    asked: Option<(Duration, Duration)>,
+}
+
+impl Pulse {
+    /// A connection that is alive now.
+    #[must_use]
+    pub fn new(seen: Seen) -> Self {
+        let sleep = Sleep::new(seen.now, seen.wall);
+        Self { sleep, read: seen.read, heard: seen.now, written_then: seen.written, asked: None }
+    }
+
+    /// Judges the connection; to be called each [`TICK`].
+    pub fn tick(&mut self, seen: Seen) -> Verdict {
+        let woke = self.sleep.woke(seen.now, seen.wall);
+        if seen.read != self.read {
+            (self.read, self.heard, self.written_then, self.asked) = (seen.read, seen.now, seen.written, None);
+        }
+        if woke {
+            self.asked = Some((seen.now, PATIENCE_WOKEN));
+            return Verdict::Ping;
+        }
+        let queued = Duration::from_secs(seen.written.saturating_sub(self.written_then) / SLOWEST);
+        match self.asked {
+            Some((at, patience)) if seen.now.saturating_sub(at) >= patience + queued => Verdict::Dead,
+            Some(_) => Verdict::Fine,
+            None if seen.now.saturating_sub(self.heard) >= SILENCE => {
+                self.asked = Some((seen.now, PATIENCE));
+                Verdict::Ping
+            }
+            None => Verdict::Fine,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Steps the policy; `world` gives bytes read, bytes written and how long the machine has slept, by the tick's time.
+    /// Returns the milliseconds of the first ping and of death.
+    fn live(world: impl Fn(u64) -> (u64, u64, u64), until: u64) -> (Option<u64>, Option<u64>) {
+        let seen = |ms: u64| {
+            let (read, written, slept) = world(ms);
+            Seen { now: Duration::from_millis(ms), wall: Duration::from_millis(ms + slept), read, written }
+        };
+        let mut pulse = Pulse::new(seen(0));
+        let mut pinged = None;
+        for ms in (500..until).step_by(500) {
+            match pulse.tick(seen(ms)) {
+                Verdict::Fine => {}
+                Verdict::Ping => pinged = pinged.or(Some(ms)),
+                Verdict::Dead => return (pinged, Some(ms)),
+            }
+        }
+        (pinged, None)
+    }
+
+    #[test]
+    fn a_dead_link_is_known_within_ten_seconds() {
+        assert_eq!(live(|_| (0, 0, 0), 60_000), (Some(4_000), Some(8_000)));
+        assert_eq!(live(|ms| (ms.min(3_300), 0, 0), 60_000), (Some(7_500), Some(11_500)), "counted from the last byte at 3.3 s");
+    }
+
+    #[test]
+    fn a_slow_link_is_not_called_dead() {
+        assert_eq!(live(|ms| (ms / 3_000, 0, 0), 600_000), (None, None), "a byte every 3 s");
+        assert_eq!(live(|ms| (ms / 7_000, 0, 0), 600_000), (Some(4_000), None), "pongs after 3 s");
+        let upload = 10 * 1024 * 1024;
+        let (_, dead) = live(|_| (0, upload, 0), 600_000);
+        assert_eq!(dead, Some(8_000), "what was written before counts no more");
+        let (_, dead) = live(|ms| (u64::from(ms > 300_000), if ms > 0 { upload } else { 0 }, 0), 300_000);
+        assert_eq!(dead, None, "10 MiB on their way through 32 KiB/s");
+    }
+
+    #[test]
+    fn field_54_waking_probes_at_once() {
+        let slept = |ms: u64| if ms >= 10_000 { 3_600_000 } else { 0 };
+        assert_eq!(live(|ms| (ms.min(9_900), 0, slept(ms)), 60_000), (Some(10_000), Some(13_000)));
+        assert_eq!(live(|ms| (ms, 0, slept(ms)), 60_000), (Some(10_000), None), "the link lived on");
+    }
+}

@@ -1,0 +1,188 @@
+//! The task that owns one WebSocket: carries messages both ways, probes a silent link, and says why it ended.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message as Frame};
+
+use super::metered::{Meter, Metered};
+use crate::failure::{Code, Failure};
+use crate::rpc::message::Message;
+use crate::rpc::pulse::{Pulse, Seen, TICK, Verdict};
+use crate::rpc::wire::{DEPTH, Ended, Fitting, Wire, fitting};
+
+/// How long the other side may take to answer our close.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
+type Sink<S> = SplitSink<WebSocketStream<Metered<S>>, Frame>;
+type Stream<S> = SplitStream<WebSocketStream<Metered<S>>>;
+
+/// Begins to carry. The task ends with the connection, or soon after both queues of the wire were dropped.
+pub fn start<S>(socket: WebSocketStream<Metered<S>>, meter: Arc<Meter>) -> Wire
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let ((to, outgoing), (incoming, from)) = (mpsc::channel(DEPTH), mpsc::channel(DEPTH));
+    let ended = Ended::default();
+    tokio::spawn(run(socket, meter, Ends { outgoing, incoming, ended: ended.clone() }));
+    Wire { to, from, ended }
+}
+
+struct Ends {
+    outgoing: mpsc::Receiver<Message>,
+    incoming: mpsc::Sender<Message>,
+    ended: Ended,
+}
+
+async fn run<S: AsyncRead + AsyncWrite + Unpin>(socket: WebSocketStream<Metered<S>>, meter: Arc<Meter>, mut ends: Ends) {
+    let (mut sink, mut stream) = socket.split();
+    let (probe, probes) = mpsc::channel(1);
+    let writing = Writer { sink: &mut sink, back: ends.incoming.clone(), probes };
+    let closed = tokio::select! {
+        why = writing.write(&mut ends.outgoing) => why,
+        why = read(&mut stream, &ends.incoming, &meter) => why,
+        Err(why) = feel_pulse(&meter, &probe) => Err(why),
+    };
+    match closed {
+        Err(why) => ends.ended.because(why),
+        Ok(Hung::Us) => {
+            let parting = async {
+                drop(sink.close().await);
+                while let Some(Ok(_)) = stream.next().await {}
+            };
+            drop(tokio::time::timeout(CLOSE_LIMIT, parting).await);
+        }
+    }
+}
+
+/// Who hung up without a failure.
+enum Hung {
+    /// Nobody on our side sends or listens any more.
+    Us,
+}
+
+struct Writer<'a, S> {
+    sink: &'a mut Sink<S>,
+    /// Where a message that does not fit is answered.
+    back: mpsc::Sender<Message>,
+    probes: mpsc::Receiver<()>,
+}
+
+enum Next {
+    Message(Option<Message>),
+    Probe,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Writer<'_, S> {
+    async fn write(mut self, outgoing: &mut mpsc::Receiver<Message>) -> Result<Hung, Failure> {
+        loop {
+            let next = tokio::select! {
+                message = outgoing.recv() => Next::Message(message),
+                Some(()) = self.probes.recv() => Next::Probe,
+            };
+            match next {
+                Next::Message(None) => return Ok(Hung::Us),
+                Next::Message(Some(message)) => self.feed(message).await?,
+                Next::Probe => self.sink.feed(Frame::Ping(Bytes::new())).await.map_err(failure)?,
+            }
+            while let Ok(message) = outgoing.try_recv() {
+                self.feed(message).await?;
+            }
+            self.sink.flush().await.map_err(failure)?;
+        }
+    }
+
+    async fn feed(&mut self, message: Message) -> Result<(), Failure> {
+        match fitting(&message) {
+            Fitting::Send(text) => self.sink.feed(Frame::text(text)).await.map_err(failure),
+            Fitting::GiveBack(answer) => {
+                drop(self.back.send(answer).await);
+                Ok(())
+            }
+            Fitting::Drop => Ok(()),
+        }
+    }
+}
+
+async fn read<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut Stream<S>,
+    incoming: &mpsc::Sender<Message>,
+    meter: &Meter,
+) -> Result<Hung, Failure> {
+    loop {
+        let text = match stream.next().await {
+            None => return Err(lost("the connection was closed")),
+            Some(Err(e)) => return Err(failure(e)),
+            Some(Ok(Frame::Text(text))) => text,
+            Some(Ok(Frame::Binary(_))) => return Err(protocol("it sent a binary frame")),
+            Some(Ok(Frame::Close(why))) => {
+                let reason = why.map(|w| format!("{} {}", w.code, w.reason)).unwrap_or_default();
+                return Err(lost(format!("the other side closed the connection {reason}").trim_end()));
+            }
+            Some(Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_))) => continue,
+        };
+        let message = Message::parse(text.as_str()).map_err(|e| protocol(&e.to_string()))?;
+        meter.held_up.store(true, Ordering::Relaxed);
+        let sent = incoming.send(message).await;
+        meter.held_up.store(false, Ordering::Relaxed);
+        if sent.is_err() {
+            return Ok(Hung::Us);
+        }
+    }
+}
+
+async fn feel_pulse(meter: &Meter, probe: &mpsc::Sender<()>) -> Result<Infallible, Failure> {
+    let began = Instant::now();
+    let seen = || Seen {
+        now: began.elapsed(),
+        wall: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+        read: meter.read(),
+        written: meter.written(),
+    };
+    let mut pulse = Pulse::new(seen());
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match pulse.tick(seen()) {
+            Verdict::Fine => {}
+            // A writer that is stuck has a probe waiting already.
+            Verdict::Ping => drop(probe.try_send(())),
+            Verdict::Dead => return Err(lost("nothing came back, not even to a ping")),
+        }
+    }
+}
+
+fn failure(error: Error) -> Failure {
+    match error {
+        Error::Capacity(e) => Failure::new(Code::MessageTooLarge, "read from the app-server").said(e),
+        Error::Io(e) => lost(&e.to_string()),
+        Error::ConnectionClosed | Error::AlreadyClosed => lost("the connection was closed"),
+        // A cut in the middle of a frame is a lost link, not a server that misbehaves.
+        Error::Protocol(e) if e.to_string().contains("without closing handshake") => lost(&e.to_string()),
+        other @ (Error::Protocol(_)
+        | Error::Utf8(_)
+        | Error::AttackAttempt
+        | Error::WriteBufferFull(_)
+        | Error::Tls(_)
+        | Error::Url(_)
+        | Error::Http(_)
+        | Error::HttpFormat(_)) => protocol(&other.to_string()),
+    }
+}
+
+fn lost(said: &str) -> Failure {
+    Failure::new(Code::LinkLost, "talk to the app-server").said(said)
+}
+
+fn protocol(said: &str) -> Failure {
+    Failure::new(Code::ServerProtocol, "talk to the app-server").said(said)
+}
