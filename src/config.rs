@@ -1,1 +1,4 @@
-//! (being written)
+//! What Codex's and our own files say: the gate, and the settings of each host.
+
+pub mod gate;
+pub mod toml_file;

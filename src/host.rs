@@ -1,3 +1,9 @@
 //! What the ssh configuration says: the hosts it names, and what each resolves to.
 
+pub mod alias;
+pub mod include;
+pub mod pattern;
+pub mod resolve;
+pub mod scope;
 pub mod target;
+pub mod words;

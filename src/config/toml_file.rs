@@ -1,0 +1,163 @@
+//! TOML files that people edit by hand: read with line and column, edited without touching what was not meant.
+
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+
+use toml_edit::{Document, DocumentMut};
+
+use crate::failure::{Code, Failure};
+use crate::paths;
+
+/// A TOML file as read, which knows its path for error messages.
+#[derive(Debug)]
+pub struct TomlFile<'a> {
+    path: &'a Path,
+    code: Code,
+    text: Option<String>,
+}
+
+impl<'a> TomlFile<'a> {
+    /// Reads a file; a missing one is an empty document. `code` is what its failures are called.
+    ///
+    /// # Errors
+    /// When it cannot be read, is too large, or is not UTF-8.
+    pub fn read(path: &'a Path, code: Code) -> Result<Self, Failure> {
+        let bytes = match paths::read_bytes(path) {
+            Ok(bytes) => Some(bytes),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            Err(e) => return Err(Failure::new(code, format!("read {}", path.display())).said(e)),
+        };
+        let text = bytes.map(|bytes| utf8(path, code, bytes)).transpose()?;
+        Ok(Self { path, code, text })
+    }
+
+    /// Whether there is such a file.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.text.is_some()
+    }
+
+    /// The text; empty for a missing file.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.text.as_deref().unwrap_or_default()
+    }
+
+    /// The document, with spans.
+    ///
+    /// # Errors
+    /// When it is not TOML, with line and column.
+    pub fn parse(&self) -> Result<Document<&str>, Failure> {
+        Document::parse(self.text()).map_err(|e| self.wrong(e.span(), one_line(e.message())))
+    }
+
+    /// A failure at a place of this file: `FILE:LINE:COLUMN`.
+    #[must_use]
+    pub fn wrong(&self, at: Option<Range<usize>>, said: impl std::fmt::Display) -> Failure {
+        let (line, column) = position(self.text(), at.map_or(0, |span| span.start));
+        Failure::new(self.code, format!("{}:{line}:{column}", self.path.display())).said(said)
+    }
+
+    /// What the file would be after an edit: line endings, byte-order mark and every line that the edit left alone stay.
+    ///
+    /// # Errors
+    /// When it is not TOML, or the edit refuses.
+    pub fn edited(&self, edit: impl FnOnce(&mut DocumentMut) -> Result<(), Failure>) -> Result<String, Failure> {
+        self.parse()?;
+        let bare = self.text().trim_start_matches('\u{feff}');
+        let plain = bare.replace("\r\n", "\n");
+        let mut document = match plain.parse::<DocumentMut>() {
+            Ok(document) => document,
+            Err(e) => return Err(self.wrong(e.span(), one_line(e.message()))),
+        };
+        edit(&mut document)?;
+        let mark = if bare.len() < self.text().len() { "\u{feff}" } else { "" };
+        Ok(format!("{mark}{}", with_endings_of(bare, &document.to_string())))
+    }
+
+    /// Writes new content to where it was read from.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn write(&self, content: &str) -> Result<(), Failure> {
+        paths::write_private(self.path, content.as_bytes())
+            .map_err(|e| Failure::new(self.code, format!("write {}", self.path.display())).said(e))
+    }
+}
+
+fn utf8(path: &Path, code: Code, bytes: Vec<u8>) -> Result<String, Failure> {
+    String::from_utf8(bytes).map_err(|e| {
+        let good = String::from_utf8_lossy(e.as_bytes().get(..e.utf8_error().valid_up_to()).unwrap_or_default()).into_owned();
+        let (line, column) = position(&good, good.len());
+        Failure::new(code, format!("{}:{line}:{column}", path.display())).said("not UTF-8")
+    })
+}
+
+/// Line and column of a byte offset, both from 1, the column in characters.
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    (line, before.get(start..).unwrap_or_default().trim_start_matches('\u{feff}').chars().count() + 1)
+}
+
+fn one_line(message: &str) -> String {
+    message.trim().replace('\n', ", ")
+}
+
+/// `new` (with bare newlines) with the line endings of `old`: the lines that both begin and both end with keep their bytes,
+/// what is between takes the ending that most of the file has.
+fn with_endings_of(old: &str, new: &str) -> String {
+    let old_lines: Vec<&str> = old.split_inclusive('\n').collect();
+    let new_lines: Vec<&str> = new.split_inclusive('\n').collect();
+    let same = |a: &&&str, b: &&&str| a.trim_end_matches(['\r', '\n']) == b.trim_end_matches('\n');
+    let head = old_lines.iter().zip(&new_lines).take_while(|(a, b)| same(a, b)).count();
+    let rest = old_lines.len().min(new_lines.len()) - head;
+    let tail = old_lines.iter().rev().zip(new_lines.iter().rev()).take(rest).take_while(|(a, b)| same(a, b)).count();
+    let ending = if old.matches("\r\n").count() * 2 > old.matches('\n').count() { "\r\n" } else { "\n" };
+    let mut out = String::with_capacity(new.len() + 64);
+    for (at, line) in new_lines.iter().enumerate() {
+        let kept = if at < head {
+            old_lines.get(at)
+        } else if at >= new_lines.len() - tail {
+            old_lines.get(at + old_lines.len() - new_lines.len())
+        } else {
+            None
+        };
+        match kept {
+            Some(kept) if kept.ends_with('\n') => out.push_str(kept),
+            Some(_) | None => {
+                out.push_str(line.trim_end_matches('\n'));
+                out.push_str(ending);
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_characters_from_one() {
+        for (text, offset, want) in [("", 0, (1, 1)), ("a\nbö=", 5, (2, 3)), ("a\r\nb", 3, (2, 1)), ("a", 9, (1, 2))] {
+            assert_eq!(position(text, offset), want, "{text:?} {offset}");
+        }
+    }
+
+    #[test]
+    fn endings_stay() {
+        for (old, new, want) in [
+            ("a\r\nb\r\n", "a\nx\nb\n", "a\r\nx\r\nb\r\n"),
+            ("a\nb\r\nc\n", "a\nb\nc\nd\n", "a\nb\r\nc\nd\n"),
+            ("a\r\nb\r\n", "a\nB\n", "a\r\nB\r\n"),
+            ("", "a\n", "a\n"),
+            ("a", "a\nb\n", "a\nb\n"),
+            ("a\r\nb", "a\nb\nc\n", "a\r\nb\r\nc\r\n"),
+        ] {
+            assert_eq!(with_endings_of(old, new), want, "{old:?} {new:?}");
+        }
+    }
+}
