@@ -161,7 +161,13 @@ mod tests {
     use super::*;
 
     fn local(dir: &Path) -> Local {
-        Local { home: dir.into(), user: "u".into(), codex_home: dir.into(), ssh_config: None, vars: std::collections::HashMap::new() }
+        Local {
+            home: dir.into(),
+            user: "u".into(),
+            codex_home: dir.into(),
+            ssh_config: None,
+            vars: std::collections::HashMap::new(),
+        }
     }
 
     fn with(text: &str, check: impl FnOnce(&Local)) {
@@ -201,7 +207,11 @@ mod tests {
     fn a_broken_file_is_never_off() {
         for (text, place, said) in [
             ("a = 1\n[features\n", "config.toml:2:10", "unclosed table, expected `]`"),
-            ("[features]\nremote_connections = \"true\"\n", "config.toml:2:22", "`remote_connections` is a string, not true or false"),
+            (
+                "[features]\nremote_connections = \"true\"\n",
+                "config.toml:2:22",
+                "`remote_connections` is a string, not true or false",
+            ),
             ("[features]\nremote_connections = 1\n", "config.toml:2:22", "`remote_connections` is an integer, not true or false"),
             ("x = 1\nfeatures = 3\n", "config.toml:2:12", "`features` is an integer, not a table"),
             ("[[features]]\nremote_connections = true\n", "config.toml:1:1", "`features` is an array of tables, not a table"),
@@ -222,7 +232,10 @@ mod tests {
         for (text, want) in [
             ("", "[features]\nremote_connections = true\n"),
             ("# mine\nmodel = \"x\" # why\n", "# mine\nmodel = \"x\" # why\n\n[features]\nremote_connections = true\n"),
-            ("model = 1\r\n\r\n[a]\r\nb = 2\r\n", "model = 1\r\n\r\n[a]\r\nb = 2\r\n\r\n[features]\r\nremote_connections = true\r\n"),
+            (
+                "model = 1\r\n\r\n[a]\r\nb = 2\r\n",
+                "model = 1\r\n\r\n[a]\r\nb = 2\r\n\r\n[features]\r\nremote_connections = true\r\n",
+            ),
             ("[features]\nz = 1 # z\n\n[a]\nb = 2\n", "[features]\nz = 1 # z\nremote_connections = true\n\n[a]\nb = 2\n"),
             ("[features] # head\n", "[features] # head\nremote_connections = true\n"),
             ("[features]\nremote_connections = false # off\n", "[features]\nremote_connections = true # off\n"),
@@ -232,7 +245,10 @@ mod tests {
             ("[features.sub]\na = 1\n", "[features]\nremote_connections = true\n[features.sub]\na = 1\n"),
             ("\u{feff}a = 1\r\n", "\u{feff}a = 1\r\n\r\n[features]\r\nremote_connections = true\r\n"),
             ("a = '''\r\nx\r\n'''\r\n", "a = '''\r\nx\r\n'''\r\n\r\n[features]\r\nremote_connections = true\r\n"),
-            ("z=1\na   =    2\n[ features ]\n  b = 1\n# end\n", "z=1\na   =    2\n[ features ]\n  b = 1\nremote_connections = true\n# end\n"),
+            (
+                "z=1\na   =    2\n[ features ]\n  b = 1\n# end\n",
+                "z=1\na   =    2\n[ features ]\n  b = 1\nremote_connections = true\n# end\n",
+            ),
         ] {
             assert_eq!(after(text, true), want, "{text:?}");
         }
@@ -266,7 +282,10 @@ mod tests {
         let local = local(dir.path());
         assert_eq!(set(&local, true), Ok(Change::Written));
         assert!(std::fs::symlink_metadata(local.config_toml()).expect("there").is_symlink());
-        assert_eq!(std::fs::read_to_string(dir.path().join("dots/c.toml")).expect("read"), "a = 1\n\n[features]\nremote_connections = true\n");
+        assert_eq!(
+            std::fs::read_to_string(dir.path().join("dots/c.toml")).expect("read"),
+            "a = 1\n\n[features]\nremote_connections = true\n"
+        );
     }
 
     #[test]

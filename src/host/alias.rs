@@ -96,7 +96,9 @@ pub fn find<'a>(listing: &'a Listing, word: &str) -> Result<&'a Listed, Failure>
 fn unknown(listing: &Listing, word: &str) -> Failure {
     let near = name::nearest(word, listing.hosts.iter().map(|listed| listed.alias.as_str()));
     let hint = if near.is_empty() {
-        format!("outpost hosts   # lists what there is; a new one needs a line `Host {word}`, patterns such as `*` do not make a host")
+        format!(
+            "outpost hosts   # lists what there is; a new one needs a line `Host {word}`, patterns such as `*` do not make a host"
+        )
     } else {
         format!("did you mean {}? `outpost hosts` lists all", near.join(" or "))
     };
@@ -206,7 +208,8 @@ impl<'a> Reader<'a> {
             return self.problem(at, format!("host '{}' is not UTF-8", String::from_utf8_lossy(word)));
         };
         if text.contains('@') {
-            return self.problem(at, format!("host '{text}' holds a '@': ssh takes what precedes it for a user, so no host matches"));
+            return self
+                .problem(at, format!("host '{text}' holds a '@': ssh takes what precedes it for a user, so no host matches"));
         }
         match text.parse::<Alias>() {
             Ok(alias) => {
@@ -252,7 +255,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn local(home: &Path) -> Local {
-        Local { home: home.into(), user: "u".into(), codex_home: home.into(), ssh_config: None, vars: std::collections::HashMap::new() }
+        Local {
+            home: home.into(),
+            user: "u".into(),
+            codex_home: home.into(),
+            ssh_config: None,
+            vars: std::collections::HashMap::new(),
+        }
     }
 
     fn names(listing: &Listing) -> Vec<String> {

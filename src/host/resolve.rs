@@ -129,9 +129,11 @@ impl Asked<'_> {
             Ok(Ok((printed, _, true))) => Ok(printed),
             Ok(Ok((_, said, false))) => Err(Failure::new(Code::ResolveRefused, self.line()).said(said.trim_end())),
             Ok(Err(e)) => Err(Failure::new(Code::ResolveRefused, self.line()).said(e)),
-            Err(_) => Err(Failure::new(Code::ResolveTimeout, self.line())
-                .said(format!("no answer within {} s", LIMIT.as_secs()))
-                .hint("a `Match exec` command or a DNS look-up of CanonicalizeHostname hangs; run the command above to see which")),
+            Err(_) => {
+                Err(Failure::new(Code::ResolveTimeout, self.line()).said(format!("no answer within {} s", LIMIT.as_secs())).hint(
+                    "a `Match exec` command or a DNS look-up of CanonicalizeHostname hangs; run the command above to see which",
+                ))
+            }
         }
     }
 

@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod hosts;
+
 mod skeleton {
     fn first(codes: &[outpost::failure::Code]) -> outpost::failure::Code {
         assert_eq!(Some(&codes[0]), Some(codes.iter().next().unwrap()));

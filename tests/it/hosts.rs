@@ -1,0 +1,97 @@
+//! The host list and what hosts resolve to, held against the installed `ssh`.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use outpost::failure::Code;
+use outpost::host::{alias, resolve};
+use outpost::paths::Local;
+
+/// A home with an ssh configuration.
+struct Home {
+    dir: tempfile::TempDir,
+    local: Local,
+}
+
+impl Home {
+    fn with(config: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config");
+        std::fs::write(&path, config).unwrap();
+        let vars = [("PATH", "/usr/local/bin:/usr/bin:/bin".into()), ("HOME", dir.path().into())];
+        let local = Local {
+            home: dir.path().into(),
+            user: "u".into(),
+            codex_home: dir.path().join(".codex"),
+            ssh_config: Some(path),
+            vars: vars.into_iter().map(|(name, value)| (name.into(), value)).collect::<HashMap<_, _>>(),
+        };
+        Self { dir, local }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    async fn resolve(&self, alias: &str) -> Result<outpost::host::target::Target, outpost::failure::Failure> {
+        resolve::resolve(&self.local, &alias.parse().unwrap()).await
+    }
+}
+
+fn fake_ssh(home: &mut Home, script: &str) {
+    let path = home.path("bin/ssh");
+    std::fs::create_dir(home.path("bin")).unwrap();
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", home.path("bin").display());
+    home.local.vars.insert("PATH".into(), path.into());
+}
+
+#[tokio::test]
+async fn ssh_says_what_a_host_is() {
+    let home = Home::with("Host dev\n HostName 10.0.0.7\n Port 2222\n User me\n IdentityFile ~/.ssh/%h\n");
+    let target = home.resolve("dev").await.unwrap();
+    assert_eq!((target.host_name(), target.port(), target.user()), ("10.0.0.7", 2222, "me"));
+    assert_eq!(target.all("identityfile"), ["~/.ssh/%h"]);
+    assert!(target.is_default("ciphers") && !target.is_default("port"));
+}
+
+#[tokio::test]
+async fn unknown_hosts_run_nothing() {
+    let mut home = Home::with("Host dev*\nHost devbox\n");
+    fake_ssh(&mut home, "touch \"$HOME/ran\"");
+    let failure = home.resolve("devbx").await.unwrap_err();
+    assert_eq!(failure.code, Code::HostUnknown);
+    assert!(!home.path("ran").exists());
+}
+
+#[tokio::test]
+async fn a_refusal_is_in_ssh_s_words() {
+    let home = Home::with("Host dev\n Port abc\n");
+    let failure = home.resolve("dev").await.unwrap_err();
+    assert_eq!(failure.code, Code::ResolveRefused);
+    assert!(failure.said.contains("line 2: Bad port 'abc'."), "{failure}");
+}
+
+/// A `Match exec` that hangs is ended with all its children; one that leaves a process behind is not waited for.
+#[tokio::test(start_paused = true)]
+async fn a_hanging_match_exec_is_ended() {
+    let home = Home::with("Host dev\nMatch exec \"echo $$ >$HOME/pid; sleep 1000\"\n User x\n");
+    let began = std::time::Instant::now();
+    let failure = home.resolve("dev").await.unwrap_err();
+    assert_eq!(failure.code, Code::ResolveTimeout);
+    assert!(began.elapsed().as_secs() < 9, "the clock is paused");
+}
+
+#[test]
+fn listing_reads_only_the_file_of_minus_f() {
+    let home = Home::with("Host a\n");
+    let listing = alias::list(&home.local).unwrap();
+    assert_eq!(listing.hosts.len(), 1);
+    assert_eq!(listing.hosts[0].file, home.path("config"));
+    let mut local = home.local.clone();
+    local.ssh_config = Some(Path::new("none").into());
+    assert!(alias::list(&local).unwrap().hosts.is_empty());
+    local.ssh_config = Some(home.path("missing"));
+    assert_eq!(alias::list(&local).unwrap_err().code, Code::SshConfigUnreadable);
+}
