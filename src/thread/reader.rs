@@ -1,0 +1,213 @@
+//! From the messages of one thread to what a person sees: pure, one message in, events out.
+//!
+//! Pieces that were never sent come out of the finished item, so that each item is told whole and once.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::event::{Approval, Change, End, Event, TurnEnd};
+use crate::app_server::protocol::approval::Asked;
+use crate::app_server::protocol::item::Item;
+use crate::app_server::protocol::note::{Delta, Note, thread_of};
+use crate::app_server::protocol::thread::{Turn, TurnStatus};
+use crate::name::ThreadId;
+use crate::rpc::message::{Message, RequestId};
+
+/// Reads the messages of one thread.
+#[derive(Debug)]
+pub struct Reader {
+    thread: ThreadId,
+    /// How many bytes of a running item's text were told.
+    told: HashMap<String, usize>,
+    /// The changes of running file changes, for the approval that shows them.
+    changes: HashMap<String, Vec<Change>>,
+}
+
+impl Reader {
+    /// A reader for one thread; messages of others are passed over.
+    #[must_use]
+    pub fn new(thread: ThreadId) -> Self {
+        Self { thread, told: HashMap::new(), changes: HashMap::new() }
+    }
+
+    /// Whether a message belongs to this thread, or to the whole server.
+    #[must_use]
+    pub fn concerns(&self, message: &Message) -> bool {
+        match message {
+            Message::Request { params, .. } | Message::Notification { params, .. } => {
+                thread_of(params).is_none_or(|thread| thread == self.thread.0)
+            }
+            Message::Response { .. } => false,
+        }
+    }
+
+    /// What a message means; nothing for most.
+    pub fn read(&mut self, message: &Message) -> Vec<Event> {
+        if !self.concerns(message) {
+            return Vec::new();
+        }
+        match message {
+            Message::Request { id, method, params } => self.asked(id, method, params).into_iter().collect(),
+            Message::Notification { method, params } => self.note(Note::read(method, params)),
+            Message::Response { .. } => Vec::new(),
+        }
+    }
+
+    fn asked(&self, id: &RequestId, method: &str, params: &Value) -> Option<Event> {
+        let asked = Asked::read(method, params)?;
+        let changes = match &asked {
+            Asked::FileChange(about) => self.changes.get(&about.item_id).cloned().unwrap_or_default(),
+            Asked::Command(_) | Asked::Permissions(_) | Asked::Questions(_) | Asked::Elicitation(_) => Vec::new(),
+        };
+        Some(Event::Asked(Approval { id: id.clone(), asked, changes }))
+    }
+
+    fn note(&mut self, note: Note) -> Vec<Event> {
+        match note {
+            Note::TurnStarted(turn) => vec![Event::TurnStarted(turn.id)],
+            Note::TurnCompleted(turn) => self.ended(turn),
+            Note::ItemStarted(item) => self.started(item),
+            Note::ItemCompleted(item) => self.completed(item),
+            Note::Text(delta) => self.piece(delta, |item, piece| Event::Said { item, piece }),
+            Note::Reasoning(delta) => self.piece(delta, |item, piece| Event::Thought { item, piece }),
+            Note::Output(delta) => self.piece(delta, |item, piece| Event::Output { item, piece }),
+            Note::Patch(patch) => {
+                self.changes.insert(patch.item_id, patch.changes);
+                Vec::new()
+            }
+            Note::Diff(diff) => vec![Event::Diff(diff)],
+            Note::Plan(plan) => vec![Event::Plan(plan.plan.into_iter().map(|s| (s.status, s.step)).collect())],
+            Note::Error(error) => vec![Event::Error { text: error.error.message, will_retry: error.will_retry }],
+            Note::Warning(text) => vec![Event::Warning(text)],
+            Note::Resolved(id) => vec![Event::Resolved(id)],
+            Note::Closed => vec![Event::Closed],
+            Note::Other => Vec::new(),
+        }
+    }
+
+    fn piece(&mut self, delta: Delta, event: impl FnOnce(String, String) -> Event) -> Vec<Event> {
+        *self.told.entry(delta.item_id.clone()).or_default() += delta.delta.len();
+        vec![event(delta.item_id, delta.delta)]
+    }
+
+    /// What of the whole text was not told yet.
+    fn rest(&mut self, item: &str, whole: &str) -> Option<String> {
+        let told = self.told.remove(item).unwrap_or_default();
+        whole.get(told..).filter(|rest| !rest.is_empty()).map(str::to_owned)
+    }
+
+    fn started(&mut self, item: Item) -> Vec<Event> {
+        match item {
+            Item::CommandExecution { id, command, cwd, .. } => vec![Event::Command { item: id, command, cwd }],
+            Item::FileChange { id, changes, .. } => {
+                self.changes.insert(id, changes);
+                Vec::new()
+            }
+            Item::McpToolCall { server, tool, .. } => vec![Event::Did(format!("{server}.{tool}"))],
+            Item::UserMessage { client_id, .. } => vec![Event::Delivered(client_id)],
+            Item::AgentMessage { .. }
+            | Item::Reasoning { .. }
+            | Item::Plan { .. }
+            | Item::WebSearch { .. }
+            | Item::ExitedReviewMode { .. }
+            | Item::Other => Vec::new(),
+        }
+    }
+
+    fn completed(&mut self, item: Item) -> Vec<Event> {
+        match item {
+            Item::AgentMessage { id, text } => {
+                let rest = self.rest(&id, &text).map(|piece| Event::Said { item: id.clone(), piece });
+                rest.into_iter().chain([Event::SaidAll { item: id, text }]).collect()
+            }
+            Item::Reasoning { id, summary } => {
+                let rest = self.rest(&id, &summary.join("\n"));
+                rest.map(|piece| Event::Thought { item: id, piece }).into_iter().collect()
+            }
+            Item::CommandExecution { id, aggregated_output, status, exit_code, duration_ms, .. } => {
+                let rest = self.rest(&id, aggregated_output.as_deref().unwrap_or_default());
+                let rest = rest.map(|piece| Event::Output { item: id.clone(), piece });
+                let ran = Event::Ran { item: id, end: end(&status), exit_code, took: duration_ms.map(Duration::from_millis) };
+                rest.into_iter().chain([ran]).collect()
+            }
+            Item::FileChange { id, changes, status } => {
+                self.changes.remove(&id);
+                vec![Event::Changed { item: id, end: end(&status), changes }]
+            }
+            Item::WebSearch { query, .. } => vec![Event::Did(format!("searched the web: {query}"))],
+            Item::ExitedReviewMode { review, .. } => vec![Event::Told(review)],
+            Item::UserMessage { .. } | Item::Plan { .. } | Item::McpToolCall { .. } | Item::Other => Vec::new(),
+        }
+    }
+
+    fn ended(&mut self, turn: Turn) -> Vec<Event> {
+        self.told.clear();
+        self.changes.clear();
+        let words = turn.error.map(|e| e.message).unwrap_or_default();
+        let end = match turn.status {
+            TurnStatus::Completed => TurnEnd::Completed,
+            TurnStatus::Interrupted => TurnEnd::Interrupted,
+            TurnStatus::Failed | TurnStatus::InProgress | TurnStatus::Other => TurnEnd::Failed(words),
+        };
+        vec![Event::TurnEnded(turn.id, end)]
+    }
+}
+
+/// How an item ended; a status we do not know is a failure, never a success.
+fn end(status: &str) -> End {
+    match status {
+        "completed" => End::Done,
+        "declined" => End::Declined,
+        _ => End::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::TurnId;
+    use serde_json::json;
+
+    fn note(reader: &mut Reader, method: &str, params: Value) -> Vec<Event> {
+        reader.read(&Message::notification(method, params))
+    }
+
+    #[test]
+    fn an_item_is_told_whole_and_once() {
+        let mut reader = Reader::new(ThreadId("t".into()));
+        let said = note(&mut reader, "item/agentMessage/delta", json!({"threadId":"t","itemId":"i","delta":"Hel"}));
+        assert_eq!(said, [Event::Said { item: "i".into(), piece: "Hel".into() }]);
+        let done = json!({"threadId":"t","item":{"type":"agentMessage","id":"i","text":"Hello"}});
+        let rest = note(&mut reader, "item/completed", done);
+        let all = Event::SaidAll { item: "i".into(), text: "Hello".into() };
+        assert_eq!(rest, [Event::Said { item: "i".into(), piece: "lo".into() }, all]);
+    }
+
+    #[test]
+    fn other_threads_are_passed_over() {
+        let mut reader = Reader::new(ThreadId("t".into()));
+        assert_eq!(note(&mut reader, "turn/completed", json!({"threadId":"u","turn":{"id":"x","status":"completed"}})), []);
+        assert_eq!(note(&mut reader, "warning", json!({"threadId":null,"message":"w"})), [Event::Warning("w".into())]);
+    }
+
+    #[test]
+    fn an_approval_shows_the_changes_it_is_about() {
+        let mut reader = Reader::new(ThreadId("t".into()));
+        let change = json!({"path":"/a","kind":{"type":"add"},"diff":"x\n"});
+        let item = json!({"type":"fileChange","id":"f","changes":[change],"status":"inProgress"});
+        assert_eq!(note(&mut reader, "item/started", json!({"threadId":"t","item":item})), []);
+        let params = json!({"threadId":"t","turnId":"u","itemId":"f"});
+        let asked = reader.read(&Message::request(RequestId::Number(0), "item/fileChange/requestApproval", params));
+        assert!(matches!(&asked[..], [Event::Asked(approval)] if approval.changes[0].path == "/a"), "{asked:?}");
+    }
+
+    #[test]
+    fn a_status_of_a_later_release_is_no_success() {
+        let mut reader = Reader::new(ThreadId("t".into()));
+        let ended = note(&mut reader, "turn/completed", json!({"threadId":"t","turn":{"id":"x","status":"vanished"}}));
+        assert_eq!(ended, [Event::TurnEnded(TurnId("x".into()), TurnEnd::Failed(String::new()))]);
+        assert_eq!(end("teleported"), End::Failed);
+    }
+}
