@@ -2,3 +2,231 @@
 
 pub mod event;
 pub mod reader;
+
+use rand::RngExt;
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
+
+use crate::app_server::protocol::approval::{Decision, answers};
+use crate::app_server::protocol::thread::{Thread as View, ThreadAnswer, TurnAnswer};
+use crate::app_server::protocol::view;
+use crate::failure::{Code, Failure};
+use crate::name::{RemotePath, ThreadId, TurnId};
+use crate::rpc::message::{Message, RequestId};
+use crate::rpc::peer::{Incoming, Peer};
+use crate::rpc::pending::CallError;
+use event::{Approval, Event};
+use reader::Reader;
+
+/// A connection to an app-server on which `initialize` was answered.
+pub struct Server {
+    /// For calls.
+    pub peer: Peer,
+    /// What the server sends on its own.
+    pub incoming: mpsc::Receiver<Incoming>,
+}
+
+/// How a thread is started; what is not set is left to the remote's own configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The model.
+    pub model: Option<String>,
+    /// "untrusted", "on-request", "never": the server's words.
+    pub approval_policy: Option<String>,
+    /// "read-only", "workspace-write", "danger-full-access": the server's words.
+    pub sandbox: Option<String>,
+}
+
+/// A prompt on its way.
+#[derive(Debug, Clone, Default)]
+pub struct Prompt {
+    /// What the person wrote.
+    pub text: String,
+    /// How hard the model should think: the server's words.
+    pub effort: Option<String>,
+    /// The schema of the last message.
+    pub output_schema: Option<Value>,
+    /// Pictures, already on the remote.
+    pub images: Vec<RemotePath>,
+}
+
+/// What one message of the server was.
+#[derive(Debug, Clone, PartialEq)]
+pub struct News {
+    /// The message exactly as it came.
+    pub raw: Value,
+    /// What it means for this thread.
+    pub events: Vec<Event>,
+}
+
+/// A thread that this connection is subscribed to.
+pub struct Thread {
+    server: Server,
+    reader: Reader,
+    /// What the server said of it when it was started or resumed.
+    pub view: View,
+    /// The model it uses.
+    pub model: String,
+}
+
+impl Thread {
+    /// Starts a thread in a folder that is known to exist: the server itself does not look.
+    ///
+    /// # Errors
+    /// [`Code::ServerRefused`] in the server's words; [`Code::LinkLost`] and its like when the connection ends.
+    pub async fn start(server: Server, cwd: &RemotePath, options: &Options) -> Result<Self, Failure> {
+        let mut params = options.params();
+        params.insert("cwd".into(), json!(cwd));
+        Self::open(server, "thread/start", params).await
+    }
+
+    /// Takes a thread up again, running or from disk.
+    ///
+    /// # Errors
+    /// As [`Self::start`]; [`Code::NameUnknown`] when the server has no such thread, [`Code::ActiveWriter`] when another
+    /// process writes to it.
+    pub async fn resume(server: Server, id: &ThreadId, options: &Options) -> Result<Self, Failure> {
+        let mut params = options.params();
+        params.insert("threadId".into(), json!(id));
+        Self::open(server, "thread/resume", params).await
+    }
+
+    async fn open(server: Server, method: &str, params: Map<String, Value>) -> Result<Self, Failure> {
+        let answer = server.peer.call(method, Value::Object(params)).await.map_err(|e| refused(method, e))?;
+        let answer: ThreadAnswer = view(&answer).ok_or_else(|| broken(method))?;
+        let reader = Reader::new(answer.thread.id.clone());
+        Ok(Self { server, reader, view: answer.thread, model: answer.model })
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &ThreadId {
+        &self.view.id
+    }
+
+    /// For calls beside the thread.
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        &self.server.peer
+    }
+
+    /// Sends a prompt and gives the turn it began. It is kept from [`Event::Delivered`] with `message_id` on, not before.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn prompt(&self, prompt: &Prompt, message_id: &str) -> Result<TurnId, Failure> {
+        let mut params = json!({ "threadId": self.id(), "input": prompt.input(), "clientUserMessageId": message_id });
+        for (key, value) in [("effort", prompt.effort.clone().map(Value::String)), ("outputSchema", prompt.output_schema.clone())]
+        {
+            if let (Some(value), Some(params)) = (value, params.as_object_mut()) {
+                params.insert(key.into(), value);
+            }
+        }
+        let answer = self.call("turn/start", params).await?;
+        Ok(view::<TurnAnswer>(&answer).ok_or_else(|| broken("turn/start"))?.turn.id)
+    }
+
+    /// Stops a turn; one that has already ended is fine.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn interrupt(&self, turn: &TurnId) -> Result<(), Failure> {
+        let params = json!({ "threadId": self.id(), "turnId": turn });
+        match self.server.peer.call("turn/interrupt", params).await {
+            Ok(_) => Ok(()),
+            Err(CallError::Refused(error)) if error.message.contains("no active turn") => Ok(()),
+            Err(error) => Err(refused("turn/interrupt", error)),
+        }
+    }
+
+    /// The next message of the server; none when the connection has ended, for the reason of [`Self::why_ended`].
+    /// What the server asks and nobody here can answer is refused on the way.
+    pub async fn next(&mut self) -> Option<News> {
+        let message = self.server.incoming.recv().await?;
+        let events = self.reader.read(&message);
+        if let Incoming::Request { id, method, .. } = &message {
+            let asked = events.iter().any(|event| matches!(event, Event::Asked(_)));
+            if !asked && self.reader.concerns(&message) {
+                // The connection's end is seen by the next recv.
+                drop(self.server.peer.unknown(id.clone(), method).await);
+            }
+        }
+        Some(News { raw: raw(message), events })
+    }
+
+    /// Why [`Self::next`] gave none.
+    #[must_use]
+    pub fn why_ended(&self) -> Failure {
+        self.server.peer.why_ended()
+    }
+
+    /// Answers an approval.
+    ///
+    /// # Errors
+    /// When the connection has ended; the question is then asked again by the next one.
+    pub async fn decide(&self, approval: &Approval, decision: Decision) -> Result<(), Failure> {
+        self.respond(approval.id.clone(), approval.asked.answer(decision)).await
+    }
+
+    /// Answers the agent's questions: for each its id and the words.
+    ///
+    /// # Errors
+    /// As [`Self::decide`].
+    pub async fn reply(&self, approval: &Approval, given: &[(String, Vec<String>)]) -> Result<(), Failure> {
+        self.respond(approval.id.clone(), answers(given)).await
+    }
+
+    async fn respond(&self, id: RequestId, result: Value) -> Result<(), Failure> {
+        self.server.peer.respond(id, Ok(result)).await.map_err(|e| refused("answer the server", e))
+    }
+
+    async fn call(&self, method: &str, params: Value) -> Result<Value, Failure> {
+        self.server.peer.call(method, params).await.map_err(|e| refused(method, e))
+    }
+}
+
+impl Options {
+    fn params(&self) -> Map<String, Value> {
+        let words = [("model", &self.model), ("approvalPolicy", &self.approval_policy), ("sandbox", &self.sandbox)];
+        words.into_iter().filter_map(|(key, word)| Some((key.to_owned(), Value::String(word.clone()?)))).collect()
+    }
+}
+
+impl Prompt {
+    fn input(&self) -> Vec<Value> {
+        let text = json!({ "type": "text", "text": self.text, "text_elements": [] });
+        let images = self.images.iter().map(|path| json!({ "type": "localImage", "path": path }));
+        std::iter::once(text).chain(images).collect()
+    }
+}
+
+/// A fresh `clientUserMessageId`: 128 random bits.
+#[must_use]
+pub fn message_id() -> String {
+    format!("outpost-{:032x}", rand::rng().random::<u128>())
+}
+
+fn raw(message: Incoming) -> Value {
+    match message {
+        Incoming::Request { id, method, params } => Message::Request { id, method, params },
+        Incoming::Notification { method, params } => Message::Notification { method, params },
+    }
+    .to_value()
+}
+
+/// What the server's words mean where we know them.
+fn refused(method: &str, error: CallError) -> Failure {
+    let failure = error.failure(format!("ask the app-server for {method}"));
+    if failure.said.contains("already has an active writer") {
+        let hint = "another Codex on that host has this thread open: close it there, or join its server with `outpost check`";
+        return Failure { code: Code::ActiveWriter, ..failure }.hint(hint);
+    }
+    if failure.said.contains("no rollout found") || failure.said.contains("thread not found") {
+        return Failure { code: Code::NameUnknown, ..failure }.hint("`outpost threads` lists the threads of your hosts");
+    }
+    failure
+}
+
+fn broken(method: &str) -> Failure {
+    Failure::new(Code::ServerProtocol, format!("read the answer of {method}")).hint("`outpost check` shows the server's version")
+}

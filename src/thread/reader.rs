@@ -13,7 +13,8 @@ use crate::app_server::protocol::item::Item;
 use crate::app_server::protocol::note::{Delta, Note, thread_of};
 use crate::app_server::protocol::thread::{Turn, TurnStatus};
 use crate::name::ThreadId;
-use crate::rpc::message::{Message, RequestId};
+use crate::rpc::message::RequestId;
+use crate::rpc::peer::Incoming;
 
 /// Reads the messages of one thread.
 #[derive(Debug)]
@@ -34,24 +35,19 @@ impl Reader {
 
     /// Whether a message belongs to this thread, or to the whole server.
     #[must_use]
-    pub fn concerns(&self, message: &Message) -> bool {
-        match message {
-            Message::Request { params, .. } | Message::Notification { params, .. } => {
-                thread_of(params).is_none_or(|thread| thread == self.thread.0)
-            }
-            Message::Response { .. } => false,
-        }
+    pub fn concerns(&self, message: &Incoming) -> bool {
+        let (Incoming::Request { params, .. } | Incoming::Notification { params, .. }) = message;
+        thread_of(params).is_none_or(|thread| thread == self.thread.0)
     }
 
     /// What a message means; nothing for most.
-    pub fn read(&mut self, message: &Message) -> Vec<Event> {
+    pub fn read(&mut self, message: &Incoming) -> Vec<Event> {
         if !self.concerns(message) {
             return Vec::new();
         }
         match message {
-            Message::Request { id, method, params } => self.asked(id, method, params).into_iter().collect(),
-            Message::Notification { method, params } => self.note(Note::read(method, params)),
-            Message::Response { .. } => Vec::new(),
+            Incoming::Request { id, method, params } => self.asked(id, method, params).into_iter().collect(),
+            Incoming::Notification { method, params } => self.note(Note::read(method, params)),
         }
     }
 
@@ -171,7 +167,7 @@ mod tests {
     use serde_json::json;
 
     fn note(reader: &mut Reader, method: &str, params: Value) -> Vec<Event> {
-        reader.read(&Message::notification(method, params))
+        reader.read(&Incoming::Notification { method: method.into(), params })
     }
 
     #[test]
@@ -199,7 +195,8 @@ mod tests {
         let item = json!({"type":"fileChange","id":"f","changes":[change],"status":"inProgress"});
         assert_eq!(note(&mut reader, "item/started", json!({"threadId":"t","item":item})), []);
         let params = json!({"threadId":"t","turnId":"u","itemId":"f"});
-        let asked = reader.read(&Message::request(RequestId::Number(0), "item/fileChange/requestApproval", params));
+        let method = "item/fileChange/requestApproval".into();
+        let asked = reader.read(&Incoming::Request { id: RequestId::Number(0), method, params });
         assert!(matches!(&asked[..], [Event::Asked(approval)] if approval.changes[0].path == "/a"), "{asked:?}");
     }
 
