@@ -4,6 +4,7 @@ pub mod check;
 pub mod completions;
 pub mod plain;
 pub mod report;
+pub mod run;
 pub mod screen;
 
 use std::path::PathBuf;

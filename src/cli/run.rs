@@ -1,0 +1,3 @@
+//! `outpost run`: a Codex thread in a folder of a host.
+
+pub mod paint;
