@@ -6,6 +6,7 @@ pub mod plain;
 pub mod report;
 pub mod run;
 pub mod screen;
+pub mod spinner;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,0 +1,56 @@
+//! The signals that a running turn listens to.
+
+use tokio::sync::mpsc;
+
+use crate::failure::{Code, Failure};
+
+/// What a person or the system wants of us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// Ctrl-C: stop the turn.
+    Interrupt,
+    /// Ctrl-\, SIGTERM or a lost terminal: leave the turn running and go.
+    Leave,
+}
+
+/// Listens from now on; the signals no longer end the process.
+///
+/// # Errors
+/// [`Code::LocalIo`] when the system refuses.
+#[cfg(unix)]
+pub fn listen() -> Result<mpsc::Receiver<Wish>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let kinds = [
+        (SignalKind::interrupt(), Wish::Interrupt),
+        (SignalKind::quit(), Wish::Leave),
+        (SignalKind::terminate(), Wish::Leave),
+        (SignalKind::hangup(), Wish::Leave),
+    ];
+    // Full means that wishes wait to be read: another of the same says nothing new, so it is dropped.
+    let (sender, wishes) = mpsc::channel(8);
+    for (kind, wish) in kinds {
+        let mut signals = signal(kind).map_err(|e| Failure::new(Code::LocalIo, "listen to signals").said(e))?;
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() && !sender.is_closed() {
+                let _ = sender.try_send(wish);
+            }
+        });
+    }
+    Ok(wishes)
+}
+
+/// Listens from now on; Ctrl-C no longer ends the process.
+///
+/// # Errors
+/// None here.
+#[cfg(not(unix))]
+pub fn listen() -> Result<mpsc::Receiver<Wish>, Failure> {
+    let (sender, wishes) = mpsc::channel(8);
+    tokio::spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() && !sender.is_closed() {
+            let _ = sender.try_send(Wish::Interrupt);
+        }
+    });
+    Ok(wishes)
+}

@@ -1,0 +1,68 @@
+//! The spinner that names the step a bring-up is at, on a terminal; the notes that stay.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::plain;
+use crate::step::{Progress, Step, Watch};
+
+/// Shows one bring-up. Dropping it takes it off the screen.
+pub struct Spinner {
+    bar: ProgressBar,
+    host: String,
+}
+
+/// How often the spinner turns.
+const TURN: Duration = Duration::from_millis(100);
+
+impl Spinner {
+    /// A spinner on standard error; hidden when there is no terminal. Warnings are told in both cases.
+    #[must_use]
+    pub fn new(host: &str, shown: bool) -> Self {
+        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(TURN);
+        Self { bar, host: plain::line(host) }
+    }
+
+    /// Lets somebody else write to the terminal meanwhile.
+    pub fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.bar.suspend(write)
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Watch for Spinner {
+    fn progress(&self, progress: Progress) {
+        match progress {
+            Progress::Began(step) => self.bar.set_message(format!("{}: {}", self.host, doing(step))),
+            Progress::Done { .. } => {}
+            Progress::Warning { text, .. } => {
+                let text = format!("{}: note: {}", self.host, plain::line(&text));
+                self.bar.suspend(|| anstream::eprintln!("{text}"));
+            }
+        }
+    }
+}
+
+fn doing(step: Step) -> &'static str {
+    match step {
+        Step::Resolved => "reading the ssh configuration",
+        Step::Connected => "connecting",
+        Step::HostKey => "checking the host key",
+        Step::LoggedIn => "logging in",
+        Step::LoginShell => "waiting for the login shell",
+        Step::Codex => "looking for codex",
+        Step::AppServer => "starting or joining the app-server",
+        Step::SignedIn => "asking who is signed in",
+    }
+}
