@@ -292,7 +292,8 @@ mod tests {
             let file = load(&home.1).expect("good");
             ["a", "b", "c"].into_iter().filter(|word| file.is_usable(&alias(word))).collect()
         };
-        let steps: [(&str, fn(&Local, &[Alias]) -> Result<(), Failure>, &[&str], &str); 6] = [
+        type Step = fn(&Local, &[Alias]) -> Result<(), Failure>;
+        let steps: [(&str, Step, &[&str], &str); 6] = [
             ("disable", disable, &["b"], "ac"),
             ("enable back", enable, &["b"], "abc"),
             ("enable", enable, &["a", "b"], "ab"),
