@@ -1,0 +1,24 @@
+//! The beds that integration tests lie in: a sandbox with homes of its own, real sshds on pipes, the real codex.
+//!
+//! ```ignore
+//! let sandbox = Sandbox::new();
+//! let host = sandbox.host("devbox").shell("/usr/bin/fish").rc(".config/fish/config.fish", "echo hi").build();
+//! let ran = sandbox.run(&["check", "devbox"]);   // outpost, cleaned environment, config of the sandbox
+//! let ran = host.ssh("echo hi");                 // the real ssh, same config
+//! let stream = host.connect_pipe();              // a ByteStream for library tests
+//! ```
+//!
+//! Everything that was started with the sandbox's path in its environment ends with the sandbox.
+
+mod codex;
+mod process;
+mod sandbox;
+mod sshd;
+mod works;
+
+pub(crate) use {
+    codex::Codex,
+    process::Ran,
+    sandbox::Sandbox,
+    sshd::{Host, NewHost},
+};

@@ -1,0 +1,70 @@
+//! The real codex as a program of a bed's host, with a scripted model behind it.
+
+use std::path::{Path, PathBuf};
+
+/// The release that `tests/run` installs and the tests are written against.
+pub(crate) const RELEASE: &str = "0.169.0";
+
+/// A codex for a host: the folder it is found in and the configuration it reads.
+pub(crate) struct Codex {
+    bin: PathBuf,
+    config: String,
+}
+
+impl Codex {
+    /// The real codex, whose model answers at this base URL (`http://127.0.0.1:PORT/v1`).
+    pub(crate) fn real(base_url: &str) -> Self {
+        let bin = native().parent().unwrap().to_owned();
+        Self { bin, config: outpost::demo::model::codex_config(base_url) }
+    }
+
+    /// Another program of the name `codex` in this folder.
+    pub(crate) fn in_folder(bin: &Path) -> Self {
+        Self { bin: bin.to_owned(), config: String::new() }
+    }
+
+    /// The lines of the rc files that put it on the login PATH, whatever the shell, and its configuration.
+    pub(crate) fn files(&self) -> Vec<(String, String)> {
+        let bin = self.bin.display();
+        let posix = format!("export PATH=\"{bin}:$PATH\"");
+        let files = [
+            (".profile", posix.clone()),
+            (".zprofile", posix),
+            (".config/fish/config.fish", format!("set -x PATH {bin} $PATH")),
+            (".login", format!("setenv PATH {bin}:$PATH")),
+            (".config/elvish/rc.elv", format!("set paths = [{bin} $@paths]")),
+            (".xonshrc", format!("$PATH.insert(0, '{bin}')")),
+            (".codex/config.toml", self.config.clone()),
+        ];
+        files.into_iter().map(|(path, text)| (path.to_owned(), text)).collect()
+    }
+}
+
+/// The native binary of the installed package: the wrapper beside it costs a start of Node.
+pub(crate) fn native() -> PathBuf {
+    let package = folder().join("node_modules/@openai/codex-linux-x64/vendor");
+    let target = std::fs::read_dir(&package).ok().and_then(|mut entries| entries.next()?.ok());
+    let path = target.map(|entry| entry.path().join("bin/codex")).filter(|path| path.exists());
+    path.unwrap_or_else(|| panic!("no codex {RELEASE} in {}: run tests/run once", package.display()))
+}
+
+/// Where `tests/run` puts the package, or `OUTPOST_TEST_CODEX`.
+#[expect(clippy::disallowed_methods, reason = "a test is its own main: the codex is installed outside of the sandbox")]
+fn folder() -> PathBuf {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = || set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache"))).expect("HOME or XDG_CACHE_HOME");
+    set("OUTPOST_TEST_CODEX").unwrap_or_else(|| cache().join("outpost").join(format!("codex-{RELEASE}")))
+}
+
+/// Removes what a codex of the sandbox left outside of it: the private folder its socket's link leads to.
+pub(crate) fn remove_sockets(sandbox: &Path) {
+    let hosts = std::fs::read_dir(sandbox.join("hosts")).into_iter().flatten().flatten();
+    for home in hosts.map(|entry| entry.path().join("home/.codex")).chain([sandbox.join("codex-home")]) {
+        let link = home.join("app-server-control/app-server-control.sock");
+        if let Ok(target) = std::fs::read_link(&link)
+            && let Some(folder) = target.parent().filter(|f| f.starts_with("/tmp"))
+        {
+            drop(std::fs::remove_dir_all(folder));
+        }
+    }
+}
