@@ -4,6 +4,7 @@
 
 pub mod ask;
 pub mod exec;
+pub mod keywords;
 pub mod session;
 pub mod system;
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use outpost::failure::Code;
 use outpost::host::{alias, resolve};
 use outpost::paths::Local;
+use outpost::ssh::keywords;
 
 /// A home with an ssh configuration.
 struct Home {
@@ -94,4 +95,41 @@ fn listing_reads_only_the_file_of_minus_f() {
     assert!(alias::list(&local).unwrap().hosts.is_empty());
     local.ssh_config = Some(home.path("missing"));
     assert_eq!(alias::list(&local).unwrap_err().code, Code::SshConfigUnreadable);
+}
+
+/// Keywords that OpenSSH got after 9.2, that distributions added, and old names that `ssh` still takes.
+const LATER_KEYWORDS: &str = "Tag ChannelTimeout ObscureKeystrokeTiming VersionAddendum RefuseConnection WarnWeakCrypto UseKeychain \
+    GSSAPIServerIdentity GSSAPIClientIdentity GSSAPITrustDns GSSAPIKexAlgorithms SmartcardDevice";
+
+/// The keywords of the manual of OpenSSH 9.2, for machines where it is not installed.
+const MANUAL_KEYWORDS: &str = include_str!("../../fixtures/ssh_config/keywords-9.2.txt");
+
+fn manual_keywords() -> Vec<String> {
+    let unpacked = std::process::Command::new("gzip").args(["-dc", "/usr/share/man/man5/ssh_config.5.gz"]).output();
+    let text = unpacked.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default();
+    let first = |line: &str| line.strip_prefix(".It Cm ").and_then(|rest| rest.split(' ').next()).map(str::to_owned);
+    text.lines().filter_map(first).filter(|word| word.starts_with(|c: char| c.is_ascii_uppercase())).collect()
+}
+
+#[test]
+fn every_keyword_is_in_the_table() {
+    let printed = std::process::Command::new("ssh").args(["-F", "/dev/null", "-G", "host"]).output().unwrap();
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    let of_ssh = printed.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned);
+    let checked_in = MANUAL_KEYWORDS.split_whitespace().chain(LATER_KEYWORDS.split_whitespace()).map(str::to_owned);
+    let all: Vec<String> = of_ssh.chain(manual_keywords()).chain(checked_in).collect();
+    assert!(all.len() > 150, "{}", all.len());
+    let missing: Vec<_> = all.iter().filter(|name| keywords::find(name).is_none()).collect();
+    assert!(missing.is_empty(), "not in src/ssh/keywords.rs: {missing:?}");
+}
+
+#[test]
+fn docs_show_the_table() {
+    let text = include_str!("../../docs/SSH.md");
+    let shown = text.split_once("<!-- keywords -->\n").and_then(|(_, rest)| rest.split_once("<!-- end of keywords -->"));
+    assert_eq!(
+        shown.map(|(table, _)| table),
+        Some(keywords::markdown().as_str()),
+        "docs/SSH.md shows the table of src/ssh/keywords.rs"
+    );
 }
