@@ -1,0 +1,144 @@
+//! A private key in a file: what can be known of it without its passphrase, and unlocking it.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use russh::keys::{Certificate, PrivateKey, PublicKey, decode_secret_key};
+
+use crate::paths::read_text;
+use crate::ssh::ask::Secret;
+
+/// What an identity file turned out to be.
+#[derive(Debug, Clone)]
+pub(crate) struct KeyFile {
+    /// The path as it will be shown.
+    pub(crate) path: PathBuf,
+    /// Its public half; unknown for a locked key in an old format without a `.pub` beside it.
+    pub(crate) public: Option<PublicKey>,
+    secret: Content,
+}
+
+#[derive(Debug, Clone)]
+enum Content {
+    Open(Arc<PrivateKey>),
+    Locked(Arc<LockedText>),
+    /// Only the public half is here: the agent, or a token, has the other.
+    Elsewhere,
+}
+
+/// The text of a locked key; not shown by `Debug`.
+struct LockedText(String);
+
+impl std::fmt::Debug for LockedText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LockedText(…)")
+    }
+}
+
+/// Why a file gives no key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadKey {
+    #[error("no such file")]
+    Missing,
+    #[error("{0}")]
+    Unreadable(String),
+    #[error("its permissions {0:o} are too open; ssh ignores such a key (chmod 600)")]
+    TooOpen(u32),
+    #[error("it is not a key that can be read; convert it with: ssh-keygen -p -f FILE")]
+    NotAKey,
+    #[error("the passphrase is wrong")]
+    WrongPassphrase,
+}
+
+impl KeyFile {
+    /// Reads an identity file, and the `.pub` beside it where the file alone does not say enough.
+    pub(crate) fn read(path: &Path) -> Result<Self, BadKey> {
+        let beside = public(&with_suffix(path, ".pub"));
+        let text = match read_text(path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                let public = beside.ok_or(BadKey::Missing)?;
+                return Ok(Self { path: path.to_owned(), public: Some(public), secret: Content::Elsewhere });
+            }
+            Err(e) => return Err(BadKey::Unreadable(e.to_string())),
+        };
+        if let Ok(public) = PublicKey::from_openssh(text.trim()) {
+            return Ok(Self { path: path.to_owned(), public: Some(public), secret: Content::Elsewhere });
+        }
+        private_enough(path)?;
+        let (secret, known) = content(text)?;
+        Ok(Self { path: path.to_owned(), public: known.or(beside), secret })
+    }
+
+    /// Whether the private half can be had from this file.
+    pub(crate) fn can_sign(&self) -> bool {
+        !matches!(self.secret, Content::Elsewhere)
+    }
+
+    /// The key, when no passphrase guards it.
+    pub(crate) fn open(&self) -> Option<Arc<PrivateKey>> {
+        match &self.secret {
+            Content::Open(key) => Some(Arc::clone(key)),
+            Content::Locked(_) | Content::Elsewhere => None,
+        }
+    }
+
+    /// Opens a locked key. The key derivation is slow on purpose and runs beside the other tasks.
+    pub(crate) async fn unlock(&self, passphrase: Secret) -> Result<Arc<PrivateKey>, BadKey> {
+        let text = match &self.secret {
+            Content::Open(key) => return Ok(Arc::clone(key)),
+            Content::Locked(text) => Arc::clone(text),
+            Content::Elsewhere => return Err(BadKey::Missing),
+        };
+        let work = move || decode_secret_key(&text.0, Some(passphrase.reveal()));
+        let key = tokio::task::spawn_blocking(work).await.map_err(|e| BadKey::Unreadable(e.to_string()))?;
+        key.map(Arc::new).map_err(|_| BadKey::WrongPassphrase)
+    }
+}
+
+fn content(text: String) -> Result<(Content, Option<PublicKey>), BadKey> {
+    match decode_secret_key(&text, None) {
+        Ok(key) => {
+            let public = key.public_key().clone();
+            Ok((Content::Open(Arc::new(key)), Some(public)))
+        }
+        Err(_) if text.contains("BEGIN EC PRIVATE KEY") => Err(BadKey::NotAKey),
+        Err(russh::keys::Error::KeyIsEncrypted) => locked(text),
+        Err(_) if text.contains("ENCRYPTED") => locked(text),
+        Err(_) => Err(BadKey::NotAKey),
+    }
+}
+
+fn locked(text: String) -> Result<(Content, Option<PublicKey>), BadKey> {
+    let public = PrivateKey::from_openssh(&text).ok().map(|key| key.public_key().clone());
+    Ok((Content::Locked(Arc::new(LockedText(text))), public))
+}
+
+/// ssh ignores a key that others may read, when it is ours.
+fn private_enough(path: &Path) -> Result<(), BadKey> {
+    let meta = fs::metadata(path).map_err(|e| BadKey::Unreadable(e.to_string()))?;
+    let mode = meta.permissions().mode() & 0o777;
+    if meta.uid() == nix::unistd::getuid().as_raw() && mode & 0o077 != 0 {
+        return Err(BadKey::TooOpen(mode));
+    }
+    Ok(())
+}
+
+fn public(path: &Path) -> Option<PublicKey> {
+    PublicKey::from_openssh(read_text(path).ok()?.trim()).ok()
+}
+
+/// A certificate in a file.
+pub(crate) fn certificate(path: &Path) -> Option<Certificate> {
+    Certificate::from_openssh(read_text(path).ok()?.trim()).ok()
+}
+
+/// `id_ed25519` with `-cert.pub` or `.pub` behind it.
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}

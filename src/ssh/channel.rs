@@ -1,0 +1,181 @@
+//! One channel of a connection as plain streams: the two tasks that own it, and the guard that closes it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use russh::client::Msg;
+use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::sync::oneshot;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::exec::{Exec, ExitStatus, Tail};
+use super::inbox::{End, Inbox, InboxReader};
+
+/// What a writer may have on its way to the channel's writer task, in bytes.
+const OUTBOX: usize = 64 * 1024;
+
+/// The most that goes into one packet (russh's and OpenSSH's packet size).
+const PACKET: usize = 32 * 1024;
+
+/// Closes the channel when the last half is dropped.
+type Guard = Arc<DropGuard>;
+
+/// A running channel.
+pub(crate) struct Running {
+    reader: Reading,
+    writer: Writing,
+    stderr: Tail,
+    status: oneshot::Receiver<ExitStatus>,
+}
+
+impl Running {
+    /// Starts the two tasks of an open channel.
+    pub(crate) fn start(channel: Channel<Msg>) -> Self {
+        let (read, write) = channel.split();
+        Self::of_halves(read, write)
+    }
+
+    pub(crate) fn of_halves(read: ChannelReadHalf, write: ChannelWriteHalf<Msg>) -> Self {
+        let (ours, theirs) = tokio::io::duplex(OUTBOX);
+        let token = CancellationToken::new();
+        let (sender, status) = oneshot::channel();
+        let (inbox, stderr) = (Inbox::default(), Tail::default());
+        let write = Arc::new(write);
+        let sending = tokio::spawn(send(theirs, Arc::clone(&write)));
+        let drain = Drain { inbox: inbox.clone(), stderr: stderr.clone(), status: ExitStatus::Unknown, ended: false };
+        tokio::spawn(receive(read, write, token.clone(), (drain, sender, sending)));
+        let guard = Arc::new(token.drop_guard());
+        let reader = Reading { inbox: inbox.reader(), _guard: Arc::clone(&guard) };
+        Self { reader, writer: Writing { outbox: ours, _guard: guard }, stderr, status }
+    }
+
+    /// As a command.
+    pub(crate) fn exec(self) -> Exec {
+        Exec { stdin: Box::new(self.writer), stdout: Box::new(self.reader), stderr: self.stderr, status: self.status }
+    }
+
+    /// As a byte stream without a status.
+    pub(crate) fn stream(self) -> super::ByteStream {
+        Box::new(tokio::io::join(self.reader, self.writer))
+    }
+}
+
+/// The one writer of the channel. A write is never cancelled half-way while the channel lives.
+async fn send(mut from: DuplexStream, to: Arc<ChannelWriteHalf<Msg>>) {
+    let mut buffer = BytesMut::with_capacity(PACKET);
+    loop {
+        buffer.reserve(PACKET);
+        match from.read_buf(&mut buffer).await {
+            Ok(1..) => {
+                if to.data_bytes(buffer.split().freeze()).await.is_err() {
+                    return;
+                }
+            }
+            Ok(0) | Err(_) => {
+                drop(to.eof().await);
+                return;
+            }
+        }
+    }
+}
+
+struct Drain {
+    inbox: Inbox,
+    stderr: Tail,
+    status: ExitStatus,
+    ended: bool,
+}
+
+impl Drain {
+    /// Takes one message; false when the channel is to be closed from our side.
+    fn take(&mut self, message: ChannelMsg) -> bool {
+        match message {
+            ChannelMsg::Data { data } => return self.inbox.push(data),
+            ChannelMsg::ExtendedData { data, .. } => self.stderr.push(&data),
+            ChannelMsg::Eof => self.inbox.finish(End::Eof),
+            ChannelMsg::ExitStatus { exit_status } => self.status = ExitStatus::Code(exit_status),
+            ChannelMsg::ExitSignal { signal_name, error_message, .. } => {
+                self.stderr.push(error_message.as_bytes());
+                self.status = ExitStatus::Signal(signal(&signal_name));
+            }
+            ChannelMsg::Close => {
+                self.ended = true;
+                self.inbox.finish(End::Eof);
+            }
+            ChannelMsg::Failure => {
+                self.stderr.push(b"the server refused to run a command on this channel\n");
+                self.inbox.finish(End::Eof);
+                return false;
+            }
+            _ => {}
+        }
+        true
+    }
+}
+
+fn signal(name: &russh::Sig) -> String {
+    match name {
+        russh::Sig::Custom(name) => name.clone(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Empties the channel until its end; always reads, whatever its own reader does.
+async fn receive(
+    mut read: ChannelReadHalf,
+    write: Arc<ChannelWriteHalf<Msg>>,
+    dropped: CancellationToken,
+    (mut drain, status, sending): (Drain, oneshot::Sender<ExitStatus>, tokio::task::JoinHandle<()>),
+) {
+    let close = loop {
+        let message = tokio::select! {
+            message = read.wait() => message,
+            () = dropped.cancelled() => break true,
+        };
+        match message {
+            None => break false,
+            Some(message) if drain.take(message) => {}
+            Some(_) => break true,
+        }
+    };
+    // A writer that waits for a window would hold the connection open for ever.
+    sending.abort();
+    if close && !drain.ended {
+        drop(write.close().await);
+    }
+    drain.inbox.finish(if drain.ended { End::Eof } else { End::Lost });
+    drop(status.send(drain.status));
+}
+
+struct Reading {
+    inbox: InboxReader,
+    _guard: Guard,
+}
+
+impl AsyncRead for Reading {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.get_mut().inbox).poll_read(cx, buf)
+    }
+}
+
+struct Writing {
+    outbox: DuplexStream,
+    _guard: Guard,
+}
+
+impl AsyncWrite for Writing {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.get_mut().outbox).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.get_mut().outbox).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.get_mut().outbox).poll_shutdown(cx)
+    }
+}

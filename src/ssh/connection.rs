@@ -1,0 +1,159 @@
+//! One russh connection: the handshake, and everything that rides on it after the login.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use russh::client::{Config, Handle, Msg};
+use russh::{Channel, Disconnect};
+use tokio::sync::oneshot;
+
+use super::ByteStream;
+use super::channel::Running;
+use super::door::Doors;
+use super::handler::{Handler, Seen};
+use super::trust::Judge;
+use crate::failure::{Code, Failure};
+
+/// A connection on which nobody has logged in yet.
+pub(crate) struct Link {
+    pub(crate) handle: Handle<Handler>,
+    pub(crate) seen: Arc<Seen>,
+    pub(crate) doors: Arc<Doors>,
+}
+
+impl Link {
+    /// Exchanges keys over a byte stream; the notes are the caller's to read even when it fails.
+    pub(crate) async fn shake(stream: ByteStream, config: Config, judge: Judge, seen: Arc<Seen>) -> Result<Self, russh::Error> {
+        let doors = Arc::new(Doors::default());
+        let handler = Handler { judge, seen: Arc::clone(&seen), doors: Arc::clone(&doors) };
+        let handle = russh::client::connect_stream(Arc::new(config), stream, handler).await?;
+        Ok(Self { handle, seen, doors })
+    }
+}
+
+/// What opens a channel.
+#[derive(Debug, Clone)]
+pub(crate) enum Open {
+    /// A session, for a command or a shell.
+    Session,
+    /// A Unix socket on the remote.
+    Unix(String),
+    /// A TCP port as seen from the remote.
+    Tcp(String, u16),
+}
+
+/// A logged-in connection; clones share it, and it ends when the last clone and the last channel are gone.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    handle: Handle<Handler>,
+    seen: Arc<Seen>,
+    doors: Arc<Doors>,
+    host: String,
+    environment: Vec<(String, String)>,
+    /// The jump host that carries us.
+    _via: Option<Connection>,
+}
+
+impl Connection {
+    pub(crate) fn new(link: Link, host: String, environment: Vec<(String, String)>, via: Option<Self>) -> Self {
+        let Link { handle, seen, doors } = link;
+        Self { inner: Arc::new(Inner { handle, seen, doors, host, environment, _via: via }) }
+    }
+
+    pub(crate) fn seen(&self) -> &Seen {
+        &self.inner.seen
+    }
+
+    pub(crate) fn doors(&self) -> &Doors {
+        &self.inner.doors
+    }
+
+    pub(crate) fn handle(&self) -> &Handle<Handler> {
+        &self.inner.handle
+    }
+
+    /// Opens a channel in a task of its own: an open that is given up half-way would leave a session slot taken.
+    pub(crate) async fn open(&self, what: Open) -> Result<Channel<Msg>, Failure> {
+        let (sender, receiver) = oneshot::channel();
+        let (connection, asked) = (self.clone(), what.clone());
+        tokio::spawn(async move {
+            let opened = connection.ask_for(asked).await;
+            if let Err(Ok(unwanted)) = sender.send(opened) {
+                drop(unwanted.close().await);
+            }
+        });
+        match receiver.await {
+            Ok(Ok(channel)) => Ok(channel),
+            Ok(Err(e)) => Err(self.refusal(&what, &e)),
+            Err(_) => Err(self.lost()),
+        }
+    }
+
+    async fn ask_for(&self, what: Open) -> Result<Channel<Msg>, russh::Error> {
+        let handle = &self.inner.handle;
+        match what {
+            Open::Session => handle.channel_open_session().await,
+            Open::Unix(path) => handle.channel_open_direct_streamlocal(path).await,
+            Open::Tcp(host, port) => handle.channel_open_direct_tcpip(host, port.into(), "127.0.0.1", 0).await,
+        }
+    }
+
+    fn refusal(&self, what: &Open, e: &russh::Error) -> Failure {
+        let russh::Error::ChannelOpenFailure(reason) = e else { return self.lost() };
+        let words = std::mem::take(&mut self.seen().notes().channel_refusal);
+        let (tried, hint) = match what {
+            Open::Session => ("open a session channel".to_owned(), "sshd's MaxSessions may be too low, or its ForceCommand forbids it"),
+            Open::Unix(path) => (format!("open the remote socket {path}"), "sshd must allow it: AllowStreamLocalForwarding yes"),
+            Open::Tcp(host, port) => (format!("open {host} port {port} from the remote"), "sshd must allow it: AllowTcpForwarding yes"),
+        };
+        let said = if words.is_empty() { format!("{reason:?}") } else { words };
+        Failure::new(Code::ChannelRefused, tried).said(said).hint(hint).at(&self.inner.host)
+    }
+
+    /// The failure of a link that is no more, with the server's last words.
+    pub(crate) fn lost(&self) -> Failure {
+        let parting = self.seen().notes().parting.clone();
+        Failure::new(Code::LinkLost, "use the connection").said(parting).hint("it is made again on the next try").at(&self.inner.host)
+    }
+
+    /// Runs a command line; the reply is not waited for.
+    pub(crate) async fn exec(&self, command: &str) -> Result<Running, Failure> {
+        let channel = self.open(Open::Session).await?;
+        self.prepare(&channel).await?;
+        channel.exec(true, command).await.map_err(|_| self.lost())?;
+        Ok(Running::start(channel))
+    }
+
+    /// Sends the variables; a server that does not want one ignores it.
+    pub(crate) async fn prepare(&self, channel: &Channel<Msg>) -> Result<(), Failure> {
+        for (name, value) in &self.inner.environment {
+            channel.set_env(false, name, value).await.map_err(|_| self.lost())?;
+        }
+        Ok(())
+    }
+
+    /// Opens a byte stream to a Unix socket or a TCP port as seen from the remote.
+    pub(crate) async fn stream(&self, what: Open) -> Result<ByteStream, Failure> {
+        Ok(Running::start(self.open(what).await?).stream())
+    }
+
+    /// Whether the other side answers within the limit.
+    pub(crate) async fn ping(&self, limit: Duration) -> Result<Duration, Failure> {
+        let began = std::time::Instant::now();
+        match tokio::time::timeout(limit, self.inner.handle.send_ping()).await {
+            Ok(Ok(())) if !self.seen().has_ended() => Ok(began.elapsed()),
+            Ok(_) => Err(self.lost()),
+            Err(_) => Err(Failure::new(Code::LinkLost, "ping the host").said(format!("no answer within {limit:?}")).at(&self.inner.host)),
+        }
+    }
+
+    /// Says goodbye and waits, briefly, until the link is gone.
+    pub(crate) async fn close(&self) {
+        drop(self.inner.handle.disconnect(Disconnect::ByApplication, "", "").await);
+        drop(tokio::time::timeout(Duration::from_secs(1), self.seen().ended()).await);
+    }
+}

@@ -1,0 +1,243 @@
+//! TCP to a host: addresses of both families tried with a head start, as RFC 8305 says; BindAddress, IPQoS, TCPKeepAlive.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::failure::{Code, Failure};
+use crate::host::target::Target;
+
+/// The head start of each address before the next is tried too (RFC 8305, section 5).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// ssh waits this long between the tries of ConnectionAttempts.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
+
+/// A connected socket and where it leads.
+pub(crate) struct Dialled {
+    pub(crate) stream: TcpStream,
+    pub(crate) address: SocketAddr,
+}
+
+/// Connects to the target's host name and port.
+///
+/// # Errors
+/// [`Code::NameNotFound`] and [`Code::Unreachable`]; the time limit is the caller's.
+pub(crate) async fn dial(target: &Target) -> Result<Dialled, Failure> {
+    let attempts: u32 = target.first("connectionattempts").and_then(|n| n.parse().ok()).unwrap_or(1);
+    let mut outcome = once(target).await;
+    for _ in 1..attempts.max(1) {
+        if outcome.as_ref().is_ok_and(|_| true) || outcome.as_ref().is_err_and(|f| f.code == Code::NameNotFound) {
+            break;
+        }
+        wait(BETWEEN_ATTEMPTS).await;
+        outcome = once(target).await;
+    }
+    outcome
+}
+
+async fn once(target: &Target) -> Result<Dialled, Failure> {
+    let addresses = look_up(target).await?;
+    let options = Options::of(target)?;
+    let tries: FuturesUnordered<_> = addresses
+        .iter()
+        .zip(0_u32..)
+        .map(|(address, n)| {
+            let options = &options;
+            async move {
+                wait(HEAD_START * n).await;
+                (*address, options.connect(*address).await)
+            }
+        })
+        .collect();
+    first(tries, target).await
+}
+
+async fn first(
+    mut tries: FuturesUnordered<impl Future<Output = (SocketAddr, io::Result<TcpStream>)>>,
+    target: &Target,
+) -> Result<Dialled, Failure> {
+    let mut refusals = Vec::new();
+    while let Some((address, result)) = tries.next().await {
+        match result {
+            Ok(stream) => return Ok(Dialled { stream, address }),
+            Err(e) => refusals.push((address, e)),
+        }
+    }
+    let said = refusals.iter().map(|(a, e)| format!("{}: {}", a.ip(), words(e))).collect::<Vec<_>>().join("; ");
+    let tried = format!("connect to {} port {}", target.host_name(), target.port());
+    Err(Failure::new(Code::Unreachable, tried).said(said).hint(hint(&refusals, target)))
+}
+
+fn words(e: &io::Error) -> String {
+    let text = e.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+fn hint(refusals: &[(SocketAddr, io::Error)], target: &Target) -> String {
+    if refusals.iter().any(|(_, e)| e.kind() == io::ErrorKind::ConnectionRefused) {
+        return format!("nothing listens on port {} there: is it the right port, and does sshd run?", target.port());
+    }
+    format!("is the machine up and on this network? try: ssh {}", target.alias)
+}
+
+async fn look_up(target: &Target) -> Result<Vec<SocketAddr>, Failure> {
+    let name = target.host_name();
+    let failed = |said: String| {
+        Failure::new(Code::NameNotFound, format!("look up {name}"))
+            .said(said)
+            .hint(format!("check HostName for '{}' in the ssh configuration, or the network's DNS", target.alias))
+    };
+    let found = tokio::net::lookup_host((name, target.port())).await.map_err(|e| failed(look_up_words(&e)))?;
+    let wanted: fn(&SocketAddr) -> bool = match target.first("addressfamily") {
+        Some("inet") => SocketAddr::is_ipv4,
+        Some("inet6") => SocketAddr::is_ipv6,
+        _ => |_| true,
+    };
+    let addresses = interleave(found.filter(wanted).collect());
+    if addresses.is_empty() {
+        return Err(failed("it has no address of the family that AddressFamily asks for".to_owned()));
+    }
+    Ok(addresses)
+}
+
+fn look_up_words(e: &io::Error) -> String {
+    let text = e.to_string();
+    text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_owned()
+}
+
+/// The family that the resolver prefers first, then in turns; doubles go.
+fn interleave(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_is_v6 = found.first().is_some_and(SocketAddr::is_ipv6);
+    let (mut first, mut second): (Vec<_>, Vec<_>) = found.into_iter().partition(|a| a.is_ipv6() == first_is_v6);
+    first.dedup();
+    second.dedup();
+    let mut turns = Vec::with_capacity(first.len() + second.len());
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    loop {
+        let pair = [first.next(), second.next()];
+        if pair.iter().all(Option::is_none) {
+            return turns;
+        }
+        turns.extend(pair.into_iter().flatten());
+    }
+}
+
+/// What the configuration says about the socket.
+#[derive(Debug, PartialEq, Eq)]
+struct Options {
+    bind: Option<IpAddr>,
+    device: Option<String>,
+    keepalive: bool,
+    tos: Option<u32>,
+}
+
+impl Options {
+    fn of(target: &Target) -> Result<Self, Failure> {
+        let bind = match target.first("bindaddress") {
+            None | Some("" | "none") => None,
+            Some(text) => Some(text.parse().map_err(|_| not_an_address(text))?),
+        };
+        Ok(Self {
+            bind,
+            device: target.first("bindinterface").filter(|d| !d.is_empty() && *d != "none").map(str::to_owned),
+            keepalive: target.first("tcpkeepalive") != Some("no"),
+            tos: target.first("ipqos").and_then(|v| v.split_whitespace().next()).and_then(tos),
+        })
+    }
+
+    async fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
+        let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if let Some(from) = self.bind {
+            socket.bind(SocketAddr::new(from, 0))?;
+        }
+        #[cfg(target_os = "linux")]
+        if let Some(device) = &self.device {
+            socket.bind_device(Some(device.as_bytes()))?;
+        }
+        socket.set_keepalive(self.keepalive)?;
+        socket.set_nodelay(true)?;
+        if let Some(tos) = self.tos {
+            // Marking is a wish: a system that refuses it still connects.
+            drop(if to.is_ipv4() { socket.set_tos_v4(tos) } else { socket.set_tclass_v6(tos) });
+        }
+        socket.connect(to).await
+    }
+}
+
+fn not_an_address(text: &str) -> Failure {
+    Failure::new(Code::KeywordUnsupported, format!("bind to '{text}' (BindAddress)"))
+        .said("it is not an IP address")
+        .hint("write the address as a number, or use the system ssh (carrier = \"ssh\")")
+}
+
+/// The type of service for a name of IPQoS (RFC 8325 and ssh_config(5)).
+fn tos(name: &str) -> Option<u32> {
+    let name = name.to_ascii_lowercase();
+    if let Some(class) = name.strip_prefix("cs").and_then(|n| n.parse::<u32>().ok()).filter(|n| *n < 8) {
+        return Some(class << 5);
+    }
+    if let Some((class, drop)) = name.strip_prefix("af").and_then(|n| n.parse::<u32>().ok()).map(|n| (n / 10, n % 10)) {
+        return ((1..=4).contains(&class) && (1..=3).contains(&drop)).then_some((class * 8 + drop * 2) << 2);
+    }
+    match name.as_str() {
+        "ef" => Some(0xb8),
+        "va" => Some(0xb0),
+        "le" => Some(0x04),
+        "lowdelay" => Some(0x10),
+        "throughput" => Some(0x08),
+        "reliability" => Some(0x04),
+        "none" => None,
+        number => number.strip_prefix("0x").map_or_else(|| number.parse().ok(), |hex| u32::from_str_radix(hex, 16).ok()),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the head start of RFC 8305 and ConnectionAttempts are waits by definition")]
+async fn wait(how_long: Duration) {
+    if !how_long.is_zero() {
+        tokio::time::sleep(how_long).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(text: &str) -> Vec<SocketAddr> {
+        text.split_whitespace().map(|a| a.parse().expect(a)).collect()
+    }
+
+    #[test]
+    fn families_take_turns() {
+        for (found, expected) in [
+            ("1.1.1.1:22 2.2.2.2:22 [::1]:22", "1.1.1.1:22 [::1]:22 2.2.2.2:22"),
+            ("[::1]:22 [::2]:22 1.1.1.1:22", "[::1]:22 1.1.1.1:22 [::2]:22"),
+            ("1.1.1.1:22 1.1.1.1:22", "1.1.1.1:22"),
+            ("", ""),
+        ] {
+            assert_eq!(interleave(addresses(found)), addresses(expected));
+        }
+    }
+
+    #[test]
+    fn qos_names_are_those_of_ssh() {
+        for (name, value) in
+            [("lowdelay", Some(0x10)), ("af21", Some(0x48)), ("cs1", Some(0x20)), ("ef", Some(0xb8)), ("0x48", Some(0x48)), ("none", None), ("what", None)]
+        {
+            assert_eq!(tos(name), value, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_dead_address_costs_only_its_head_start() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("listen");
+        let port = listener.local_addr().expect("address").port();
+        let target = Target::from_ssh_g("x".parse().expect("alias"), &format!("hostname localhost\nport {port}\naddressfamily inet\n"), "");
+        assert_eq!(dial(&target).await.map(|d| d.address.port()).expect("dialled"), port);
+        drop(listener);
+        assert_eq!(dial(&target).await.map(|_| ()).expect_err("closed").code, Code::Unreachable);
+    }
+}
