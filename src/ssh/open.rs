@@ -1,0 +1,215 @@
+//! From a target to a logged-in connection: each jump host in turn, then the host itself.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use russh::keys::PublicKeyOrCertificate;
+
+use super::ask::Ask;
+use super::auth::Login;
+use super::connection::{Connection, Link};
+use super::environment::to_send;
+use super::facts::Facts;
+use super::handler::Seen;
+use super::route::{Route, Way};
+use super::transport;
+use super::trust::{Judge, Judged};
+use crate::failure::{Code, Failure};
+use crate::host::resolve::{Hop, hop};
+use crate::host::target::Target;
+use crate::paths::Local;
+use crate::step::{Clock, Nobody, Progress, Step, Watch};
+
+/// The most jump hosts on one way; more is a configuration that refers to itself.
+const HOPS: usize = 8;
+
+/// What opening a session needs from its surroundings.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// This machine.
+    pub local: &'a Local,
+    /// Who answers questions.
+    pub ask: &'a dyn Ask,
+    /// Who is told how it goes.
+    pub watch: &'a dyn Watch,
+}
+
+/// Jump hosts are brought up silently, save for what a person should know.
+struct Quiet<'a>(&'a dyn Watch);
+
+impl Watch for Quiet<'_> {
+    fn progress(&self, progress: Progress) {
+        if matches!(progress, Progress::Warning { .. }) {
+            self.0.progress(progress);
+        }
+    }
+}
+
+type Opening<'a> = Pin<Box<dyn Future<Output = Result<(Connection, Facts), Failure>> + Send + 'a>>;
+
+/// Brings a connection up; `hops` is how many jump hosts are already on the way.
+pub(crate) fn open<'a>(target: &'a Target, context: Context<'a>, hops: usize) -> Opening<'a> {
+    Box::pin(async move {
+        let way = Way::of(target);
+        let outcome = match &way {
+            Way::Jump(words) => match jump(words, target, context, hops).await {
+                Ok(via) => one(target, context, &way, Some(via)).await,
+                Err(failure) => Err(failure),
+            },
+            Way::Tcp | Way::Proxy(_) => one(target, context, &way, None).await,
+        };
+        outcome.map_err(|failure| failure.at(&target.alias))
+    })
+}
+
+/// Opens the last of the hops; the ones before it are on its own way.
+async fn jump(words: &str, target: &Target, context: Context<'_>, hops: usize) -> Result<Connection, Failure> {
+    let last = parse(words)?;
+    if hops >= HOPS || last.host == target.alias {
+        return Err(Failure::new(Code::KeywordUnsupported, format!("follow ProxyJump {words}"))
+            .said("the jump hosts lead back to themselves")
+            .hint("exclude the jump host from the Host pattern that sets ProxyJump, or give it ProxyJump none"));
+    }
+    let resolved = hop(context.local, &last).await?;
+    let quiet = Quiet(context.watch);
+    let context = Context { watch: &quiet, ..context };
+    // An agent is never forwarded to a jump host: nothing in here asks for it.
+    open(&resolved, context, hops + 1).await.map(|(connection, _)| connection)
+}
+
+/// `[user@]host[:port]`, the last of a list; what stands before it is that hop's own way.
+fn parse(words: &str) -> Result<Hop, Failure> {
+    let (before, last) = words.rsplit_once(',').map_or((None, words), |(b, l)| (Some(b.to_owned()), l));
+    let last = last.trim().strip_prefix("ssh://").unwrap_or(last.trim());
+    let bad = |why: String| Failure::new(Code::KeywordUnsupported, format!("read ProxyJump {words}")).said(why).hint("write it as [user@]host[:port]");
+    let (user, place) = last.rsplit_once('@').map_or((None, last), |(u, p)| (Some(u.to_owned()), p));
+    let (name, port) = match place.strip_prefix('[').and_then(|p| p.split_once(']')) {
+        Some((name, tail)) => (name, tail.strip_prefix(':')),
+        None => place.split_once(':').filter(|(_, p)| !p.contains(':')).map_or((place, None), |(n, p)| (n, Some(p))),
+    };
+    let port = port.map(|p| p.parse().map_err(|_| bad(format!("'{p}' is not a port")))).transpose()?;
+    Ok(Hop { host: name.parse().map_err(|e| bad(format!("{e}")))?, user, port, through: before })
+}
+
+/// One host, at most twice: the second time with the key that a person accepted.
+async fn one(target: &Target, context: Context<'_>, way: &Way, via: Option<Connection>) -> Result<(Connection, Facts), Failure> {
+    let mut pinned = None;
+    loop {
+        match attempt(target, context, (way, via.as_ref()), pinned.take()).await? {
+            Attempt::Done(connection, facts) => return Ok((connection, facts)),
+            Attempt::Unknown(shown) => {
+                super::trust::accept(target, context, &shown).await?;
+                pinned = Some(shown);
+            }
+        }
+    }
+}
+
+enum Attempt {
+    Done(Connection, Facts),
+    /// Nobody knows this key yet.
+    Unknown(Arc<PublicKeyOrCertificate>),
+}
+
+async fn attempt(
+    target: &Target,
+    context: Context<'_>,
+    (way, via): (&Way, Option<&Connection>),
+    pinned: Option<Arc<PublicKeyOrCertificate>>,
+) -> Result<Attempt, Failure> {
+    let mut budget = way.budget(target);
+    let clock = Clock::begin(context.watch, Step::Connected);
+    let (mut route, stream) = Route::open(way, (target, context.local), via, &mut budget).await?;
+    clock.done(route.address.clone());
+
+    let clock = Clock::begin(context.watch, Step::HostKey);
+    let (config, judge) = super::trust::prepare(target, context.local, pinned, transport::config(target))?;
+    let seen = Arc::new(Seen::default());
+    let shaking = Link::shake(stream, config, judge, Arc::clone(&seen));
+    let mut link = match budget.within(shaking).await {
+        Err(spent) => return Err(route.too_slow(spent)),
+        Ok(Err(error)) => return refused(&seen, &mut route, &error).await,
+        Ok(Ok(link)) => link,
+    };
+    clock.done(known(&seen));
+
+    let clock = Clock::begin(context.watch, Step::LoggedIn);
+    let logged_in = Login::new(&mut link, (target, context.local), context.ask, &mut budget).run().await;
+    banner(&seen, context.watch);
+    let how = logged_in?;
+    clock.done(format!("as {} ({how})", target.user()));
+    route.settle();
+    let facts = Facts::of(&seen, &route.address, how);
+    let connection = Connection::new(link, target.alias.to_string(), to_send(target, context.local), via.cloned());
+    Ok(Attempt::Done(connection, facts))
+}
+
+/// The handshake failed: because of the key, or because of anything else.
+async fn refused(seen: &Seen, route: &mut Route, error: &russh::Error) -> Result<Attempt, Failure> {
+    let (judged, shown) = {
+        let notes = seen.notes();
+        (notes.judged.clone(), notes.shown.clone())
+    };
+    match (judged, shown) {
+        (Some(Judged::Refused(failure)), _) => Err(failure),
+        (Some(Judged::Unknown), Some(shown)) => Ok(Attempt::Unknown(shown)),
+        _ => Err(route.why(error).await),
+    }
+}
+
+fn known(seen: &Seen) -> String {
+    let notes = seen.notes();
+    let how = match &notes.judged {
+        Some(Judged::Trusted(how)) => how.clone(),
+        Some(Judged::Refused(_) | Judged::Unknown) | None => String::new(),
+    };
+    if how.is_empty() { notes.fingerprint.clone() } else { format!("{} ({how})", notes.fingerprint) }
+}
+
+/// What the server shows before the login is shown like a warning: a person may have to read it.
+fn banner(seen: &Seen, watch: &dyn Watch) {
+    let text = seen.notes().banner.trim_end().to_owned();
+    if !text.is_empty() {
+        watch.progress(Progress::Warning { step: Step::LoggedIn, text, hint: String::new() });
+    }
+}
+
+/// A judge that takes exactly one key: the one a person has just accepted.
+pub(crate) fn only(pinned: Arc<PublicKeyOrCertificate>) -> Judge {
+    Box::new(move |shown| {
+        if shown.public_key().key_data() == pinned.public_key().key_data() {
+            return Judged::Trusted("accepted just now".to_owned());
+        }
+        let failure = Failure::new(Code::HostKeyChanged, "compare the host key with the one that was just accepted")
+            .said("the host showed another key the second time")
+            .hint("somebody may be in between: do not log in, ask whoever runs the host");
+        Judged::Refused(failure)
+    })
+}
+
+/// Nobody watches.
+pub(crate) static NOBODY: Nobody = Nobody;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hops_are_read_as_ssh_reads_them() {
+        for (words, host, user, port, through) in [
+            ("bastion", "bastion", None, None, None),
+            ("me@bastion:2222", "bastion", Some("me"), Some(2222), None),
+            ("a,b:22,c@d", "d", Some("c"), None, Some("a,b:22")),
+            ("[fe80::1]:22", "fe80::1", None, Some(22), None),
+            ("ssh://me@host:22", "host", Some("me"), Some(22), None),
+            ("fe80::1", "fe80::1", None, None, None),
+        ] {
+            let hop = parse(words).expect(words);
+            assert_eq!((hop.host.as_str(), hop.user.as_deref(), hop.port, hop.through.as_deref()), (host, user, port, through), "{words}");
+        }
+        for bad in ["", "host:port", "-oX", "a,"] {
+            assert_eq!(parse(bad).expect_err(bad).code, Code::KeywordUnsupported);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The byte stream to a host: TCP, a ProxyCommand, or a channel of a jump host.
+
+mod dial;
+mod proxy;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::budget::{Budget, Spent, UNSET_OVER_PROXY, UNSET_OVER_TCP};
+use super::connection::{Connection, Open};
+use super::tap::Tap;
+use super::{ByteStream, Tail};
+use crate::failure::{Code, Failure};
+use crate::host::target::Target;
+use crate::paths::Local;
+use proxy::Proxy;
+
+/// The most of what a server says before its version line that is kept, in bytes.
+const PREAMBLE: usize = 1024;
+
+/// How a target is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Way {
+    Tcp,
+    Proxy(String),
+    /// The hops of ProxyJump, in its words.
+    Jump(String),
+}
+
+impl Way {
+    pub(crate) fn of(target: &Target) -> Self {
+        let set = |keyword| target.first(keyword).filter(|v| !v.is_empty() && *v != "none").map(str::to_owned);
+        match (set("proxyjump"), set("proxycommand")) {
+            (Some(hops), _) => Self::Jump(hops),
+            (None, Some(command)) => Self::Proxy(command),
+            (None, None) => Self::Tcp,
+        }
+    }
+
+    /// The time to log in: ConnectTimeout, or ours where the files leave it unset.
+    pub(crate) fn budget(&self, target: &Target) -> Budget {
+        let set = target.first("connecttimeout").and_then(|v| v.parse().ok()).filter(|s| *s > 0).map(Duration::from_secs);
+        Budget::new(set.unwrap_or(if *self == Self::Tcp { UNSET_OVER_TCP } else { UNSET_OVER_PROXY }))
+    }
+}
+
+/// A byte stream to a host, and what is needed to explain why nobody answers on it.
+pub(crate) struct Route {
+    /// Where it leads, for people ("10.0.0.7 port 22", "through bastion").
+    pub(crate) address: String,
+    proxy: Option<Proxy>,
+    heard: Tail,
+    quick: Arc<AtomicBool>,
+}
+
+impl Route {
+    /// Makes the way; `via` is the last jump host.
+    pub(crate) async fn open(way: &Way, (target, local): (&Target, &Local), via: Option<&Connection>, budget: &mut Budget) -> Result<(Self, ByteStream), Failure> {
+        let heard = Tail::default();
+        let mut route = Self { address: place(target), proxy: None, heard: heard.clone(), quick: Arc::new(AtomicBool::new(true)) };
+        let stream = match (way, via) {
+            (Way::Jump(_), Some(jump)) => route.jump(target, jump, budget).await?,
+            (Way::Proxy(command), _) => route.run(command, target, local)?,
+            (Way::Tcp | Way::Jump(_), _) => route.dial(target, budget).await?,
+        };
+        let mut listening = true;
+        let heard = Tap::new(stream, move |_: &ByteStream, read: &[u8]| {
+            if listening {
+                heard.push(read);
+                listening = still_before_the_version(&heard);
+            }
+        });
+        Ok((route, Box::new(heard)))
+    }
+
+    fn run(&mut self, command: &str, target: &Target, local: &Local) -> Result<ByteStream, Failure> {
+        let (proxy, stream) = Proxy::start(command, target, local)?;
+        self.address = format!("ProxyCommand {}", proxy.command);
+        self.proxy = Some(proxy);
+        Ok(stream)
+    }
+
+    async fn jump(&mut self, target: &Target, jump: &Connection, budget: &mut Budget) -> Result<ByteStream, Failure> {
+        self.address = format!("{} through {}", place(target), jump.host());
+        let wanted = Open::Tcp(target.host_name().to_owned(), target.port());
+        let opened = budget.within(jump.stream(wanted)).await.map_err(|spent| timed_out(&self.address, spent))?;
+        opened.map_err(|failure| {
+            let said = failure.said.clone();
+            Failure::new(Code::JumpRefused, format!("reach {} from {}", place(target), jump.host()))
+                .said(said)
+                .hint(format!("see that {} may be reached from {}, and that its sshd allows forwarding", target.host_name(), jump.host()))
+                .at(jump.host())
+        })
+    }
+
+    async fn dial(&mut self, target: &Target, budget: &mut Budget) -> Result<ByteStream, Failure> {
+        let dialled = budget.within(dial::dial(target)).await.map_err(|spent| timed_out(&self.address, spent))??;
+        if target.host_name() != dialled.address.ip().to_string() {
+            self.address = format!("{} ({})", self.address, dialled.address.ip());
+        }
+        let quick = Arc::clone(&self.quick);
+        Ok(Box::new(Tap::new(dialled.stream, move |stream: &tokio::net::TcpStream, _: &[u8]| {
+            // sshd leaves Nagle on until the first session starts: an ACK that is not delayed frees what it holds back.
+            if quick.load(Ordering::Relaxed) {
+                #[cfg(target_os = "linux")]
+                drop(stream.set_quickack(true));
+            }
+        })))
+    }
+
+    /// The login is done: ACKs may be delayed again.
+    pub(crate) fn settle(&self) {
+        self.quick.store(false, Ordering::Relaxed);
+    }
+
+    /// Why the handshake failed, with what the far side, or the proxy, said.
+    pub(crate) async fn why(&mut self, error: &russh::Error) -> Failure {
+        use russh::Error as E;
+        if let E::NoCommonAlgo { kind, ours, theirs } = error {
+            return no_common(&self.address, (kind, ours, theirs));
+        }
+        let text = self.heard.text();
+        let first = text.lines().next().unwrap_or_default().trim().to_owned();
+        if text.contains("SSH-2.0-") || text.contains("SSH-1.99-") {
+            return Failure::new(Code::NotSsh, format!("exchange keys with {}", self.address))
+                .said(error)
+                .hint("the connection broke in the middle of the key exchange; try again, or the system ssh (--carrier ssh)");
+        }
+        if let Some(proxy) = &mut self.proxy
+            && let Some(failure) = proxy.why().await
+        {
+            return failure;
+        }
+        let tried = format!("greet {}", self.address);
+        if first.is_empty() {
+            return Failure::new(Code::AuthCut, tried)
+                .said("the connection was closed before the server said who it is")
+                .hint("sshd does so when too many log in at once (MaxStartups), after failed logins, or for a banned address: wait a minute before the next try");
+        }
+        if ["exceeded maxstartups", "not allowed at this time"].iter().any(|w| first.to_ascii_lowercase().contains(w)) {
+            return Failure::new(Code::AuthCut, tried).said(first).hint("the server is turning logins away: wait a minute before the next try");
+        }
+        Failure::new(Code::NotSsh, tried).said(format!("it answered: {first}")).hint("check Port and HostName: something else than an SSH server listens there")
+    }
+
+    /// The time was up during the handshake.
+    pub(crate) fn too_slow(&self, spent: Spent) -> Failure {
+        timed_out(&self.address, spent)
+    }
+}
+
+fn place(target: &Target) -> String {
+    format!("{} port {}", target.host_name(), target.port())
+}
+
+fn still_before_the_version(heard: &Tail) -> bool {
+    let text = heard.text();
+    text.len() < PREAMBLE && !text.starts_with("SSH-") && !text.contains("\nSSH-")
+}
+
+fn timed_out(address: &str, spent: Spent) -> Failure {
+    Failure::new(Code::ConnectTimeout, format!("connect to {address}"))
+        .said(format!("no answer within {} s", spent.limit.as_secs_f32()))
+        .hint("is the machine up and on this network (VPN)? ConnectTimeout in the ssh configuration sets the limit")
+}
+
+fn no_common(address: &str, (kind, ours, theirs): (&russh::AlgorithmKind, &[String], &[String])) -> Failure {
+    Failure::new(Code::NoCommonAlgorithm, format!("agree with {address} on an algorithm"))
+        .said(format!("no common {kind:?} algorithm; it offers: {}; we: {}", theirs.join(","), ours.join(",")))
+        .hint("the system ssh may know one: set carrier = \"ssh\" for the host in hosts.toml, or --carrier ssh")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_is_what_ssh_would_take() {
+        for (printed, expected) in [
+            ("", Way::Tcp),
+            ("proxycommand none\n", Way::Tcp),
+            ("proxycommand nc %h %p\n", Way::Proxy("nc %h %p".into())),
+            ("proxyjump a,b:22\n", Way::Jump("a,b:22".into())),
+            ("proxyjump none\nproxycommand x\n", Way::Proxy("x".into())),
+        ] {
+            assert_eq!(Way::of(&Target::from_ssh_g("x".parse().expect("alias"), printed, "")), expected, "{printed}");
+        }
+    }
+}
