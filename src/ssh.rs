@@ -3,10 +3,27 @@
 //! What leaves it are plain byte streams and [`crate::failure::Failure`]s.
 
 pub mod ask;
+mod auth;
+mod budget;
+mod channel;
+mod connection;
+mod door;
+mod environment;
 pub mod exec;
+pub mod facts;
+pub mod forward;
+mod handler;
+mod inbox;
 pub mod keywords;
+pub mod open;
+mod route;
 pub mod session;
+pub mod shell;
 pub mod system;
+mod tap;
+mod tokens;
+mod transport;
+mod trust;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 

@@ -136,7 +136,7 @@ impl<'a> Login<'a> {
             Ok(Ok(answer)) => match Reply::from(answer) {
                 // russh says "refused, nothing remains" when the link went away in the middle.
                 Reply::Refused { remaining, .. } if remaining.is_empty() => Err(self.cut()),
-                reply => Ok(reply),
+                reply @ (Reply::Success | Reply::Refused { .. } | Reply::Exhausted) => Ok(reply),
             },
         }
     }

@@ -29,16 +29,13 @@ pub(crate) struct Running {
     writer: Writing,
     stderr: Tail,
     status: oneshot::Receiver<ExitStatus>,
+    control: Arc<ChannelWriteHalf<Msg>>,
 }
 
 impl Running {
     /// Starts the two tasks of an open channel.
     pub(crate) fn start(channel: Channel<Msg>) -> Self {
         let (read, write) = channel.split();
-        Self::of_halves(read, write)
-    }
-
-    pub(crate) fn of_halves(read: ChannelReadHalf, write: ChannelWriteHalf<Msg>) -> Self {
         let (ours, theirs) = tokio::io::duplex(OUTBOX);
         let token = CancellationToken::new();
         let (sender, status) = oneshot::channel();
@@ -46,10 +43,15 @@ impl Running {
         let write = Arc::new(write);
         let sending = tokio::spawn(send(theirs, Arc::clone(&write)));
         let drain = Drain { inbox: inbox.clone(), stderr: stderr.clone(), status: ExitStatus::Unknown, ended: false };
-        tokio::spawn(receive(read, write, token.clone(), (drain, sender, sending)));
+        tokio::spawn(receive(read, Arc::clone(&write), token.clone(), (drain, sender, sending)));
         let guard = Arc::new(token.drop_guard());
         let reader = Reading { inbox: inbox.reader(), _guard: Arc::clone(&guard) };
-        Self { reader, writer: Writing { outbox: ours, _guard: guard }, stderr, status }
+        Self { reader, writer: Writing { outbox: ours, _guard: guard }, stderr, status, control: write }
+    }
+
+    /// For what is neither data nor the end of it.
+    pub(crate) fn control(&self) -> Arc<ChannelWriteHalf<Msg>> {
+        Arc::clone(&self.control)
     }
 
     /// As a command.
@@ -91,6 +93,7 @@ struct Drain {
 
 impl Drain {
     /// Takes one message; false when the channel is to be closed from our side.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "everything else is for servers, or no news")]
     fn take(&mut self, message: ChannelMsg) -> bool {
         match message {
             ChannelMsg::Data { data } => return self.inbox.push(data),
@@ -116,10 +119,11 @@ impl Drain {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others are named as they are written")]
 fn signal(name: &russh::Sig) -> String {
     match name {
         russh::Sig::Custom(name) => name.clone(),
-        other => format!("{other:?}"),
+        known => format!("{known:?}"),
     }
 }
 
@@ -135,10 +139,9 @@ async fn receive(
             message = read.wait() => message,
             () = dropped.cancelled() => break true,
         };
-        match message {
-            None => break false,
-            Some(message) if drain.take(message) => {}
-            Some(_) => break true,
+        let Some(message) = message else { break false };
+        if !drain.take(message) {
+            break true;
         }
     };
     // A writer that waits for a window would hold the connection open for ever.

@@ -1,6 +1,8 @@
 //! One russh connection: the handshake, and everything that rides on it after the login.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use russh::client::{Config, Handle, Msg};
@@ -54,6 +56,8 @@ struct Inner {
     doors: Arc<Doors>,
     host: String,
     environment: Vec<(String, String)>,
+    /// Whether the next session channel is to ask for the agent; sshd takes one such wish on a connection.
+    wants_agent: AtomicBool,
     /// The jump host that carries us.
     _via: Option<Connection>,
 }
@@ -61,11 +65,16 @@ struct Inner {
 impl Connection {
     pub(crate) fn new(link: Link, host: String, environment: Vec<(String, String)>, via: Option<Self>) -> Self {
         let Link { handle, seen, doors } = link;
-        Self { inner: Arc::new(Inner { handle, seen, doors, host, environment, _via: via }) }
+        Self { inner: Arc::new(Inner { handle, seen, doors, host, environment, wants_agent: AtomicBool::new(false), _via: via }) }
     }
 
     pub(crate) fn seen(&self) -> &Seen {
         &self.inner.seen
+    }
+
+    /// The alias it leads to.
+    pub(crate) fn host(&self) -> &str {
+        &self.inner.host
     }
 
     pub(crate) fn doors(&self) -> &Doors {
@@ -128,10 +137,19 @@ impl Connection {
         Ok(Running::start(channel))
     }
 
-    /// Sends the variables; a server that does not want one ignores it.
+    /// Lets the remote reach the agent behind this socket; the next session channel asks for it.
+    pub(crate) fn forward_agent(&self, socket: PathBuf) {
+        self.inner.doors.let_agent(socket);
+        self.inner.wants_agent.store(true, Ordering::Relaxed);
+    }
+
+    /// Sends the variables, and the wish for the agent; a server that does not want one ignores it.
     pub(crate) async fn prepare(&self, channel: &Channel<Msg>) -> Result<(), Failure> {
         for (name, value) in &self.inner.environment {
             channel.set_env(false, name, value).await.map_err(|_| self.lost())?;
+        }
+        if self.inner.wants_agent.swap(false, Ordering::Relaxed) {
+            channel.agent_forward(false).await.map_err(|_| self.lost())?;
         }
         Ok(())
     }

@@ -52,7 +52,7 @@ impl Doors {
         self.open().forwards.remove(bound);
     }
 
-    pub(crate) async fn tcp(&self, _address: &str, port: u32, channel: Channel<Msg>, reply: ChannelOpenHandle) {
+    pub(crate) async fn tcp(&self, port: u32, channel: Channel<Msg>, reply: ChannelOpenHandle) {
         self.forward(&Bound::Tcp(port), channel, reply).await;
     }
 

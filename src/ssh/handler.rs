@@ -65,11 +65,6 @@ impl Seen {
         drop(self.ended.subscribe().wait_for(|e| *e).await);
     }
 
-    /// Waits for the server's list of host keys.
-    pub(crate) async fn announced(&self) {
-        drop(self.announced.subscribe().wait_for(|e| *e).await);
-    }
-
     pub(crate) fn has_ended(&self) -> bool {
         *self.ended.borrow()
     }
@@ -150,18 +145,17 @@ impl russh::client::Handler for Handler {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "russh's signature")]
     async fn server_channel_open_forwarded_tcpip(
         &mut self,
         channel: Channel<Msg>,
-        connected_address: &str,
+        _: &str,
         connected_port: u32,
         _: &str,
         _: u32,
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), russh::Error> {
-        self.doors.tcp(connected_address, connected_port, channel, reply).await;
+        self.doors.tcp(connected_port, channel, reply).await;
         Ok(())
     }
 
@@ -192,7 +186,6 @@ impl russh::client::Handler for Handler {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "russh's signature")]
     async fn server_channel_open_direct_tcpip(
         &mut self,
         _: Channel<Msg>,
@@ -216,7 +209,6 @@ impl russh::client::Handler for Handler {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "russh's signature")]
     async fn server_channel_open_x11(
         &mut self,
         _: Channel<Msg>,

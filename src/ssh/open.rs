@@ -19,7 +19,7 @@ use crate::failure::{Code, Failure};
 use crate::host::resolve::{Hop, hop};
 use crate::host::target::Target;
 use crate::paths::Local;
-use crate::step::{Clock, Nobody, Progress, Step, Watch};
+use crate::step::{Clock, Progress, Step, Watch};
 
 /// The most jump hosts on one way; more is a configuration that refers to itself.
 const HOPS: usize = 8;
@@ -187,9 +187,6 @@ pub(crate) fn only(pinned: Arc<PublicKeyOrCertificate>) -> Judge {
         Judged::Refused(failure)
     })
 }
-
-/// Nobody watches.
-pub(crate) static NOBODY: Nobody = Nobody;
 
 #[cfg(test)]
 mod tests {

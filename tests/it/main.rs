@@ -9,3 +9,4 @@
 
 mod bed;
 mod hosts;
+mod session;

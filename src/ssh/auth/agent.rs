@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use russh::keys::agent::client::{AgentClient, AgentStream};
+use russh::keys::agent::client::AgentClient;
 use russh::keys::agent::{AgentIdentity, AgentSessionBinding, Constraint};
 use russh::keys::PrivateKey;
 use tokio::net::UnixStream;
@@ -13,7 +13,7 @@ use crate::paths::Local;
 use crate::ssh::tokens::Tokens;
 
 /// A connected agent.
-pub(crate) type Agent = AgentClient<Box<dyn AgentStream + Send + Unpin>>;
+pub(crate) type Agent = AgentClient<UnixStream>;
 
 /// Where the agent for this target listens: IdentityAgent, else `SSH_AUTH_SOCK`.
 ///
@@ -33,7 +33,7 @@ pub(crate) fn socket(target: &Target, local: &Local) -> Result<Option<PathBuf>, 
 
 /// Connects and binds the agent to this connection, so that keys restricted to a destination can be used.
 pub(crate) async fn connect(socket: &PathBuf, binding: Option<&AgentSessionBinding>) -> std::io::Result<Agent> {
-    let mut agent = AgentClient::connect(UnixStream::connect(socket).await?).dynamic();
+    let mut agent = AgentClient::connect(UnixStream::connect(socket).await?);
     if let Some(binding) = binding {
         // An agent that does not know the extension still signs.
         drop(agent.bind_session(binding, false).await);

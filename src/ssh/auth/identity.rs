@@ -111,13 +111,11 @@ impl Rules {
     fn allows(&self, identity: &Identity) -> bool {
         let Some(public) = &identity.public else { return true };
         let suffix = if identity.certificate.is_some() { "-cert-v01@openssh.com" } else { "" };
-        match public.key_data() {
-            KeyData::Rsa(key) => {
-                let names = ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"];
-                key.key_size() as usize >= self.smallest_rsa && names.iter().any(|n| self.accepts(&format!("{n}{suffix}")))
-            }
-            _ => self.accepts(&name(&public.algorithm(), !suffix.is_empty())),
-        }
+        let KeyData::Rsa(key) = public.key_data() else {
+            return self.accepts(&name(&public.algorithm(), !suffix.is_empty()));
+        };
+        let names = ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"];
+        key.key_size() as usize >= self.smallest_rsa && names.iter().any(|n| self.accepts(&format!("{n}{suffix}")))
     }
 }
 

@@ -98,15 +98,14 @@ impl Login<'_> {
 
     /// Whether the method is over: it let us in, was half of what is wanted, or is not taken any more.
     fn moves_on(&mut self, reply: &Reply, method: &str) -> bool {
-        let over = match reply {
+        match reply {
             Reply::Success | Reply::Refused { partial: true, .. } => {
                 self.passed.push(method.to_owned());
                 true
             }
             Reply::Refused { remaining, .. } => !remaining.iter().any(|m| <&str>::from(m) == method),
             Reply::Exhausted => true,
-        };
-        over
+        }
     }
 }
 

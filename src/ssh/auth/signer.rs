@@ -81,9 +81,10 @@ impl russh::Signer for FileSigner<'_> {
 }
 
 fn sign(key: &PrivateKey, hash: Option<HashAlg>, data: &[u8]) -> Result<Vec<u8>, signature::Error> {
-    let signature: Signature = match key.key_data() {
-        KeypairData::Rsa(pair) => signature::Signer::try_sign(&(pair, hash), data)?,
-        other => signature::Signer::try_sign(other, data)?,
+    let signature: Signature = if let KeypairData::Rsa(pair) = key.key_data() {
+        signature::Signer::try_sign(&(pair, hash), data)?
+    } else {
+        signature::Signer::try_sign(key.key_data(), data)?
     };
     let mut blob = Vec::new();
     signature.encode(&mut blob).map_err(signature::Error::from_source)?;

@@ -105,5 +105,5 @@ async fn keep(
         }
     };
     stderr_read.await;
-    drop(ended.send(Some(status)));
+    ended.send_replace(Some(status));
 }

@@ -1,0 +1,112 @@
+//! What a session carries besides commands: TCP and Unix streams both ways, and the agent.
+
+use std::path::PathBuf;
+
+use tokio::sync::mpsc;
+
+use super::ByteStream;
+use super::auth::agent::socket;
+use super::connection::{Connection, Open};
+use super::door::Bound;
+use crate::failure::{Code, Failure};
+use crate::host::target::Target;
+use crate::paths::Local;
+
+/// How many connections that arrived on the remote may wait to be taken; further ones are refused.
+const WAITING: usize = 32;
+
+/// Where the remote shall listen for us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// On a TCP port; 0 lets the remote choose.
+    Tcp {
+        /// The address as sshd takes it: `localhost`, `*`, or one of the remote's own.
+        address: String,
+        /// The port.
+        port: u16,
+    },
+    /// On a Unix socket.
+    Unix {
+        /// Its path there.
+        path: String,
+    },
+}
+
+/// A listener on the remote; dropping it ends the listening.
+pub struct Listener {
+    /// The port that the remote listens on; 0 for a Unix socket.
+    pub port: u16,
+    /// The connections that arrive.
+    pub incoming: mpsc::Receiver<ByteStream>,
+    what: Listen,
+    connection: Connection,
+}
+
+/// Asks the remote to listen.
+pub(crate) async fn listen(connection: &Connection, what: Listen) -> Result<Listener, Failure> {
+    let (sender, incoming) = mpsc::channel(WAITING);
+    let asked = match &what {
+        Listen::Tcp { address, port } => connection.handle().tcpip_forward(address, u32::from(*port)).await.map(|bound| (bound, *port)),
+        Listen::Unix { path } => connection.handle().streamlocal_forward(path).await.map(|()| (0, 0)),
+    };
+    let (bound, asked_for) = asked.map_err(|_| refusal(connection, &what))?;
+    // russh answers 0 when a certain port was asked for and given.
+    let port = u16::try_from(bound).ok().filter(|p| *p != 0).unwrap_or(asked_for);
+    let listener = Listener { port, incoming, what, connection: connection.clone() };
+    connection.doors().let_forward(listener.bound(), sender);
+    Ok(listener)
+}
+
+fn refusal(connection: &Connection, what: &Listen) -> Failure {
+    if connection.seen().has_ended() {
+        return connection.lost();
+    }
+    let (tried, hint) = match what {
+        Listen::Tcp { address, port } => (format!("listen on {address} port {port} of the remote"), "the port may be taken there, or sshd forbids it (AllowTcpForwarding)"),
+        Listen::Unix { path } => (format!("listen on {path} of the remote"), "the path may exist already, or sshd forbids it (AllowStreamLocalForwarding)"),
+    };
+    Failure::new(Code::ChannelRefused, tried).said("the server refused").hint(hint).at(connection.host())
+}
+
+impl Listener {
+    fn bound(&self) -> Bound {
+        match &self.what {
+            Listen::Tcp { .. } => Bound::Tcp(self.port.into()),
+            Listen::Unix { path } => Bound::Unix(path.clone()),
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.connection.doors().shut(&self.bound());
+        let (connection, what, port) = (self.connection.clone(), self.what.clone(), self.port);
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            match what {
+                Listen::Tcp { address, .. } => drop(connection.handle().cancel_tcpip_forward(address, port.into()).await),
+                Listen::Unix { path } => drop(connection.handle().cancel_streamlocal_forward(path).await),
+            }
+        });
+    }
+}
+
+/// A stream to a TCP port as seen from the remote.
+pub(crate) async fn tcp(connection: &Connection, host: &str, port: u16) -> Result<ByteStream, Failure> {
+    connection.stream(Open::Tcp(host.to_owned(), port)).await
+}
+
+/// The socket that ForwardAgent means: the login's own agent for `yes`, else the path or the variable that stands there.
+///
+/// # Errors
+/// A path whose tokens or variables cannot be expanded.
+pub fn agent_socket(target: &Target, local: &Local) -> Result<Option<PathBuf>, Failure> {
+    match target.first("forwardagent") {
+        None | Some("no" | "false") => Ok(None),
+        Some("yes" | "true") => socket(target, local),
+        Some(text) => match text.strip_prefix('$').filter(|n| !n.starts_with('{')) {
+            Some(name) => Ok(local.var(name).map(PathBuf::from)),
+            None => super::tokens::Tokens::new(target, local).path(text).map(Some),
+        },
+    }
+}
