@@ -64,7 +64,12 @@ pub(crate) struct Login<'a> {
 }
 
 impl<'a> Login<'a> {
-    pub(crate) fn new(link: &'a mut Link, (target, local): (&'a Target, &'a Local), ask: &'a dyn Ask, budget: &'a mut Budget) -> Self {
+    pub(crate) fn new(
+        link: &'a mut Link,
+        (target, local): (&'a Target, &'a Local),
+        ask: &'a dyn Ask,
+        budget: &'a mut Budget,
+    ) -> Self {
         Self { link, target, local, ask, budget, tried: Vec::new(), hindered: None, passed: Vec::new() }
     }
 
@@ -155,9 +160,10 @@ impl<'a> Login<'a> {
         let tried = format!("log in as {}", self.target.user());
         if notes.said_goodbye && words.to_ascii_lowercase().contains("too many authentication failures") {
             let offered = self.tried.join(", ");
-            return Failure::new(Code::AuthRefused, tried)
-                .said(format!("{words} (offered: {offered})"))
-                .hint(format!("name the one key this host takes: IdentityFile and IdentitiesOnly yes for '{}' in the ssh configuration", self.target.alias));
+            return Failure::new(Code::AuthRefused, tried).said(format!("{words} (offered: {offered})")).hint(format!(
+                "name the one key this host takes: IdentityFile and IdentitiesOnly yes for '{}' in the ssh configuration",
+                self.target.alias
+            ));
         }
         Failure::new(Code::AuthCut, tried).said(if words.is_empty() { "the server closed the connection".to_owned() } else { words }).hint(
             "sshd closes early after too many tries, or when too many log in at once (MaxStartups, PerSourcePenalties): wait a minute before the next try",
@@ -171,7 +177,9 @@ impl<'a> Login<'a> {
             NoAnswer::NobodyThere => Failure::new(Code::AuthNeedsPerson, tried)
                 .said("there is no terminal to ask on")
                 .hint("run it in a terminal, set SSH_ASKPASS and SSH_ASKPASS_REQUIRE=force, or load a key into ssh-agent"),
-            NoAnswer::Refused => Failure::new(Code::AuthCancelled, tried).said("no answer was given").hint("run it again and answer, or set up a key"),
+            NoAnswer::Refused => Failure::new(Code::AuthCancelled, tried)
+                .said("no answer was given")
+                .hint("run it again and answer, or set up a key"),
         }
     }
 
@@ -193,10 +201,14 @@ impl<'a> Login<'a> {
     fn hint(&self, plan: &Plan) -> String {
         let alias = &self.target.alias;
         if plan.wants_gssapi() && !plan.takes(Method::PublicKey) {
-            return format!("what this server takes only the system ssh can do: set carrier = \"ssh\" for '{alias}' in hosts.toml, or --carrier ssh");
+            return format!(
+                "what this server takes only the system ssh can do: set carrier = \"ssh\" for '{alias}' in hosts.toml, or --carrier ssh"
+            );
         }
         if plan.takes(Method::PublicKey) {
-            return format!("put your key on the host (ssh-copy-id {alias}), or name the right one with IdentityFile in the ssh configuration");
+            return format!(
+                "put your key on the host (ssh-copy-id {alias}), or name the right one with IdentityFile in the ssh configuration"
+            );
         }
         format!("see that the server lets '{}' in: try ssh {alias}", self.target.user())
     }

@@ -115,9 +115,13 @@ impl Connection {
         let russh::Error::ChannelOpenFailure(reason) = e else { return self.lost() };
         let words = std::mem::take(&mut self.seen().notes().channel_refusal);
         let (tried, hint) = match what {
-            Open::Session => ("open a session channel".to_owned(), "sshd's MaxSessions may be too low, or its ForceCommand forbids it"),
+            Open::Session => {
+                ("open a session channel".to_owned(), "sshd's MaxSessions may be too low, or its ForceCommand forbids it")
+            }
             Open::Unix(path) => (format!("open the remote socket {path}"), "sshd must allow it: AllowStreamLocalForwarding yes"),
-            Open::Tcp(host, port) => (format!("open {host} port {port} from the remote"), "sshd must allow it: AllowTcpForwarding yes"),
+            Open::Tcp(host, port) => {
+                (format!("open {host} port {port} from the remote"), "sshd must allow it: AllowTcpForwarding yes")
+            }
         };
         let said = if words.is_empty() { format!("{reason:?}") } else { words };
         Failure::new(Code::ChannelRefused, tried).said(said).hint(hint).at(&self.inner.host)
@@ -126,7 +130,10 @@ impl Connection {
     /// The failure of a link that is no more, with the server's last words.
     pub(crate) fn lost(&self) -> Failure {
         let parting = self.seen().notes().parting.clone();
-        Failure::new(Code::LinkLost, "use the connection").said(parting).hint("it is made again on the next try").at(&self.inner.host)
+        Failure::new(Code::LinkLost, "use the connection")
+            .said(parting)
+            .hint("it is made again on the next try")
+            .at(&self.inner.host)
     }
 
     /// Runs a command line; the reply is not waited for.
@@ -165,7 +172,9 @@ impl Connection {
         match tokio::time::timeout(limit, self.inner.handle.send_ping()).await {
             Ok(Ok(())) if !self.seen().has_ended() => Ok(began.elapsed()),
             Ok(_) => Err(self.lost()),
-            Err(_) => Err(Failure::new(Code::LinkLost, "ping the host").said(format!("no answer within {limit:?}")).at(&self.inner.host)),
+            Err(_) => Err(Failure::new(Code::LinkLost, "ping the host")
+                .said(format!("no answer within {limit:?}"))
+                .at(&self.inner.host)),
         }
     }
 

@@ -29,7 +29,8 @@ mod tests {
     fn setenv_wins() {
         let printed = "sendenv LANG\nsendenv LC_*\nsetenv LANG=C\nsetenv A=b=c\n";
         let target = Target::from_ssh_g("x".parse().expect("alias"), printed, "");
-        let vars = [("LANG", "de"), ("LC_ALL", "C.UTF-8"), ("HOME", "/x")].map(|(n, v)| (n.into(), v.into())).into_iter().collect();
+        let vars =
+            [("LANG", "de"), ("LC_ALL", "C.UTF-8"), ("HOME", "/x")].map(|(n, v)| (n.into(), v.into())).into_iter().collect();
         let local = Local { home: "/".into(), user: "u".into(), codex_home: "/c".into(), ssh_config: None, vars };
         let expected = [("LC_ALL", "C.UTF-8"), ("LANG", "C"), ("A", "b=c")].map(|(n, v)| (n.to_owned(), v.to_owned()));
         assert_eq!(to_send(&target, &local), expected);

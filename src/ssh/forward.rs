@@ -46,7 +46,9 @@ pub struct Listener {
 pub(crate) async fn listen(connection: &Connection, what: Listen) -> Result<Listener, Failure> {
     let (sender, incoming) = mpsc::channel(WAITING);
     let asked = match &what {
-        Listen::Tcp { address, port } => connection.handle().tcpip_forward(address, u32::from(*port)).await.map(|bound| (bound, *port)),
+        Listen::Tcp { address, port } => {
+            connection.handle().tcpip_forward(address, u32::from(*port)).await.map(|bound| (bound, *port))
+        }
         Listen::Unix { path } => connection.handle().streamlocal_forward(path).await.map(|()| (0, 0)),
     };
     let (bound, asked_for) = asked.map_err(|_| refusal(connection, &what))?;
@@ -62,8 +64,14 @@ fn refusal(connection: &Connection, what: &Listen) -> Failure {
         return connection.lost();
     }
     let (tried, hint) = match what {
-        Listen::Tcp { address, port } => (format!("listen on {address} port {port} of the remote"), "the port may be taken there, or sshd forbids it (AllowTcpForwarding)"),
-        Listen::Unix { path } => (format!("listen on {path} of the remote"), "the path may exist already, or sshd forbids it (AllowStreamLocalForwarding)"),
+        Listen::Tcp { address, port } => (
+            format!("listen on {address} port {port} of the remote"),
+            "the port may be taken there, or sshd forbids it (AllowTcpForwarding)",
+        ),
+        Listen::Unix { path } => (
+            format!("listen on {path} of the remote"),
+            "the path may exist already, or sshd forbids it (AllowStreamLocalForwarding)",
+        ),
     };
     Failure::new(Code::ChannelRefused, tried).said("the server refused").hint(hint).at(connection.host())
 }

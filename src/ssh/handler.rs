@@ -182,7 +182,12 @@ impl russh::client::Handler for Handler {
 
     // A server has no business opening any of these; a reply that is dropped refuses (russh's own default accepts).
 
-    async fn server_channel_open_session(&mut self, _: Channel<Msg>, _: ChannelOpenHandle, _: &mut Session) -> Result<(), russh::Error> {
+    async fn server_channel_open_session(
+        &mut self,
+        _: Channel<Msg>,
+        _: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
         Ok(())
     }
 
@@ -223,7 +228,9 @@ impl russh::client::Handler for Handler {
 
 fn copy(shown: &PublicKeyOrCertificate) -> PublicKeyOrCertificate {
     match shown {
-        PublicKeyOrCertificate::PublicKey { key, hash_alg } => PublicKeyOrCertificate::PublicKey { key: key.clone(), hash_alg: *hash_alg },
+        PublicKeyOrCertificate::PublicKey { key, hash_alg } => {
+            PublicKeyOrCertificate::PublicKey { key: key.clone(), hash_alg: *hash_alg }
+        }
         PublicKeyOrCertificate::Certificate(certificate) => PublicKeyOrCertificate::Certificate(certificate.clone()),
     }
 }

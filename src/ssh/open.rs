@@ -82,7 +82,9 @@ async fn jump(words: &str, target: &Target, context: Context<'_>, hops: usize) -
 fn parse(words: &str) -> Result<Hop, Failure> {
     let (before, last) = words.rsplit_once(',').map_or((None, words), |(b, l)| (Some(b.to_owned()), l));
     let last = last.trim().strip_prefix("ssh://").unwrap_or(last.trim());
-    let bad = |why: String| Failure::new(Code::KeywordUnsupported, format!("read ProxyJump {words}")).said(why).hint("write it as [user@]host[:port]");
+    let bad = |why: String| {
+        Failure::new(Code::KeywordUnsupported, format!("read ProxyJump {words}")).said(why).hint("write it as [user@]host[:port]")
+    };
     let (user, place) = last.rsplit_once('@').map_or((None, last), |(u, p)| (Some(u.to_owned()), p));
     let (name, port) = match place.strip_prefix('[').and_then(|p| p.split_once(']')) {
         Some((name, tail)) => (name, tail.strip_prefix(':')),
@@ -203,7 +205,11 @@ mod tests {
             ("fe80::1", "fe80::1", None, None, None),
         ] {
             let hop = parse(words).expect(words);
-            assert_eq!((hop.host.as_str(), hop.user.as_deref(), hop.port, hop.through.as_deref()), (host, user, port, through), "{words}");
+            assert_eq!(
+                (hop.host.as_str(), hop.user.as_deref(), hop.port, hop.through.as_deref()),
+                (host, user, port, through),
+                "{words}"
+            );
         }
         for bad in ["", "host:port", "-oX", "a,"] {
             assert_eq!(parse(bad).expect_err(bad).code, Code::KeywordUnsupported);

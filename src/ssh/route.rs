@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::ByteStream;
 use super::budget::{Budget, Spent, UNSET_OVER_PROXY, UNSET_OVER_TCP};
 use super::connection::{Connection, Open};
-use super::tap::Tap;
-use super::ByteStream;
 use super::exec::Tail;
+use super::tap::Tap;
 use crate::failure::{Code, Failure};
 use crate::host::target::Target;
 use crate::paths::Local;
@@ -57,9 +57,15 @@ pub(crate) struct Route {
 
 impl Route {
     /// Makes the way; `via` is the last jump host.
-    pub(crate) async fn open(way: &Way, (target, local): (&Target, &Local), via: Option<&Connection>, budget: &mut Budget) -> Result<(Self, ByteStream), Failure> {
+    pub(crate) async fn open(
+        way: &Way,
+        (target, local): (&Target, &Local),
+        via: Option<&Connection>,
+        budget: &mut Budget,
+    ) -> Result<(Self, ByteStream), Failure> {
         let heard = Tail::default();
-        let mut route = Self { address: place(target), proxy: None, heard: heard.clone(), quick: Arc::new(AtomicBool::new(true)) };
+        let mut route =
+            Self { address: place(target), proxy: None, heard: heard.clone(), quick: Arc::new(AtomicBool::new(true)) };
         let stream = match (way, via) {
             (Way::Jump(_), Some(jump)) => route.jump(target, jump, budget).await?,
             (Way::Proxy(command), _) => route.run(command, target, local)?,
@@ -90,7 +96,11 @@ impl Route {
             let said = failure.said.clone();
             Failure::new(Code::JumpRefused, format!("reach {} from {}", place(target), jump.host()))
                 .said(said)
-                .hint(format!("see that {} may be reached from {}, and that its sshd allows forwarding", target.host_name(), jump.host()))
+                .hint(format!(
+                    "see that {} may be reached from {}, and that its sshd allows forwarding",
+                    target.host_name(),
+                    jump.host()
+                ))
                 .at(jump.host())
         })
     }
@@ -140,9 +150,13 @@ impl Route {
                 .hint("sshd does so when too many log in at once (MaxStartups), after failed logins, or for a banned address: wait a minute before the next try");
         }
         if ["exceeded maxstartups", "not allowed at this time"].iter().any(|w| first.to_ascii_lowercase().contains(w)) {
-            return Failure::new(Code::AuthCut, tried).said(first).hint("the server is turning logins away: wait a minute before the next try");
+            return Failure::new(Code::AuthCut, tried)
+                .said(first)
+                .hint("the server is turning logins away: wait a minute before the next try");
         }
-        Failure::new(Code::NotSsh, tried).said(format!("it answered: {first}")).hint("check Port and HostName: something else than an SSH server listens there")
+        Failure::new(Code::NotSsh, tried)
+            .said(format!("it answered: {first}"))
+            .hint("check Port and HostName: something else than an SSH server listens there")
     }
 
     /// The time was up during the handshake.

@@ -104,7 +104,9 @@ pub(crate) fn harmless(what: &str, word: &str) -> Result<(), Failure> {
     let bad = |c: char| c.is_control() || c.is_whitespace() || "'`\"$;&<>|(){}*?".contains(c);
     if word.starts_with('-') || word.ends_with('\\') || word.chars().any(bad) {
         let failure = Failure::new(Code::KeywordUnsupported, format!("put the {what} '{word}' into a ProxyCommand"));
-        return Err(failure.said("it holds a character that a shell would act on").hint("give the host a plain HostName and User"));
+        return Err(failure
+            .said("it holds a character that a shell would act on")
+            .hint("give the host a plain HostName and User"));
     }
     Ok(())
 }
@@ -123,11 +125,9 @@ mod tests {
     #[test]
     fn tokens_are_what_ssh_makes_of_them() {
         with(|t| {
-            for (text, expected) in [
-                ("nc %h %p", "nc 10.0.0.7 2222"),
-                ("%r@%n 100%%", "me@dev 100%"),
-                ("%u %d", "local /home/me"),
-            ] {
+            for (text, expected) in
+                [("nc %h %p", "nc 10.0.0.7 2222"), ("%r@%n 100%%", "me@dev 100%"), ("%u %d", "local /home/me")]
+            {
                 assert_eq!(t.expand(text).expect(text), expected);
             }
             for bad in ["%x", "%", "a%"] {
@@ -139,12 +139,9 @@ mod tests {
     #[test]
     fn paths_know_home_and_variables() {
         with(|t| {
-            for (text, expected) in [
-                ("~/.ssh/id_%n", "/home/me/.ssh/id_dev"),
-                ("${KEYS}/a", "/keys/a"),
-                ("/abs", "/abs"),
-                ("~root/x", "/root/x"),
-            ] {
+            for (text, expected) in
+                [("~/.ssh/id_%n", "/home/me/.ssh/id_dev"), ("${KEYS}/a", "/keys/a"), ("/abs", "/abs"), ("~root/x", "/root/x")]
+            {
                 assert_eq!(t.path(text).expect(text), PathBuf::from(expected));
             }
             assert!(t.path("${NOT_SET}/a").is_err());

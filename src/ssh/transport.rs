@@ -54,7 +54,8 @@ fn compression(target: &Target) -> Cow<'static, [compression::Name]> {
 /// `RekeyLimit BYTES SECONDS` as `ssh -G` prints it; 0 is the default. russh takes at most 1 GiB.
 fn limits(target: &Target) -> Limits {
     let ours = Limits::default();
-    let words: Vec<u64> = target.first("rekeylimit").unwrap_or_default().split_whitespace().filter_map(|w| w.parse().ok()).collect();
+    let words: Vec<u64> =
+        target.first("rekeylimit").unwrap_or_default().split_whitespace().filter_map(|w| w.parse().ok()).collect();
     let bytes = words.first().copied().filter(|b| *b > 0).and_then(|b| usize::try_from(b).ok());
     let seconds = words.get(1).copied().filter(|s| *s > 0).map(Duration::from_secs);
     let cap = |own: usize| bytes.map_or(own, |b| b.min(own));
@@ -84,9 +85,11 @@ mod tests {
 
     #[test]
     fn rekey_limits_never_exceed_what_is_safe() {
-        for (printed, bytes, seconds) in
-            [("rekeylimit 0 0\n", 1 << 30, 3600), ("rekeylimit 1048576 60\n", 1 << 20, 60), ("rekeylimit 99999999999 0\n", 1 << 30, 3600)]
-        {
+        for (printed, bytes, seconds) in [
+            ("rekeylimit 0 0\n", 1 << 30, 3600),
+            ("rekeylimit 1048576 60\n", 1 << 20, 60),
+            ("rekeylimit 99999999999 0\n", 1 << 30, 3600),
+        ] {
             let limits = config(&target(printed)).limits;
             assert_eq!((limits.rekey_read_limit, limits.rekey_time_limit.as_secs()), (bytes, seconds), "{printed}");
         }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use russh::keys::PrivateKey;
 use russh::keys::agent::client::AgentClient;
 use russh::keys::agent::{AgentIdentity, AgentSessionBinding, Constraint};
-use russh::keys::PrivateKey;
 use tokio::net::UnixStream;
 
 use crate::failure::Failure;

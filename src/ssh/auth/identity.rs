@@ -127,13 +127,19 @@ fn name(algorithm: &Algorithm, certificate: bool) -> String {
 pub(crate) fn in_order(files: &Files, agent: &[AgentIdentity], rules: &Rules) -> Vec<Identity> {
     let certificates = files.named.iter().chain(&files.beside).filter_map(|(path, found)| {
         let holder = files.holder_of(found.public_key(), agent)?;
-        Some(Identity { public: Some(PublicKey::new(found.public_key().clone(), "")), certificate: Some(found.clone()), holder, label: path.display().to_string() })
+        Some(Identity {
+            public: Some(PublicKey::new(found.public_key().clone(), "")),
+            certificate: Some(found.clone()),
+            holder,
+            label: path.display().to_string(),
+        })
     });
     let of_agent: Vec<Identity> = agent.iter().map(from_agent).collect();
     let is_named = |i: &&Identity| i.public.as_ref().is_some_and(|p| files.named_by_a_file(p.key_data()));
     let named = of_agent.iter().filter(is_named);
     let unnamed = of_agent.iter().filter(|i| !rules.only_named && !is_named(i));
-    let in_files = files.keys.iter().filter(|k| k.can_sign() && !of_agent.iter().any(|i| i.public == k.public && i.certificate.is_none()));
+    let in_files =
+        files.keys.iter().filter(|k| k.can_sign() && !of_agent.iter().any(|i| i.public == k.public && i.certificate.is_none()));
     let mut all: Vec<Identity> = certificates.collect();
     all.extend(named.chain(unnamed).cloned());
     all.extend(in_files.map(from_file));
@@ -147,7 +153,12 @@ fn from_agent(identity: &AgentIdentity) -> Identity {
         AgentIdentity::Certificate { certificate, .. } => Some(certificate.clone()),
     };
     let label = format!("{} (agent)", identity.comment());
-    Identity { public: Some(PublicKey::new(identity.public_key().key_data().clone(), "")), certificate, holder: Holder::Agent, label }
+    Identity {
+        public: Some(PublicKey::new(identity.public_key().key_data().clone(), "")),
+        certificate,
+        holder: Holder::Agent,
+        label,
+    }
 }
 
 fn from_file(key: &Arc<KeyFile>) -> Identity {

@@ -95,7 +95,12 @@ impl Keys {
         }
     }
 
-    async fn offer_from_file(&mut self, identity: &Identity, file: Arc<KeyFile>, login: &mut Login<'_>) -> Result<Option<Reply>, Failure> {
+    async fn offer_from_file(
+        &mut self,
+        identity: &Identity,
+        file: Arc<KeyFile>,
+        login: &mut Login<'_>,
+    ) -> Result<Option<Reply>, Failure> {
         let known = self.unlocked.iter().find(|(f, _)| Arc::ptr_eq(f, &file)).map(|(_, key)| Arc::clone(key));
         let prompts = if login.target.first("batchmode") == Some("yes") { 0 } else { login.prompts() };
         let mut signer = FileSigner { file: Arc::clone(&file), ask: login.ask, prompts, unlocked: known };

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use russh::keys::agent::AgentIdentity;
-use russh::keys::ssh_key::private::KeypairData;
-use russh::keys::ssh_key::Signature;
 use russh::keys::ssh_encoding::Encode;
+use russh::keys::ssh_key::Signature;
+use russh::keys::ssh_key::private::KeypairData;
 use russh::keys::{HashAlg, PrivateKey, signature};
 
 use super::key_file::{BadKey, KeyFile};
@@ -72,7 +72,12 @@ impl FileSigner<'_> {
 impl russh::Signer for FileSigner<'_> {
     type Error = NoSignature;
 
-    async fn auth_sign(&mut self, _: &AgentIdentity, hash: Option<HashAlg>, mut to_sign: Vec<u8>) -> Result<Vec<u8>, NoSignature> {
+    async fn auth_sign(
+        &mut self,
+        _: &AgentIdentity,
+        hash: Option<HashAlg>,
+        mut to_sign: Vec<u8>,
+    ) -> Result<Vec<u8>, NoSignature> {
         let key = self.key().await?;
         let blob = sign(&key, hash, &to_sign).map_err(|e| NoSignature::Failed(e.to_string()))?;
         blob.encode(&mut to_sign).map_err(|e| NoSignature::Failed(e.to_string()))?;

@@ -224,9 +224,15 @@ mod tests {
 
     #[test]
     fn qos_names_are_those_of_ssh() {
-        for (name, value) in
-            [("lowdelay", Some(0x10)), ("af21", Some(0x48)), ("cs1", Some(0x20)), ("ef", Some(0xb8)), ("0x48", Some(0x48)), ("none", None), ("what", None)]
-        {
+        for (name, value) in [
+            ("lowdelay", Some(0x10)),
+            ("af21", Some(0x48)),
+            ("cs1", Some(0x20)),
+            ("ef", Some(0xb8)),
+            ("0x48", Some(0x48)),
+            ("none", None),
+            ("what", None),
+        ] {
             assert_eq!(tos(name), value, "{name}");
         }
     }
@@ -235,7 +241,11 @@ mod tests {
     async fn a_dead_address_costs_only_its_head_start() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("listen");
         let port = listener.local_addr().expect("address").port();
-        let target = Target::from_ssh_g("x".parse().expect("alias"), &format!("hostname localhost\nport {port}\naddressfamily inet\n"), "");
+        let target = Target::from_ssh_g(
+            "x".parse().expect("alias"),
+            &format!("hostname localhost\nport {port}\naddressfamily inet\n"),
+            "",
+        );
         assert_eq!(dial(&target).await.map(|d| d.address.port()).expect("dialled"), port);
         drop(listener);
         assert_eq!(dial(&target).await.map(|_| ()).expect_err("closed").code, Code::Unreachable);

@@ -45,10 +45,15 @@ impl Proxy {
         let filling = tokio::spawn(tail.clone().fill(stderr));
         let token = CancellationToken::new();
         let (sender, ended) = watch::channel(None);
-        tokio::spawn(keep(child, token.clone(), async move {
-            // A grandchild may hold stderr open for ever: what it still says is not waited for.
-            drop(tokio::time::timeout(LAST_WORDS, filling).await);
-        }, sender));
+        tokio::spawn(keep(
+            child,
+            token.clone(),
+            async move {
+                // A grandchild may hold stderr open for ever: what it still says is not waited for.
+                drop(tokio::time::timeout(LAST_WORDS, filling).await);
+            },
+            sender,
+        ));
         // The command is killed when the stream, and with it the guard, is dropped.
         let guard = token.drop_guard();
         let stream = Tap::new(tokio::io::join(stdout, stdin), move |_, _| {
