@@ -17,6 +17,7 @@ mod inbox;
 pub mod keywords;
 pub mod open;
 mod route;
+pub mod quote;
 pub mod session;
 pub mod shell;
 pub mod system;
