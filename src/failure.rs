@@ -152,6 +152,8 @@ codes! {
     CodexBroken = "codex-broken", Remote, Person;
     /// The `codex` is older than what can be used.
     CodexTooOld = "codex-too-old", Remote, Person;
+    /// CODEX_HOME is set on the remote and names a folder that does not exist.
+    CodexHomeMissing = "codex-home-missing", Remote, Person;
     /// The remote Codex is not signed in.
     NotSignedIn = "not-signed-in", Remote, Person;
     /// The app-server ended while starting.

@@ -1,1 +1,147 @@
-//! (being written)
+//! The far side of a session: one exec brings its facts, and the byte stream of its app-server.
+//!
+//! `docs/REMOTE.md` tells what runs there. Nothing that the remote says is trusted: answers are bounded, exit codes are not believed,
+//! and what is kept of its words is raw text that whoever shows it neutralises.
+
+mod exchange;
+mod frame;
+mod judge;
+pub mod facts;
+pub mod script;
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+pub use facts::Facts;
+
+use crate::config::hosts::HostSettings;
+use crate::failure::Failure;
+use crate::ssh::ByteStream;
+use crate::ssh::exec::{ExitStatus, Tail};
+use crate::ssh::session::Session;
+use crate::step::Watch;
+
+/// What a bring-up is for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Want {
+    /// What is to become of the app-server.
+    pub server: Wanted,
+    /// Whether to look for every `codex` and ask each for its version; costs time.
+    pub versions: bool,
+    /// A folder to check: absolute, `~/…`, or relative to the remote home.
+    pub folder: Option<String>,
+    /// Bytes to send to the server as soon as the script runs (the HTTP upgrade), so that they cost no round trip of their own.
+    pub early: Vec<u8>,
+}
+
+/// What is to become of the app-server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Wanted {
+    /// Join one that runs, else try one inside the session that ends with it.
+    #[default]
+    Check,
+    /// Join one that runs, else start one that stays.
+    Server,
+    /// One inside the session that ends with it, whatever runs.
+    Attached,
+}
+
+impl Wanted {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Server => "server",
+            Self::Attached => "attached",
+        }
+    }
+}
+
+impl Want {
+    /// Everything that can be known, and nothing left behind.
+    #[must_use]
+    pub fn check() -> Self {
+        Self { server: Wanted::Check, versions: true, ..Self::default() }
+    }
+
+    /// A server to work with.
+    #[must_use]
+    pub fn server() -> Self {
+        Self { server: Wanted::Server, ..Self::default() }
+    }
+
+    /// With a folder that must be there.
+    #[must_use]
+    pub fn in_folder(mut self, folder: impl Into<String>) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+}
+
+/// A host that was brought up.
+pub struct Remote {
+    /// What was found.
+    pub facts: Facts,
+    /// The way to the app-server.
+    pub server: Link,
+}
+
+/// How one message is told from the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// WebSocket frames behind an HTTP upgrade.
+    WebSocket,
+    /// One JSON document a line.
+    Lines,
+}
+
+/// How we came to the app-server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// It was running.
+    Joined,
+    /// We started it; it stays when the session ends.
+    Started,
+    /// It runs inside the session and ends with it.
+    Attached,
+}
+
+/// The byte stream of an app-server.
+pub struct Link {
+    /// Positioned where the server's own bytes begin.
+    pub stream: ByteStream,
+    /// How to read it.
+    pub framing: Framing,
+    /// How we came to it.
+    pub how: How,
+    /// The last that the remote command said on standard error.
+    pub stderr: Tail,
+    /// How the remote command ended, once it did.
+    pub status: oneshot::Receiver<ExitStatus>,
+}
+
+/// How long the parts of a bring-up may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Until the login shell has run our script; people have start-up files of half a minute.
+    pub shell: Duration,
+    /// From there to the end of the answer; a first start of codex on a slow disk takes several seconds.
+    pub answer: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { shell: Duration::from_secs(60), answer: Duration::from_secs(60) }
+    }
+}
+
+/// Brings a host up: one exec, in which the login shell runs our script, which says what it finds and becomes the way to the
+/// app-server. Reports the steps `LoginShell` and `Codex`; the step `AppServer` is done when the server has answered `initialize`,
+/// which is the caller's.
+///
+/// # Errors
+/// Whatever stands between a login and a `codex`, each with its own code.
+pub async fn bring_up(session: &Session, settings: &HostSettings, want: Want, watch: &dyn Watch) -> Result<Remote, Failure> {
+    let errand = exchange::Errand { session, settings, want: &want, limits: Limits::default() };
+    errand.run(watch).await
+}

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Settings, Want};
+use super::Want;
+use crate::config::hosts::HostSettings;
 use crate::failure::{Code, Failure};
 use crate::ssh::quote;
 
@@ -63,7 +64,7 @@ impl Words {
 ///
 /// # Errors
 /// When the run-through words of the settings cannot be written for every shell.
-pub fn command(way: Way, words: &Words, settings: &Settings) -> Result<String, Failure> {
+pub fn command(way: Way, words: &Words, settings: &HostSettings) -> Result<String, Failure> {
     let line = &words.line;
     let wait = format!(r##"while IFS= read -r s; do case $s in "#{line}:"*) eval "${{s#?{line}:}}"; exit;; esac; done"##);
     if !settings.run_through.is_empty() {
@@ -84,7 +85,7 @@ pub fn command(way: Way, words: &Words, settings: &Settings) -> Result<String, F
 /// What is sent on standard input: blank lines, the script as one line that any shell would take for a comment, blank lines again
 /// for the start-up files of a csh, and the line that ends them.
 #[must_use]
-pub fn input(words: &Words, settings: &Settings, want: &Want) -> Vec<u8> {
+pub fn input(words: &Words, settings: &HostSettings, want: &Want) -> Vec<u8> {
     let blank = "\n".repeat(BLANK_LINES);
     let [first, second] = &words.marker;
     let marker = format!("m={}; m=$m{}; ", quote::posix(first), quote::posix(second));
@@ -94,7 +95,7 @@ pub fn input(words: &Words, settings: &Settings, want: &Want) -> Vec<u8> {
 }
 
 /// The variables that stage two begins with.
-fn given(words: &Words, settings: &Settings, want: &Want) -> String {
+fn given(words: &Words, settings: &HostSettings, want: &Want) -> String {
     let mut text = format!("{}=$(printf '\\n.'); {0}=${{{0}%.}}; ", quote::NEWLINE);
     let mut set = |name: &str, value: &str| {
         // Writing to a String cannot fail.
@@ -168,7 +169,7 @@ mod tests {
     fn the_login_shell_sees_one_plain_line() {
         let words = Words::random();
         for way in Way::ALL {
-            let text = command(way, &words, &Settings::default()).expect("plain words");
+            let text = command(way, &words, &HostSettings::default()).expect("plain words");
             let quoted = text.split_once('\'').expect("a quote").1.strip_suffix('\'').expect("its end");
             assert!(quote::any_shell(quoted).is_some(), "{text}");
         }
@@ -177,7 +178,7 @@ mod tests {
     #[test]
     fn the_marker_is_never_sent() {
         let words = Words::random();
-        let sent = String::from_utf8(input(&words, &Settings::default(), &Want::server())).expect("UTF-8");
+        let sent = String::from_utf8(input(&words, &HostSettings::default(), &Want::server())).expect("UTF-8");
         assert!(!sent.contains(&words.marker()));
         assert_eq!(sent.lines().filter(|l| !l.is_empty() && !l.starts_with('#')).count(), 0);
     }

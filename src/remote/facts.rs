@@ -1,0 +1,174 @@
+//! What a remote says about itself, read from the fields of its answer.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// In which environment things were found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// The login shell's.
+    #[default]
+    Login,
+    /// The interactive shell's inside the login shell: the login shell alone has no codex.
+    Interactive,
+    /// The one that sshd gives a command: the login shell did not run our script.
+    Plain,
+}
+
+/// A `codex` on the remote.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Candidate {
+    /// Its path.
+    pub path: String,
+    /// What it says to `--version`, when it was asked.
+    pub version: Option<String>,
+}
+
+/// The facts about the far side. All text is the remote's own and raw.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Facts {
+    /// The account.
+    pub user: String,
+    /// Its number.
+    pub uid: String,
+    /// Its home.
+    pub home: String,
+    /// Its login shell.
+    pub shell: String,
+    /// The environment that everything was found in.
+    pub stage: Stage,
+    /// PATH there.
+    pub path: String,
+    /// `uname -s`.
+    pub os: String,
+    /// `uname -m`.
+    pub arch: String,
+    /// `uname -n`.
+    pub hostname: String,
+    /// The machine's identity; empty when it has none.
+    pub machine: String,
+    /// The identity of this run of the machine; empty when unknown.
+    pub boot: String,
+    /// The `codex` that was asked for or found first.
+    pub codex: Option<Candidate>,
+    /// The program that runs: `codex`, or the native one beside an npm wrapper.
+    pub runs: String,
+    /// Every `codex` that was found, when they were looked for.
+    pub candidates: Vec<Candidate>,
+    /// CODEX_HOME there.
+    pub codex_home: String,
+    /// The kind of file system that it is on; empty when unknown.
+    pub home_fs: String,
+    /// The folder that was asked for, without links.
+    pub folder: Option<String>,
+    /// The app-server's socket, when it has one.
+    pub socket: Option<String>,
+    /// How long the shell took before it ran our script, start-up files included.
+    #[serde(skip)]
+    pub shell_took: Duration,
+}
+
+impl Facts {
+    /// Whether CODEX_HOME is on a file system that other hosts may share and on which SQLite's locks may fail.
+    #[must_use]
+    pub fn is_on_network(&self) -> bool {
+        const NETWORK: &[&str] = &["nfs", "afs", "smb", "smb2", "cifs", "fuseblk", "fuse.sshfs", "lustre", "gpfs", "ceph", "beegfs", "9p", "v9fs"];
+        NETWORK.iter().any(|kind| self.home_fs.eq_ignore_ascii_case(kind) || self.home_fs.starts_with("nfs"))
+    }
+}
+
+/// The fields of an answer as they came.
+#[derive(Debug, Clone, Default)]
+pub struct Fields {
+    single: HashMap<String, String>,
+    candidates: Vec<Candidate>,
+}
+
+impl Fields {
+    /// Adds one; of two with one key the later counts, save for the list of candidates.
+    pub fn add(&mut self, key: String, value: &[u8]) {
+        let value = String::from_utf8_lossy(value).into_owned();
+        match (key.as_str(), self.candidates.last_mut()) {
+            ("candidate", _) => self.candidates.push(Candidate { path: value, version: None }),
+            ("candidate_version", Some(last)) => last.version = version(&value),
+            _ => drop(self.single.insert(key, value)),
+        }
+    }
+
+    /// A field that must not be mistaken for an empty one.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.single.get(key).map(String::as_str)
+    }
+
+    fn take(&self, key: &str) -> String {
+        self.get(key).unwrap_or_default().to_owned()
+    }
+
+    /// All fields as facts; what is missing stays empty.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        let system = self.take("system");
+        let (os, arch) = system.split_once(' ').unwrap_or((&system, ""));
+        let codex = self.get("codex").map(|path| Candidate { path: path.into(), version: self.get("version").and_then(version) });
+        Facts {
+            user: self.take("user"),
+            uid: self.take("uid"),
+            home: self.take("home"),
+            shell: self.take("shell"),
+            stage: match self.get("at") {
+                Some("plain") => Stage::Plain,
+                Some("interactive") => Stage::Interactive,
+                _ => Stage::Login,
+            },
+            path: self.take("path"),
+            os: os.to_owned(),
+            arch: arch.to_owned(),
+            hostname: self.take("hostname"),
+            machine: self.take("machine"),
+            boot: self.take("boot"),
+            codex,
+            runs: self.take("runs"),
+            candidates: self.candidates.clone(),
+            codex_home: self.take("codex_home"),
+            home_fs: self.take("home_fs"),
+            folder: self.get("folder").map(str::to_owned),
+            socket: self.get("socket").map(str::to_owned),
+            shell_took: Duration::ZERO,
+        }
+    }
+}
+
+/// The version in what a `codex --version` printed: the last word of a line `codex-cli 0.169.0`, whatever warnings stand around it.
+fn version(printed: &str) -> Option<String> {
+    let line = printed.lines().find(|l| l.starts_with("codex"))?;
+    line.split_whitespace().last().filter(|w| w.starts_with(|c: char| c.is_ascii_digit())).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_found_among_warnings() {
+        assert_eq!(version("WARNING: x\ncodex-cli 0.169.0\n").as_deref(), Some("0.169.0"));
+        assert_eq!(version("codex-cli 0.1.0-alpha.2").as_deref(), Some("0.1.0-alpha.2"));
+        for none in ["", "env: node: No such file", "codex what"] {
+            assert_eq!(version(none), None, "{none:?}");
+        }
+    }
+
+    #[test]
+    fn candidates_keep_their_order_and_versions() {
+        let mut fields = Fields::default();
+        for (key, value) in [("candidate", "/a/codex"), ("candidate_version", "codex-cli 1.0"), ("candidate", "/b/codex"), ("candidate_version", "")] {
+            fields.add(key.into(), value.as_bytes());
+        }
+        let expected = [("/a/codex", Some("1.0")), ("/b/codex", None)];
+        let found = fields.facts().candidates;
+        assert_eq!(found.iter().map(|c| (c.path.as_str(), c.version.as_deref())).collect::<Vec<_>>(), expected);
+    }
+}
