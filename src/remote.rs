@@ -4,9 +4,10 @@
 //! and what is kept of its words is raw text that whoever shows it neutralises.
 
 mod exchange;
+pub mod facts;
 mod frame;
 mod judge;
-pub mod facts;
+mod refusal;
 pub mod script;
 
 use std::time::Duration;

@@ -10,7 +10,7 @@ use super::facts::Fields;
 use super::frame::{Event, Frames};
 use super::judge::{self, Silence};
 use super::script::{self, Way, Words};
-use super::{Framing, How, Limits, Link, Remote, Want};
+use super::{Framing, How, Limits, Link, Remote, Want, refusal};
 use crate::config::hosts::HostSettings;
 use crate::failure::{Code, Failure};
 use crate::ssh::exec::{Exec, ExitStatus};
@@ -65,13 +65,13 @@ impl Errand<'_> {
         let mut exec = self.session.exec(&script::command(way, &words, self.settings)?).await?;
         let input = script::input(&words, self.settings, self.want);
         // A shell that has already ended has closed its input; what it printed tells more than the write error.
-        let written = exec.stdin.write_all(&input).await.is_ok() && exec.stdin.flush().await.is_ok();
+        let _ = exec.stdin.write_all(&input).await;
+        let _ = exec.stdin.flush().await;
         let mut answer = Answer::new(&words.marker(), began);
         let ended = self.listen(&mut exec, &mut answer, watch).await?;
         if ended {
             return Ok(Outcome::Answered(Box::new(answer), exec));
         }
-        let _ = written;
         self.unanswered(way, answer, exec).await
     }
 
@@ -170,7 +170,7 @@ fn conclude(answer: Answer, exec: Exec, watch: &dyn Watch) -> Result<Remote, Fai
     let mut facts = fields.facts();
     facts.shell_took = shell_took.unwrap_or_default();
     if let Some(error) = fields.get("error") {
-        return Err(judge::refused(&fields, error));
+        return Err(refusal::refused(&fields, error));
     }
     if facts.shell_took > SLOW_SHELL {
         let text = format!("shell start-up took {:.1} s", facts.shell_took.as_secs_f32());
@@ -182,7 +182,8 @@ fn conclude(answer: Answer, exec: Exec, watch: &dyn Watch) -> Result<Remote, Fai
         Some("started") => (How::Started, Framing::WebSocket),
         Some("attached") => (How::Attached, Framing::Lines),
         other => {
-            return Err(Failure::new(Code::FactsBroken, "read the answer of the script").said(format!("how={}", other.unwrap_or_default())));
+            return Err(Failure::new(Code::FactsBroken, "read the answer of the script")
+                .said(format!("how={}", other.unwrap_or_default())));
         }
     };
     let detail = facts.codex.as_ref().map(|c| c.path.clone()).unwrap_or_default();

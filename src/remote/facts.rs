@@ -75,7 +75,8 @@ impl Facts {
     /// Whether CODEX_HOME is on a file system that other hosts may share and on which SQLite's locks may fail.
     #[must_use]
     pub fn is_on_network(&self) -> bool {
-        const NETWORK: &[&str] = &["nfs", "afs", "smb", "smb2", "cifs", "fuseblk", "fuse.sshfs", "lustre", "gpfs", "ceph", "beegfs", "9p", "v9fs"];
+        const NETWORK: &[&str] =
+            &["nfs", "afs", "smb", "smb2", "cifs", "fuseblk", "fuse.sshfs", "lustre", "gpfs", "ceph", "beegfs", "9p", "v9fs"];
         NETWORK.iter().any(|kind| self.home_fs.eq_ignore_ascii_case(kind) || self.home_fs.starts_with("nfs"))
     }
 }
@@ -164,7 +165,12 @@ mod tests {
     #[test]
     fn candidates_keep_their_order_and_versions() {
         let mut fields = Fields::default();
-        for (key, value) in [("candidate", "/a/codex"), ("candidate_version", "codex-cli 1.0"), ("candidate", "/b/codex"), ("candidate_version", "")] {
+        for (key, value) in [
+            ("candidate", "/a/codex"),
+            ("candidate_version", "codex-cli 1.0"),
+            ("candidate", "/b/codex"),
+            ("candidate_version", ""),
+        ] {
             fields.add(key.into(), value.as_bytes());
         }
         let expected = [("/a/codex", Some("1.0")), ("/b/codex", None)];

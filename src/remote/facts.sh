@@ -52,7 +52,7 @@ send ";"
 id=$(id 2>/dev/null)
 uid=${id#uid=}
 uid=${uid%%[!0-9]*}
-user=${id%%)*}
+user=${id%%")"*}
 user=${user#*"("}
 system=$(uname -s -m 2>/dev/null)
 name=$(uname -n 2>/dev/null)

@@ -1,6 +1,5 @@
-//! What it means when a remote did not answer, or answered that it is not ready.
+//! What it means when a login shell did not run our script.
 
-use super::facts::{Candidate, Facts, Fields};
 use crate::failure::{Code, Failure};
 use crate::ssh::exec::ExitStatus;
 
@@ -20,38 +19,72 @@ pub struct Silence {
 /// How much of the remote's words an error quotes, in characters.
 const QUOTED: usize = 600;
 
+/// What stood in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Sftp,
+    Restricted,
+    Windows,
+    Replaced,
+    Other,
+}
+
 /// Texts by which programs that stand in for a login shell are known, all lower case, and what they mean.
-const KNOWN: &[(&str, Code)] = &[
-    ("sftp connections only", Code::SftpOnly),
-    ("this account is currently not available", Code::ShellRestricted),
-    ("this account is not available", Code::ShellRestricted),
-    ("is not recognized as an internal or external command", Code::WindowsHost),
-    ("is not recognized as the name of a cmdlet", Code::WindowsHost),
-    ("is not recognized as a name of a cmdlet", Code::WindowsHost),
-    ("parsererror", Code::WindowsHost),
-    ("microsoft windows", Code::WindowsHost),
+const KNOWN: &[(&str, Kind)] = &[
+    ("sftp connections only", Kind::Sftp),
+    ("this account is currently not available", Kind::Restricted),
+    ("this account is not available", Kind::Restricted),
+    ("is not recognized as an internal or external command", Kind::Windows),
+    ("is not recognized as the name of a cmdlet", Kind::Windows),
+    ("is not recognized as a name of a cmdlet", Kind::Windows),
+    ("parsererror", Kind::Windows),
+    ("microsoft windows", Kind::Windows),
 ];
 
 /// The failure when no way brought an answer.
 #[must_use]
 pub fn silent(tried: &[Silence]) -> Failure {
-    let words: Vec<String> = tried.iter().map(said).collect();
-    let all = words.join("\n").to_lowercase();
-    let known = KNOWN.iter().find(|(text, _)| all.contains(text)).map(|(_, code)| *code);
-    let windows = all.contains("'exec'") || all.contains("'sh'");
-    let code = match known {
-        Some(code) => code,
-        None if windows && all.contains("command") && !all.contains("not found") => Code::WindowsHost,
-        None if tried.iter().all(|t| t.status == ExitStatus::Code(0) && t.printed.trim().is_empty()) => Code::ShellReplaced,
-        None => Code::ShellSilent,
-    };
+    let (code, hint) = kind(tried).told();
     let ways: Vec<&str> = tried.iter().map(|t| t.tried).collect();
-    let words = words.first().cloned().unwrap_or_default();
-    Failure::new(code, format!("run a script through the login shell (tried {})", ways.join(", then "))).said(words).hint(hint(code))
+    let words = tried.first().map(said).unwrap_or_default();
+    Failure::new(code, format!("run a script through the login shell (tried {})", ways.join(", then "))).said(words).hint(hint)
+}
+
+fn kind(tried: &[Silence]) -> Kind {
+    let all = tried.iter().map(said).collect::<Vec<_>>().join("\n").to_lowercase();
+    let known = KNOWN.iter().find(|(text, _)| all.contains(text)).map(|(_, kind)| *kind);
+    // cmd.exe in another language: the name of the command in quotes, and not what a POSIX shell says of it.
+    let windows = (all.contains("'exec'") || all.contains("'sh'")) && !all.contains("not found");
+    let quiet = tried.iter().all(|t| t.status == ExitStatus::Code(0) && t.printed.trim().is_empty());
+    known.unwrap_or(match (windows, quiet) {
+        (true, _) => Kind::Windows,
+        (false, true) => Kind::Replaced,
+        (false, false) => Kind::Other,
+    })
+}
+
+impl Kind {
+    /// Its code and what to do.
+    fn told(self) -> (Code, &'static str) {
+        match self {
+            Self::Sftp => (Code::SftpOnly, "ask the administrator for an account that may run commands"),
+            Self::Restricted => (
+                Code::ShellRestricted,
+                "set a shell for the account there (chsh), or a way to one: outpost hosts set HOST run_through=…",
+            ),
+            Self::Windows => (Code::WindowsHost, "native Windows hosts are not supported; use the sshd of a WSL there"),
+            Self::Replaced => (
+                Code::ShellReplaced,
+                "a start-up file there replaces the shell (exec …, tmux): put  [ -t 0 ] &&  before it, so that it runs on a terminal only",
+            ),
+            Self::Other => (Code::ShellSilent, "try  ssh HOST 'exec /bin/sh -c \"echo works\"'  and mend what it prints"),
+        }
+    }
 }
 
 fn said(silence: &Silence) -> String {
-    let mut parts: Vec<String> = [&silence.complained, &silence.printed].iter().map(|t| quoted(t)).filter(|t| !t.is_empty()).collect();
+    let mut parts: Vec<String> =
+        [&silence.complained, &silence.printed].iter().map(|t| quoted(t)).filter(|t| !t.is_empty()).collect();
     parts.push(match &silence.status {
         ExitStatus::Code(code) => format!("(exit code {code})"),
         ExitStatus::Signal(signal) => format!("(ended by signal {signal})"),
@@ -83,79 +116,6 @@ fn is_usual(line: &str) -> bool {
     USUAL.iter().any(|usual| line.contains(usual))
 }
 
-fn hint(code: Code) -> &'static str {
-    match code {
-        Code::SftpOnly => "ask the administrator for an account that may run commands",
-        Code::ShellRestricted => "set a shell for the account there (chsh), or name a way to one: outpost hosts set HOST run_through=…",
-        Code::WindowsHost => "native Windows hosts are not supported; use WSL's own sshd there",
-        Code::ShellReplaced => {
-            "a start-up file there replaces the shell (exec …, tmux): guard that line with  [ -t 0 ] &&  so that it runs on a terminal only"
-        }
-        _ => "try  ssh HOST 'exec /bin/sh -c \"echo works\"'  and mend what it prints",
-    }
-}
-
-/// The failure that a script's answer names.
-#[must_use]
-pub fn refused(fields: &Fields, error: &str) -> Failure {
-    let words = fields.get("words").unwrap_or_default();
-    let facts = fields.facts();
-    let Some(code) = Code::ALL.iter().copied().find(|c| c.as_str() == error) else {
-        return Failure::new(Code::FactsBroken, "read the answer of the script").said(error);
-    };
-    let failure = Failure::new(code, tried(code, &facts, fields)).hint(remedy(code, &facts));
-    if code == Code::CodexMissing { failure.said(missing(&facts, words)) } else { failure.said(quoted(words)) }
-}
-
-fn tried(code: Code, facts: &Facts, fields: &Fields) -> String {
-    let codex = facts.codex.as_ref().map_or("codex", |c| c.path.as_str());
-    match code {
-        Code::FolderMissing | Code::FolderNotDirectory | Code::FolderUnreadable => {
-            format!("look at the folder {}", fields.get("asked_folder").unwrap_or_default())
-        }
-        Code::CodexMissing => "find codex".to_owned(),
-        Code::CodexBroken | Code::CodexNoNode => format!("run {codex}"),
-        Code::CodexHomeMissing => "look at CODEX_HOME".to_owned(),
-        Code::SocketForeign => "join the app-server".to_owned(),
-        _ => format!("start {codex} app-server"),
-    }
-}
-
-fn missing(facts: &Facts, asked: &str) -> String {
-    let wanted = facts.codex.as_ref().map(|_| format!("there is no file {asked}"));
-    wanted.unwrap_or_else(|| format!("none on the PATH of the login shell {}: {}", facts.shell, facts.path))
-}
-
-fn remedy(code: Code, facts: &Facts) -> String {
-    match code {
-        Code::CodexMissing => match facts.candidates.as_slice() {
-            [] => "install it there: npm install -g @openai/codex  or  outpost install HOST".to_owned(),
-            found => offer(found),
-        },
-        Code::CodexNoNode => "put node on the PATH of the login shell there, or install codex as a native program".to_owned(),
-        Code::CodexBroken => "run  codex --version  there and mend what it says".to_owned(),
-        Code::CodexHomeMissing => "make that folder there, or unset CODEX_HOME".to_owned(),
-        Code::FolderMissing => "check the spelling; make the folder there first".to_owned(),
-        Code::FolderNotDirectory => "name the folder that the file is in".to_owned(),
-        Code::FolderUnreadable if facts.os == "Darwin" => {
-            "on that Mac: System Settings > Privacy & Security > Full Disk Access, switch on sshd-keygen-wrapper".to_owned()
-        }
-        Code::FolderUnreadable => "give the account the right to read it".to_owned(),
-        Code::SocketForeign => format!("somebody else made that folder: ask them or the administrator to remove it (you are user id {})", facts.uid),
-        Code::ServerDied if facts.is_on_network() => format!(
-            "CODEX_HOME is on {}: set a local place for its databases: outpost hosts set HOST env.CODEX_SQLITE_HOME=/var/tmp/{}-codex",
-            facts.home_fs, facts.user
-        ),
-        _ => "the words above are its own; outpost logs HOST shows more".to_owned(),
-    }
-}
-
-fn offer(found: &[Candidate]) -> String {
-    let first = found.first().map(|c| c.path.as_str()).unwrap_or_default();
-    let places: Vec<&str> = found.iter().map(|c| c.path.as_str()).collect();
-    format!("found elsewhere: {}; use it: outpost hosts set HOST codex={first}", places.join(", "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,7 +143,8 @@ mod tests {
 
     #[test]
     fn field_27_job_control_noise_is_not_quoted() {
-        let words = "bash: cannot set terminal process group (1): Inappropriate ioctl\nbash: no job control in this shell\nreal trouble";
+        let words =
+            "bash: cannot set terminal process group (1): Inappropriate ioctl\nbash: no job control in this shell\nreal trouble";
         assert_eq!(quoted(words), "real trouble");
     }
 

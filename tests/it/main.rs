@@ -9,4 +9,6 @@
 
 mod bed;
 mod hosts;
+mod launch;
 mod session;
+mod shells;

@@ -1,0 +1,139 @@
+//! What it means when our script says that the remote is not ready.
+
+use super::facts::{Facts, Fields};
+use super::judge::quoted;
+use crate::failure::{Code, Failure};
+
+/// The words by which the script says why it stopped. A closed list: a remote cannot make any other failure of ours arise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    CodexMissing,
+    CodexNoNode,
+    CodexBroken,
+    CodexHomeMissing,
+    FolderMissing,
+    FolderNotDirectory,
+    FolderUnreadable,
+    SocketForeign,
+    ServerDied,
+    ServerSilent,
+}
+
+impl Refusal {
+    const ALL: [Self; 10] = [
+        Self::CodexMissing,
+        Self::CodexNoNode,
+        Self::CodexBroken,
+        Self::CodexHomeMissing,
+        Self::FolderMissing,
+        Self::FolderNotDirectory,
+        Self::FolderUnreadable,
+        Self::SocketForeign,
+        Self::ServerDied,
+        Self::ServerSilent,
+    ];
+
+    fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|r| r.code().as_str() == word)
+    }
+
+    fn code(self) -> Code {
+        match self {
+            Self::CodexMissing => Code::CodexMissing,
+            Self::CodexNoNode => Code::CodexNoNode,
+            Self::CodexBroken => Code::CodexBroken,
+            Self::CodexHomeMissing => Code::CodexHomeMissing,
+            Self::FolderMissing => Code::FolderMissing,
+            Self::FolderNotDirectory => Code::FolderNotDirectory,
+            Self::FolderUnreadable => Code::FolderUnreadable,
+            Self::SocketForeign => Code::SocketForeign,
+            Self::ServerDied => Code::ServerDied,
+            Self::ServerSilent => Code::ServerSilent,
+        }
+    }
+
+    fn tried(self, facts: &Facts, fields: &Fields) -> String {
+        let codex = facts.codex.as_ref().map_or("codex", |c| c.path.as_str());
+        match self {
+            Self::FolderMissing | Self::FolderNotDirectory | Self::FolderUnreadable => {
+                format!("look at the folder {}", fields.get("asked_folder").unwrap_or_default())
+            }
+            Self::CodexMissing => "find codex".to_owned(),
+            Self::CodexBroken | Self::CodexNoNode => format!("run {codex}"),
+            Self::CodexHomeMissing => format!("look at CODEX_HOME, which is set to {}", facts.codex_home),
+            Self::SocketForeign => "join the app-server".to_owned(),
+            Self::ServerDied | Self::ServerSilent => format!("start {codex} app-server"),
+        }
+    }
+
+    fn said(self, facts: &Facts, words: &str) -> String {
+        match self {
+            Self::CodexMissing if facts.codex.is_some() => format!("there is no file {words}"),
+            Self::CodexMissing => format!("none on the PATH of the login shell {}: {}", facts.shell, facts.path),
+            Self::FolderMissing => "it does not exist".to_owned(),
+            Self::FolderNotDirectory => "it is not a folder".to_owned(),
+            Self::CodexHomeMissing => "that folder does not exist".to_owned(),
+            Self::CodexNoNode => {
+                format!("it begins with {words} and there is no node on the PATH of the login shell: {}", facts.path)
+            }
+            Self::FolderUnreadable | Self::CodexBroken | Self::SocketForeign | Self::ServerDied | Self::ServerSilent => {
+                quoted(words)
+            }
+        }
+    }
+
+    fn hint(self, facts: &Facts) -> String {
+        match self {
+            Self::CodexMissing => elsewhere(facts),
+            Self::CodexNoNode => "put node on the PATH of the login shell there, or install codex as a native program".to_owned(),
+            Self::CodexBroken => "run  codex --version  there and mend what it says".to_owned(),
+            Self::CodexHomeMissing => "make that folder there, or unset CODEX_HOME".to_owned(),
+            Self::FolderMissing => "check the spelling, or make the folder there first".to_owned(),
+            Self::FolderNotDirectory => "name the folder that the file is in".to_owned(),
+            Self::FolderUnreadable if facts.os == "Darwin" => {
+                "on that Mac: System Settings > Privacy & Security > Full Disk Access, switch on sshd-keygen-wrapper".to_owned()
+            }
+            Self::FolderUnreadable => "give the account the right to read it".to_owned(),
+            Self::SocketForeign => {
+                format!("have it removed by its owner or the administrator (your user id there is {})", facts.uid)
+            }
+            Self::ServerDied if facts.is_on_network() => format!(
+                "CODEX_HOME is on {}: put its databases on a local disk: outpost hosts set HOST env.CODEX_SQLITE_HOME=/var/tmp/{}-codex",
+                facts.home_fs, facts.user
+            ),
+            Self::ServerDied | Self::ServerSilent => "outpost logs HOST  shows more of its words".to_owned(),
+        }
+    }
+}
+
+/// The failure that the script's answer names.
+#[must_use]
+pub fn refused(fields: &Fields, word: &str) -> Failure {
+    let Some(refusal) = Refusal::from_word(word) else {
+        return Failure::new(Code::FactsBroken, "read the answer of the script").said(word);
+    };
+    let facts = fields.facts();
+    let words = fields.get("words").unwrap_or_default();
+    Failure::new(refusal.code(), refusal.tried(&facts, fields)).said(refusal.said(&facts, words)).hint(refusal.hint(&facts))
+}
+
+fn elsewhere(facts: &Facts) -> String {
+    let Some(first) = facts.candidates.first() else {
+        return "install it there: npm install -g @openai/codex  or  outpost install HOST".to_owned();
+    };
+    let all: Vec<&str> = facts.candidates.iter().map(|c| c.path.as_str()).collect();
+    format!("found elsewhere: {}; to use it: outpost hosts set HOST codex={}", all.join(", "), first.path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_words_of_the_list_count() {
+        for refusal in Refusal::ALL {
+            assert_eq!(refused(&Fields::default(), refusal.code().as_str()).code, refusal.code());
+        }
+        assert_eq!(refused(&Fields::default(), "host-key-changed").code, Code::FactsBroken);
+    }
+}
