@@ -1,3 +1,70 @@
 //! The codex app-server on the remote: started or joined, and what its messages mean.
 
 pub mod protocol;
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::failure::{Code, Failure};
+use crate::rpc::peer::{Incoming, Peer};
+use crate::rpc::pending::CallError;
+use crate::rpc::wire::Wire;
+use protocol::{AccountRead, Initialized, view};
+
+/// A connection to an app-server on which `initialize` was answered.
+pub struct Server {
+    /// For calls.
+    pub peer: Peer,
+    /// What the server sends on its own.
+    pub incoming: mpsc::Receiver<Incoming>,
+    /// What it said of itself.
+    pub initialized: Initialized,
+}
+
+/// How long a server may take to answer `initialize`: the first start of a release took 2.4 s (APP-SERVER.md), on a slow
+/// disk some times that.
+const INITIALIZE_LIMIT: Duration = Duration::from_secs(30);
+
+impl Server {
+    /// Says hello. Health is an answered `initialize`, nothing less.
+    ///
+    /// # Errors
+    /// [`Code::ServerSilent`] without an answer in time, [`Code::ServerRefused`] in the server's words.
+    pub async fn open(wire: Wire) -> Result<Self, Failure> {
+        let (peer, incoming) = Peer::start(wire);
+        let hello = json!({
+            "clientInfo": { "name": "outpost", "title": "Outpost", "version": env!("CARGO_PKG_VERSION") },
+            "capabilities": { "experimentalApi": true },
+        });
+        let silent = Failure::new(Code::ServerSilent, "ask the app-server for initialize")
+            .said(format!("no answer within {} s", INITIALIZE_LIMIT.as_secs()))
+            .hint("`outpost logs HOST` shows what it wrote; `outpost stop HOST` ends a server that we started");
+        let answer = tokio::time::timeout(INITIALIZE_LIMIT, peer.call("initialize", hello)).await.map_err(|_| silent)?;
+        let answer = answer.map_err(|e| e.failure("ask the app-server for initialize"))?;
+        let initialized = view(&answer).unwrap_or_default();
+        peer.notify("initialized", json!(null)).await.map_err(|e| e.failure("tell the app-server that we are ready"))?;
+        Ok(Self { peer, incoming, initialized })
+    }
+
+    /// Who is signed in on the remote, in a few words.
+    ///
+    /// # Errors
+    /// [`Code::NotSignedIn`] when an account is needed and there is none.
+    pub async fn signed_in(&self) -> Result<String, Failure> {
+        let tried = "ask the app-server for account/read";
+        let answer = match self.peer.read("account/read", json!({})).await {
+            Ok(answer) => view::<AccountRead>(&answer).unwrap_or_default(),
+            Err(CallError::Refused(_)) => return Ok("this release does not tell".to_owned()),
+            Err(error) => return Err(error.failure(tried)),
+        };
+        match answer.account {
+            Some(account) => Ok(account.email.unwrap_or(account.r#type)),
+            None if answer.requires_openai_auth => Err(Failure::new(Code::NotSignedIn, tried)
+                .said("nobody is signed in there")
+                .hint("sign in on the host: ssh -t HOST codex login --device-auth")),
+            None => Ok("its model provider needs no account".to_owned()),
+        }
+    }
+}

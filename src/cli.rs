@@ -3,10 +3,13 @@
 pub mod check;
 pub mod completions;
 pub mod plain;
+pub mod projects;
 pub mod report;
 pub mod run;
 pub mod screen;
 pub mod spinner;
+pub mod table;
+pub mod threads;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +19,8 @@ use clap::{Parser, Subcommand};
 use crate::failure::{Exit, Failure};
 use crate::paths::Local;
 use crate::ssh::ask::Ask;
+use crate::ssh::session;
+use crate::step::Watch;
 use screen::Screen;
 
 /// Run Codex threads in folders of the machines you reach over SSH.
@@ -32,8 +37,12 @@ pub struct Cli {
 
 /// What `outpost` can do.
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "the doc comment of each command's own type is its help")]
 pub enum Command {
-    /// Print completions for a shell.
+    Check(check::Check),
+    Projects(projects::ProjectsCommand),
+    Run(run::Run),
+    Threads(threads::Threads),
     Completions(completions::Completions),
 }
 
@@ -47,12 +56,23 @@ pub struct Context {
     pub ask: Arc<dyn Ask>,
 }
 
+impl Context {
+    /// What a connection needs of it.
+    pub fn session<'a>(&'a self, watch: &'a dyn Watch) -> session::Context<'a> {
+        session::Context { local: &self.local, ask: self.ask.as_ref(), watch }
+    }
+}
+
 /// Runs one command.
 ///
 /// # Errors
 /// What the command says; `main` prints it with [`report::failure`] and exits with its code.
 pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
+        Command::Check(command) => command.run(context).await,
+        Command::Projects(command) => command.run(context).await,
+        Command::Run(command) => command.run(context).await,
+        Command::Threads(command) => command.run(context).await,
         Command::Completions(command) => command.run(context),
     }
 }

@@ -2,4 +2,5 @@
 
 pub mod gate;
 pub mod hosts;
+pub mod projects;
 pub mod toml_file;

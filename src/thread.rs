@@ -1,14 +1,16 @@
 //! A thread as a person works with it: prompts in, events out, questions answered.
 
+pub mod catalog;
 pub mod event;
 pub mod reader;
 
 use rand::RngExt;
 use serde_json::{Map, Value, json};
-use tokio::sync::mpsc;
 
+use crate::app_server::Server;
 use crate::app_server::protocol::approval::{Decision, answers};
-use crate::app_server::protocol::thread::{Thread as View, ThreadAnswer, TurnAnswer};
+pub use crate::app_server::protocol::thread::Thread as View;
+use crate::app_server::protocol::thread::{ThreadAnswer, TurnAnswer};
 use crate::app_server::protocol::view;
 use crate::failure::{Code, Failure};
 use crate::name::{RemotePath, ThreadId, TurnId};
@@ -17,14 +19,6 @@ use crate::rpc::peer::{Incoming, Peer};
 use crate::rpc::pending::CallError;
 use event::{Approval, Event};
 use reader::Reader;
-
-/// A connection to an app-server on which `initialize` was answered.
-pub struct Server {
-    /// For calls.
-    pub peer: Peer,
-    /// What the server sends on its own.
-    pub incoming: mpsc::Receiver<Incoming>,
-}
 
 /// How a thread is started; what is not set is left to the remote's own configuration.
 #[derive(Debug, Clone, Default)]

@@ -11,7 +11,7 @@
 //! Everything that was started with the sandbox's path in its environment ends with the sandbox.
 
 mod codex;
-mod process;
+pub(crate) mod process;
 mod sandbox;
 mod sshd;
 mod works;

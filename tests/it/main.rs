@@ -10,5 +10,6 @@
 mod bed;
 mod hosts;
 mod launch;
+mod run;
 mod session;
 mod shells;

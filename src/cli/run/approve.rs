@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::paint::{Painter, head};
+use super::paint::{Painter, bare, head};
 use crate::app_server::protocol::approval::Asked;
 use crate::cli::plain;
 use crate::thread::event::{Approval, Decision, End};
@@ -65,7 +65,7 @@ pub fn key(event: KeyEvent, offered: &[Decision]) -> Option<Key> {
 pub fn question(approval: &Approval) -> String {
     let (what, reason) = match &approval.asked {
         Asked::Command(asked) => {
-            let command = plain::line(asked.command.as_deref().unwrap_or("(a command)"));
+            let command = plain::line(bare(asked.command.as_deref().unwrap_or("(a command)")));
             let cwd = asked.cwd.as_deref().map_or(String::new(), |cwd| format!("\n  in {}", plain::line(cwd)));
             (format!("run a command\n  $ {command}{cwd}"), asked.reason.as_deref())
         }

@@ -147,7 +147,7 @@ impl Painter {
     }
 
     fn command(&mut self, item: &str, command: &str) {
-        let command = plain::line(command);
+        let command = plain::line(bare(command));
         let shown = format!("{} {}", self.style(CYAN, "$"), self.style(BOLD, &command));
         self.block(&shown);
         self.open = Some(Block::Output(item.to_owned()));
@@ -206,6 +206,19 @@ impl Painter {
             TurnEnd::Failed(why) => self.block(&self.style(RED, &format!("the turn failed: {}", plain::line(why)))),
         }
     }
+}
+
+/// The command without the shell that runs it: `/bin/bash -lc 'cargo test'` is `cargo test`.
+#[must_use]
+pub fn bare(command: &str) -> &str {
+    let inner = || {
+        let (shell, rest) = command.split_once(' ')?;
+        let script = rest.strip_prefix("-lc ").or_else(|| rest.strip_prefix("-c "))?;
+        let quoted = script.strip_prefix('\'').and_then(|s| s.strip_suffix('\''));
+        let plain = quoted.unwrap_or(script);
+        (shell.ends_with("sh") && !plain.contains('\'') && (quoted.is_some() || !plain.contains(['"', '\\']))).then_some(plain)
+    };
+    inner().unwrap_or(command)
 }
 
 fn mark(state: &str) -> char {
@@ -325,6 +338,19 @@ mod tests {
 
         Done.
         ");
+    }
+
+    #[test]
+    fn the_shell_around_a_command_is_not_shown() {
+        for (command, shown) in [
+            ("/bin/bash -lc 'cargo test'", "cargo test"),
+            ("zsh -c ls", "ls"),
+            ("/bin/bash -lc 'a'\\''b'", "/bin/bash -lc 'a'\\''b'"),
+            ("bash -lc \"x\"", "bash -lc \"x\""),
+            ("python -c 'x'", "python -c 'x'"),
+        ] {
+            assert_eq!(bare(command), shown);
+        }
     }
 
     #[test]

@@ -1,0 +1,97 @@
+//! The lines of `run --json`: `docs/EVENTS.md` describes them, a test holds the two together.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// The version of this form. A field may be added without a new one.
+const VERSION: u32 = 1;
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Line<'a> {
+    v: u32,
+    host: &'a str,
+    #[serde(flatten)]
+    body: Body<'a>,
+}
+
+impl<'a> Line<'a> {
+    /// A line about a host.
+    #[must_use]
+    pub fn new(host: &'a str, body: Body<'a>) -> Self {
+        Self { v: VERSION, host, body }
+    }
+}
+
+/// What a line says.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Body<'a> {
+    /// A message of the app-server, exactly as it came.
+    Codex {
+        /// The message.
+        message: &'a Value,
+    },
+    /// The state of the link to the host.
+    Link {
+        /// "up", "lost" or "ended".
+        state: &'a str,
+        /// In words.
+        detail: &'a str,
+    },
+    /// The app-server that the thread runs on.
+    Server {
+        /// "joined", "started" or "attached".
+        state: &'a str,
+        /// The version of the running server, if it told.
+        version: Option<&'a str>,
+        /// Its CODEX_HOME.
+        codex_home: &'a str,
+    },
+    /// The thread.
+    Thread {
+        /// Its id.
+        thread: &'a str,
+        /// Its folder.
+        cwd: &'a str,
+        /// Its model.
+        model: &'a str,
+    },
+    /// A turn was begun with a prompt of ours.
+    Turn {
+        /// Its id.
+        turn: &'a str,
+        /// The id the prompt was sent with.
+        message_id: &'a str,
+    },
+    /// A prompt of ours was taken in and is kept by the server.
+    Delivered {
+        /// The id it was sent with.
+        message_id: &'a str,
+    },
+    /// An approval was answered here.
+    Approval {
+        /// The decision: "accept", "acceptForSession", "decline", "cancel", or "answered" for questions.
+        decision: &'a str,
+        /// Who took it: "person", or "option" when `--approve` or the lack of a terminal did.
+        by: &'a str,
+    },
+    /// The last line of a turn.
+    Ended {
+        /// "completed", "failed", "interrupted" or "left".
+        outcome: &'a str,
+        /// Why, when it failed.
+        why: &'a str,
+        /// How to take the thread up again.
+        resume: &'a str,
+    },
+    /// The command failed; the last line.
+    Failure {
+        /// The stable code.
+        code: &'a str,
+        /// What was tried, and what came back.
+        error: &'a str,
+        /// What to do now.
+        hint: &'a str,
+    },
+}

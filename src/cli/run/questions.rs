@@ -1,0 +1,120 @@
+//! What a person types: single keys at an approval, lines at a question or a prompt.
+
+use crossterm::event::EventStream;
+use crossterm::terminal;
+use rustyline::error::ReadlineError;
+
+use crate::app_server::protocol::approval::{AgentQuestion, QuestionsAsked};
+use crate::cli::plain;
+use crate::cli::screen::Screen;
+use crate::failure::{Code, Failure};
+
+/// Single keys from the terminal; dropping it gives the terminal back as it was.
+pub struct RawKeys {
+    /// The keys.
+    pub stream: EventStream,
+}
+
+impl RawKeys {
+    /// Takes the terminal.
+    ///
+    /// # Errors
+    /// [`Code::LocalIo`] when it cannot be had.
+    pub fn begin() -> Result<Self, Failure> {
+        terminal::enable_raw_mode().map_err(|e| Failure::new(Code::LocalIo, "read keys from the terminal").said(e))?;
+        Ok(Self { stream: EventStream::new() })
+    }
+}
+
+impl Drop for RawKeys {
+    fn drop(&mut self) {
+        drop(terminal::disable_raw_mode());
+    }
+}
+
+/// What came of asking for a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Typed {
+    /// A line.
+    Line(String),
+    /// Ctrl-C.
+    Interrupt,
+    /// Ctrl-D, or the terminal is gone.
+    End,
+}
+
+/// Reads a line with the usual keys for editing it.
+///
+/// # Errors
+/// [`Code::LocalIo`] when the terminal cannot be read.
+pub async fn line(prompt: &str) -> Result<Typed, Failure> {
+    let prompt = prompt.to_owned();
+    let fail = |said: String| Failure::new(Code::LocalIo, "read a line from the terminal").said(said);
+    let read =
+        tokio::task::spawn_blocking(move || rustyline::DefaultEditor::new().and_then(|mut editor| editor.readline(&prompt)));
+    match read.await.map_err(|e| fail(e.to_string()))? {
+        Ok(line) => Ok(Typed::Line(line)),
+        Err(ReadlineError::Interrupted) => Ok(Typed::Interrupt),
+        Err(ReadlineError::Eof) => Ok(Typed::End),
+        Err(error) => Err(fail(error.to_string())),
+    }
+}
+
+/// Asks the agent's questions one after the other; what is not answered goes back empty.
+///
+/// # Errors
+/// As [`line`].
+pub async fn ask(asked: &QuestionsAsked, screen: &Screen) -> Result<Vec<(String, Vec<String>)>, Failure> {
+    let mut given = Vec::new();
+    for question in &asked.questions {
+        screen.note(&text(question));
+        let typed = if question.is_secret { secret().await? } else { line("  answer: ").await? };
+        let Typed::Line(typed) = typed else { break };
+        given.push((question.id.clone(), vec![chosen(question, typed.trim())]));
+    }
+    Ok(given)
+}
+
+async fn secret() -> Result<Typed, Failure> {
+    let read = tokio::task::spawn_blocking(|| rpassword::prompt_password("  answer (not shown): ")).await;
+    Ok(read.ok().and_then(Result::ok).map_or(Typed::End, Typed::Line))
+}
+
+fn text(question: &AgentQuestion) -> String {
+    let mut text = format!("\n? {}", plain::text(&question.question));
+    for (number, option) in question.options.iter().flatten().enumerate() {
+        let description = plain::line(&option.description);
+        text.push_str(&format!("\n  {}. {}  {description}", number + 1, plain::line(&option.label)));
+    }
+    text
+}
+
+/// A number stands for the option of that number, anything else for itself.
+fn chosen(question: &AgentQuestion, typed: &str) -> String {
+    let options = question.options.as_deref().unwrap_or_default();
+    let picked = typed.parse::<usize>().ok().and_then(|number| options.get(number.checked_sub(1)?));
+    picked.map_or_else(|| typed.to_owned(), |option| option.label.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app_server::protocol::view;
+    use serde_json::json;
+
+    #[test]
+    fn a_number_picks_an_option() {
+        let asked =
+            json!({"id":"q","question":"Which?","options":[{"label":"main","description":"the default"},{"label":"dev"}]});
+        let question: AgentQuestion = view(&asked).expect("read");
+        insta::assert_snapshot!(text(&question), @r"
+
+        ? Which?
+          1. main  the default
+          2. dev
+        ");
+        for (typed, answer) in [("1", "main"), ("2", "dev"), ("3", "3"), ("0", "0"), ("other", "other")] {
+            assert_eq!(chosen(&question, typed), answer);
+        }
+    }
+}

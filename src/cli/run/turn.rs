@@ -1,0 +1,258 @@
+//! One turn on the screen: follows it to its end, answers approvals, obeys Ctrl-C and Ctrl-\.
+
+use std::collections::VecDeque;
+
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
+
+use super::approve::{self, Approve, Key};
+use super::events::{Body, Line};
+use super::paint::Painter;
+use super::questions;
+use super::signals::Wish;
+use crate::app_server::protocol::approval::Asked;
+use crate::cli::screen::Screen;
+use crate::failure::Failure;
+use crate::name::TurnId;
+use crate::thread::event::{Approval, Decision, Event, TurnEnd};
+use crate::thread::{News, Thread};
+
+/// How following a turn ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Followed {
+    /// The turn ended.
+    Ended(TurnEnd),
+    /// A person left; the turn goes on.
+    Left,
+}
+
+/// Where a turn is shown, and how its questions are answered.
+pub struct Stage {
+    /// The streams.
+    pub screen: Screen,
+    /// JSON lines instead of text.
+    pub json: bool,
+    /// What is done about approvals.
+    pub approve: Approve,
+    /// The host's name, for the lines.
+    pub host: String,
+}
+
+impl Stage {
+    /// Writes a line of JSON, if those are wanted.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn line(&self, body: Body<'_>) -> Result<(), Failure> {
+        if self.json { self.screen.json(&Line::new(&self.host, body)) } else { Ok(()) }
+    }
+
+    /// Tells a person something, unless JSON lines say it.
+    pub fn note(&self, text: &str) {
+        if !self.json {
+            self.screen.note(text);
+        }
+    }
+}
+
+/// A turn that is followed.
+pub struct Turn<'a> {
+    stage: &'a Stage,
+    thread: &'a mut Thread,
+    wishes: &'a mut mpsc::Receiver<Wish>,
+    id: TurnId,
+    painter: Painter,
+    /// What came while an approval was on the screen.
+    held: VecDeque<News>,
+    interrupted: bool,
+    /// The agent's last whole message.
+    last_message: String,
+}
+
+/// What happened while an approval was on the screen.
+enum AtApproval {
+    Key(Option<Key>),
+    News(Option<News>),
+    Wish(Wish),
+}
+
+impl<'a> Turn<'a> {
+    /// Follows a turn that `thread` runs.
+    pub fn new(stage: &'a Stage, thread: &'a mut Thread, wishes: &'a mut mpsc::Receiver<Wish>, id: TurnId) -> Self {
+        let painter = Painter::new(stage.screen.colour);
+        let (held, last_message) = (VecDeque::new(), String::new());
+        Self { stage, thread, wishes, id, painter, held, interrupted: false, last_message }
+    }
+
+    /// Follows it to its end; also gives the agent's last message.
+    ///
+    /// # Errors
+    /// When the connection ends, or our output cannot be written.
+    pub async fn follow(mut self) -> Result<(Followed, String), Failure> {
+        loop {
+            let news = match self.held.pop_front() {
+                Some(news) => Some(news),
+                None => tokio::select! {
+                    news = self.thread.next() => news,
+                    Some(wish) = self.wishes.recv() => match self.obey(wish).await? {
+                        Some(followed) => return Ok((followed, self.last_message)),
+                        None => continue,
+                    },
+                },
+            };
+            let Some(news) = news else { return Err(self.thread.why_ended()) };
+            if let Some(followed) = self.show(news).await? {
+                return Ok((followed, self.last_message));
+            }
+        }
+    }
+
+    /// The first Ctrl-C stops the turn, the second does not wait for its end.
+    async fn obey(&mut self, wish: Wish) -> Result<Option<Followed>, Failure> {
+        match wish {
+            Wish::Leave => Ok(Some(Followed::Left)),
+            Wish::Interrupt if self.interrupted => Ok(Some(Followed::Ended(TurnEnd::Interrupted))),
+            Wish::Interrupt => {
+                self.interrupted = true;
+                self.stage.note("interrupting the turn (Ctrl-C again: do not wait for its end)");
+                self.thread.interrupt(&self.id).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn show(&mut self, news: News) -> Result<Option<Followed>, Failure> {
+        self.stage.line(Body::Codex { message: &news.raw })?;
+        for event in news.events {
+            if !self.stage.json {
+                let text = self.painter.paint(&event);
+                self.stage.screen.answer(&text)?;
+            }
+            if let Some(followed) = self.handle(event).await? {
+                return Ok(Some(followed));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn handle(&mut self, event: Event) -> Result<Option<Followed>, Failure> {
+        match event {
+            Event::Asked(approval) => return self.approval(&approval).await,
+            Event::Delivered(Some(message_id)) => self.stage.line(Body::Delivered { message_id: &message_id })?,
+            Event::SaidAll { text, .. } => self.last_message = text,
+            Event::TurnEnded(id, end) if id == self.id => return Ok(Some(Followed::Ended(end))),
+            Event::TurnEnded(..)
+            | Event::Delivered(None)
+            | Event::TurnStarted(_)
+            | Event::Said { .. }
+            | Event::Thought { .. }
+            | Event::Command { .. }
+            | Event::Output { .. }
+            | Event::Ran { .. }
+            | Event::Changed { .. }
+            | Event::Diff(_)
+            | Event::Plan(_)
+            | Event::Did(_)
+            | Event::Told(_)
+            | Event::Resolved(_)
+            | Event::Warning(_)
+            | Event::Error { .. }
+            | Event::Closed => {}
+        }
+        Ok(None)
+    }
+
+    async fn approval(&mut self, approval: &Approval) -> Result<Option<Followed>, Failure> {
+        let ask = self.stage.approve == Approve::Ask && self.stage.screen.interactive;
+        if !ask {
+            return self.without_asking(approval).await;
+        }
+        let text = self.painter.pause();
+        self.stage.screen.answer(&text)?;
+        match &approval.asked {
+            Asked::Questions(asked) => {
+                let given = questions::ask(asked, &self.stage.screen).await?;
+                self.thread.reply(approval, &given).await?;
+                self.stage.line(Body::Approval { decision: "answered", by: "person" })?;
+                Ok(None)
+            }
+            Asked::Command(_) | Asked::FileChange(_) | Asked::Permissions(_) | Asked::Elicitation(_) => self.ask(approval).await,
+        }
+    }
+
+    async fn without_asking(&mut self, approval: &Approval) -> Result<Option<Followed>, Failure> {
+        let offered = approval.asked.decisions();
+        let Some(decision) = approve::without_asking(self.stage.approve, &offered) else {
+            return Err(Failure::new(crate::failure::Code::ServerRefused, "answer an approval request")
+                .said("the server offers no decision of this kind")
+                .hint("answer it on a terminal: `outpost run --approve ask`"));
+        };
+        self.thread.decide(approval, decision).await?;
+        self.stage.line(Body::Approval { decision: decision.as_str(), by: "option" })?;
+        let why = match (self.stage.approve, decision) {
+            (Approve::Always, Decision::Accept | Decision::AcceptForSession) => "--approve always",
+            (Approve::Never, _) => "--approve never",
+            (Approve::Ask | Approve::Always, _) => "nobody is there to ask; --approve always would accept",
+        };
+        self.stage.note(&format!("{}\n  {} ({why})", approve::question(approval), approve::word(decision)));
+        Ok(None)
+    }
+
+    async fn ask(&mut self, approval: &Approval) -> Result<Option<Followed>, Failure> {
+        let offered = approval.asked.decisions();
+        self.stage.screen.note(&format!("\n{}\n{}", approve::question(approval), approve::keys(&offered)));
+        let mut keys = questions::RawKeys::begin()?;
+        loop {
+            let happened = tokio::select! {
+                key = keys.stream.next() => AtApproval::Key(read(key, &offered)),
+                news = self.thread.next() => AtApproval::News(news),
+                Some(wish) = self.wishes.recv() => AtApproval::Wish(wish),
+            };
+            match happened {
+                AtApproval::Key(Some(Key::Decide(decision))) => {
+                    drop(keys);
+                    self.thread.decide(approval, decision).await?;
+                    self.stage.line(Body::Approval { decision: decision.as_str(), by: "person" })?;
+                    self.stage.screen.note(&format!("  {}\n", approve::word(decision)));
+                    return Ok(None);
+                }
+                AtApproval::Key(Some(Key::More)) => {
+                    drop(keys);
+                    self.stage.screen.note(&format!("{}\n{}", approve::more(approval, &self.painter), approve::keys(&offered)));
+                    keys = questions::RawKeys::begin()?;
+                }
+                AtApproval::Key(Some(Key::Leave)) | AtApproval::Wish(Wish::Leave) => return Ok(Some(Followed::Left)),
+                AtApproval::Key(Some(Key::Interrupt)) | AtApproval::Wish(Wish::Interrupt) => {
+                    drop(keys);
+                    return self.obey(Wish::Interrupt).await;
+                }
+                AtApproval::Key(None) => {}
+                AtApproval::News(None) => return Err(self.thread.why_ended()),
+                AtApproval::News(Some(news)) => {
+                    let over = is_over(&news, approval, &self.id);
+                    self.held.push_back(news);
+                    if over {
+                        drop(keys);
+                        self.stage.screen.note("  answered elsewhere\n");
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The meaning of what the terminal sent; a terminal that is gone means to leave.
+fn read(event: Option<std::io::Result<crossterm::event::Event>>, offered: &[Decision]) -> Option<Key> {
+    match event {
+        Some(Ok(crossterm::event::Event::Key(event))) => approve::key(event, offered),
+        Some(Ok(_)) => None,
+        Some(Err(_)) | None => Some(Key::Leave),
+    }
+}
+
+/// Whether an approval needs no answer any more.
+fn is_over(news: &News, approval: &Approval, turn: &TurnId) -> bool {
+    let resolved = Event::Resolved(approval.id.clone());
+    news.events.iter().any(|event| *event == resolved || matches!(event, Event::TurnEnded(id, _) if id == turn))
+}
