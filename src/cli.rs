@@ -1,5 +1,6 @@
 //! The command line: one file per command; its doc comment is its help.
 
+pub mod ask;
 pub mod check;
 pub mod completions;
 pub mod plain;

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use outpost::cli::ask::Person;
 use outpost::cli::{self, Cli, Context, report, screen::Screen};
 use outpost::failure::{Code, Exit, Failure};
 use outpost::paths::Local;
-use outpost::ssh::ask::NobodyToAsk;
 
 fn main() -> ExitCode {
     let args = Cli::parse();
@@ -19,7 +19,8 @@ fn main() -> ExitCode {
 
 fn start(args: Cli, screen: &Screen) -> Result<Exit, Failure> {
     let local = local(args.ssh_config)?;
-    let context = Context { local, screen: screen.clone(), ask: Arc::new(NobodyToAsk) };
+    let ask = Person::of_process(&local);
+    let context = Context { local, screen: screen.clone(), ask: Arc::new(ask) };
     let runtime = tokio::runtime::Runtime::new().map_err(|e| Failure::new(Code::LocalIo, "start the runtime").said(e))?;
     let result = runtime.block_on(cli::run(args.command, &context));
     // A prompt that is still being read must not keep the process.

@@ -1,0 +1,121 @@
+//! The terminal of this process, whatever its standard streams lead to.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::termios::{InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr};
+
+use super::line::{Line, Typed};
+use super::typed;
+use crate::ssh::ask::{NoAnswer, Secret};
+
+/// How often a prompt that waits looks whether it is still wanted, in milliseconds.
+const LOOK_UP: u16 = 100;
+
+/// Whether there is a terminal to ask on.
+pub(super) fn exists() -> bool {
+    open().is_ok()
+}
+
+fn open() -> std::io::Result<File> {
+    OpenOptions::new().read(true).write(true).open("/dev/tty")
+}
+
+/// Shows a prompt and reads a line. When the future is dropped the terminal is given back as it was.
+pub(super) async fn ask(prompt: String, echo: bool) -> Result<Secret, NoAnswer> {
+    let wanted = Wanted(Arc::new(AtomicBool::new(true)));
+    let still = Arc::clone(&wanted.0);
+    let reading = tokio::task::spawn_blocking(move || read(&prompt, echo, &still));
+    let bytes = reading.await.map_err(|_| NoAnswer::NobodyThere)?;
+    drop(wanted);
+    typed(bytes?)
+}
+
+/// Tells the reading thread that nobody waits for the answer any more.
+struct Wanted(Arc<AtomicBool>);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// The terminal with its line discipline off; dropping it puts the old settings back.
+struct Raw {
+    tty: File,
+    before: Termios,
+}
+
+impl Raw {
+    fn take(tty: File) -> nix::Result<Self> {
+        let before = tcgetattr(&tty)?;
+        let mut raw = before.clone();
+        // Signals are off too: Ctrl-C must give the terminal back before it ends anything.
+        raw.local_flags &= !(LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::ICANON | LocalFlags::ISIG);
+        raw.input_flags |= InputFlags::ICRNL;
+        let byte_by_byte = [(SpecialCharacterIndices::VMIN, 1), (SpecialCharacterIndices::VTIME, 0)];
+        for (index, value) in byte_by_byte {
+            if let Some(slot) = raw.control_chars.get_mut(index as usize) {
+                *slot = value;
+            }
+        }
+        tcsetattr(&tty, SetArg::TCSAFLUSH, &raw)?;
+        Ok(Self { tty, before })
+    }
+
+    /// The next byte; nothing when the terminal is gone or nobody wants the answer.
+    fn byte(&mut self, wanted: &AtomicBool) -> Option<u8> {
+        while wanted.load(Ordering::Relaxed) {
+            let mut ready = [PollFd::new(self.tty.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut ready, PollTimeout::from(LOOK_UP)) {
+                Ok(0) | Err(nix::errno::Errno::EINTR) => {}
+                Ok(_) => {
+                    let mut byte = [0];
+                    return matches!(self.tty.read(&mut byte), Ok(1)).then_some(byte[0]);
+                }
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+
+    fn show(&mut self, text: &[u8]) {
+        drop(self.tty.write_all(text));
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // A terminal that is gone needs no settings.
+        let _gone = tcsetattr(&self.tty, SetArg::TCSAFLUSH, &self.before);
+    }
+}
+
+fn read(prompt: &str, echo: bool, wanted: &AtomicBool) -> Result<Vec<u8>, NoAnswer> {
+    let mut raw = open().map_err(|_| NoAnswer::NobodyThere).and_then(|tty| Raw::take(tty).map_err(|_| NoAnswer::NobodyThere))?;
+    raw.show(prompt.as_bytes());
+    let mut line = Line::default();
+    loop {
+        let Some(byte) = raw.byte(wanted) else {
+            raw.show(b"\n");
+            return Err(NoAnswer::Refused);
+        };
+        match line.key(byte) {
+            Typed::Added(byte) if echo => raw.show(&[byte]),
+            Typed::Erased(n) if echo => raw.show("\u{8} \u{8}".repeat(n).as_bytes()),
+            Typed::Added(_) | Typed::Erased(_) | Typed::Nothing => {}
+            Typed::Done => {
+                raw.show(b"\n");
+                return Ok(line.finish());
+            }
+            Typed::Refused => {
+                raw.show(b"\n");
+                return Err(NoAnswer::Refused);
+            }
+        }
+    }
+}
