@@ -3,6 +3,8 @@
 pub mod ask;
 pub mod check;
 pub mod completions;
+pub mod enable;
+pub mod hosts;
 pub mod plain;
 pub mod projects;
 pub mod report;
@@ -40,6 +42,9 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 #[expect(missing_docs, reason = "the doc comment of each command's own type is its help")]
 pub enum Command {
+    Enable(enable::Enable),
+    Disable(enable::Disable),
+    Hosts(hosts::Hosts),
     Check(check::Check),
     Projects(projects::ProjectsCommand),
     Run(run::Run),
@@ -70,6 +75,9 @@ impl Context {
 /// What the command says; `main` prints it with [`report::failure`] and exits with its code.
 pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
+        Command::Enable(command) => command.run(context),
+        Command::Disable(command) => command.run(context),
+        Command::Hosts(command) => command.run(context).await,
         Command::Check(command) => command.run(context).await,
         Command::Projects(command) => command.run(context).await,
         Command::Run(command) => command.run(context).await,
