@@ -26,7 +26,10 @@ impl<'a> TomlFile<'a> {
         let bytes = match paths::read_bytes(path) {
             Ok(bytes) => Some(bytes),
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-            Err(e) => return Err(Failure::new(code, format!("read {}", path.display())).said(e)),
+            Err(e) => {
+                let hint = "move it away, or make it a text file that you may read";
+                return Err(Failure::new(code, format!("read {}", path.display())).said(e).hint(hint));
+            }
         };
         let text = bytes.map(|bytes| utf8(path, code, bytes)).transpose()?;
         Ok(Self { path, code, text })
@@ -56,7 +59,8 @@ impl<'a> TomlFile<'a> {
     #[must_use]
     pub fn wrong(&self, at: Option<Range<usize>>, said: impl std::fmt::Display) -> Failure {
         let (line, column) = position(self.text(), at.map_or(0, |span| span.start));
-        Failure::new(self.code, format!("{}:{line}:{column}", self.path.display())).said(said)
+        let hint = format!("mend line {line} of {}; it is left as it is until then", self.path.display());
+        Failure::new(self.code, format!("{}:{line}:{column}", self.path.display())).said(said).hint(hint)
     }
 
     /// What the file would be after an edit: line endings, byte-order mark and every line that the edit left alone stay.
@@ -90,7 +94,7 @@ fn utf8(path: &Path, code: Code, bytes: Vec<u8>) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|e| {
         let good = String::from_utf8_lossy(e.as_bytes().get(..e.utf8_error().valid_up_to()).unwrap_or_default()).into_owned();
         let (line, column) = position(&good, good.len());
-        Failure::new(code, format!("{}:{line}:{column}", path.display())).said("not UTF-8")
+        Failure::new(code, format!("{}:{line}:{column}", path.display())).said("not UTF-8").hint("save the file as UTF-8")
     })
 }
 

@@ -106,7 +106,9 @@ fn unknown(listing: &Listing, word: &str) -> Failure {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(Code::SshConfigUnreadable, format!("read {}", path.display())).said(error)
+    Failure::new(Code::SshConfigUnreadable, format!("read {}", path.display()))
+        .said(error)
+        .hint("name the ssh configuration with -F FILE, or mend what ~/.ssh/config leads to")
 }
 
 /// How a file is read: whose it is, and what is around its Include.
@@ -196,8 +198,13 @@ impl<'a> Reader<'a> {
         // Going through all words for each word is only needed where one is negated.
         let negations = words.iter().any(|word| word.starts_with(b"!"));
         for word in words.iter().filter(|word| !word.iter().any(|b| b"*?!".contains(b))) {
-            let counts = !negations || block.covers(word);
-            if counts && place.around.is_none_or(|around| around.covers(word)) {
+            if !place.around.is_none_or(|around| around.covers(word)) {
+                let word = String::from_utf8_lossy(word);
+                self.problem(
+                    at,
+                    format!("host '{word}' never counts: its file is included under a Host line that leaves it out"),
+                );
+            } else if !negations || block.covers(word) {
                 self.host(at, word);
             }
         }

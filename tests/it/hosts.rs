@@ -1,5 +1,9 @@
 //! The host list and what hosts resolve to, held against the installed `ssh`.
 
+mod cases;
+mod command;
+mod differential;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 

@@ -8,6 +8,7 @@
 )]
 
 mod bed;
+mod gate;
 mod hosts;
 mod launch;
 mod run;

@@ -166,7 +166,8 @@ mod tests {
             ("x =\n", "1:4", "string values must be quoted, expected literal string", ""),
         ] {
             let failure = loaded(text).expect_err(text);
-            assert_eq!((failure.said.as_str(), failure.hint.as_str()), (said, hint), "{text}");
+            assert_eq!(failure.said, said, "{text}");
+            assert!(hint == failure.hint || hint.is_empty() && failure.hint.starts_with("mend line"), "{failure:?}");
             assert!(failure.tried.ends_with(&format!("hosts.toml:{place}")), "{} {place}", failure.tried);
         }
     }
