@@ -1,5 +1,6 @@
 //! The codex app-server on the remote: started or joined, and what its messages mean.
 
+pub mod durable;
 pub mod protocol;
 
 use std::time::Duration;

@@ -13,6 +13,9 @@ use super::message::{RequestId, RpcError};
 use super::wire::NOT_SENT_TOO_LARGE;
 use crate::failure::{Code, Failure};
 
+/// Our own error number for a request whose answer was lost with a link and that is never repeated.
+pub const NOT_KNOWN: i64 = -32_098;
+
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CallError {
@@ -31,6 +34,9 @@ impl CallError {
             Self::Refused(e) if e.code == NOT_SENT_TOO_LARGE => Failure::new(Code::MessageTooLarge, tried)
                 .said(e.message)
                 .hint("send less at once; put images and other large data into files on the remote and name them"),
+            Self::Refused(e) if e.code == NOT_KNOWN => Failure::new(Code::NotKnown, tried)
+                .said(e.message)
+                .hint("look at the thread before you try again: outpost threads"),
             Self::Refused(e) => Failure::new(Code::ServerRefused, tried).said(format!("{} ({})", e.message, e.code)),
         }
     }

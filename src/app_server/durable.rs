@@ -1,0 +1,16 @@
+//! The durable connection: one connection of a client that outlives the links to the server.
+//!
+//! [`hold`] is the machine that decides, [`policy`] says when to dial again, [`driver`] is the task that runs both and
+//! [`link`] what it shows of them.
+
+mod catch_up;
+pub mod driver;
+pub mod event;
+pub mod hold;
+pub mod link;
+mod method;
+pub mod policy;
+mod questions;
+mod replay;
+mod say;
+mod track;

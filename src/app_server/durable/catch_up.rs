@@ -1,0 +1,218 @@
+//! Asks the server about one thread after a cut: resume it, list its turns, list their items. One question at a time,
+//! because each answer must be younger than the one before it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::replay::{Harvest, Listed};
+use super::say;
+use super::track::Track;
+use crate::rpc::message::{Message, OVERLOADED, RpcError};
+
+/// Turns a page; mostly the first holds what the client knows.
+const TURNS: usize = 20;
+/// Items a page: small enough for one message, as items can be large.
+const ITEMS: usize = 50;
+/// Pages asked for at most: a server that never ends its list must not hold the client for ever.
+const PAGES: usize = 2_000;
+/// The pause before an overloaded server, or one that has not stored a thread yet, is asked again.
+const AGAIN: Duration = Duration::from_millis(300);
+/// How often such a question is repeated.
+const TRIES: u32 = 20;
+
+/// How often a thread is asked for that the server may still be storing: 3 s in all.
+const STORING_TRIES: u32 = 5;
+
+/// What to do next.
+#[derive(Debug)]
+pub enum Step {
+    /// Ask this.
+    Ask(&'static str, Value),
+    /// Ask the same again after a pause.
+    Later(Duration),
+    /// The server will not have this thread resumed.
+    Refused(RpcError),
+    /// All is known.
+    Done(Box<Harvest>),
+}
+
+#[derive(Debug)]
+enum Stage {
+    Resume,
+    Turns {
+        cursor: Value,
+    },
+    Items {
+        turn: usize,
+        cursor: Value,
+    },
+    /// For releases that cannot list: the thread as a whole.
+    Whole,
+}
+
+/// The state of the asking.
+#[derive(Debug)]
+pub struct CatchUp {
+    thread: String,
+    stage: Stage,
+    harvest: Harvest,
+    pages: usize,
+    tries: u32,
+    /// Whether a thread that is not stored yet is worth waiting for.
+    patient: bool,
+    /// Notifications that came meanwhile; they are younger than all that is asked for.
+    pub held: Vec<Message>,
+}
+
+impl CatchUp {
+    /// Begins.
+    #[must_use]
+    pub fn new(thread: &str) -> Self {
+        Self {
+            thread: thread.to_owned(),
+            stage: Stage::Resume,
+            harvest: Harvest::default(),
+            pages: 0,
+            tries: 0,
+            patient: false,
+            held: Vec::new(),
+        }
+    }
+
+    /// Begins for a thread that was just given its first prompt, and that the server may still be storing.
+    #[must_use]
+    pub fn patient(thread: &str) -> Self {
+        Self { patient: true, ..Self::new(thread) }
+    }
+
+    /// The question that stands now.
+    #[must_use]
+    pub fn question(&self) -> Step {
+        let thread = &self.thread;
+        match &self.stage {
+            Stage::Resume => Step::Ask("thread/resume", json!({"threadId": thread, "excludeTurns": true})),
+            Stage::Turns { cursor } => Step::Ask(
+                "thread/turns/list",
+                json!({"threadId": thread, "cursor": cursor, "limit": TURNS, "sortDirection": "desc", "itemsView": "notLoaded"}),
+            ),
+            Stage::Items { turn, cursor } => {
+                let turn = self.harvest.turns.get(*turn).and_then(|t| t.get("id"));
+                let params =
+                    json!({"threadId": thread, "turnId": turn, "cursor": cursor, "limit": ITEMS, "sortDirection": "asc"});
+                Step::Ask("thread/items/list", params)
+            }
+            Stage::Whole => Step::Ask("thread/read", json!({"threadId": thread, "includeTurns": true})),
+        }
+    }
+
+    /// Takes the answer; the track says where the client's knowledge ends.
+    pub fn answer(&mut self, result: Result<Value, RpcError>, track: &Track) -> Step {
+        self.pages += 1;
+        let taken = match result {
+            Ok(value) => self.take(&value, track),
+            Err(e) => return self.refused(e, track),
+        };
+        self.tries = 0;
+        if taken || self.pages > PAGES { Step::Done(Box::new(std::mem::take(&mut self.harvest))) } else { self.question() }
+    }
+
+    fn refused(&mut self, error: RpcError, track: &Track) -> Step {
+        self.tries += 1;
+        let storing = unprompted(&error) && (self.patient || track.working());
+        if error.code == OVERLOADED && self.tries < TRIES || storing && self.tries < STORING_TRIES {
+            return Step::Later(AGAIN * self.tries.min(8));
+        }
+        match self.stage {
+            Stage::Resume | Stage::Whole => Step::Refused(error),
+            Stage::Turns { .. } | Stage::Items { .. } => {
+                self.harvest.turns.clear();
+                self.harvest.items.clear();
+                self.stage = Stage::Whole;
+                self.question()
+            }
+        }
+    }
+
+    /// Takes one page; true when it was the last.
+    fn take(&mut self, value: &Value, track: &Track) -> bool {
+        let cursor = value.get("nextCursor").cloned().unwrap_or_default();
+        match self.stage {
+            Stage::Resume => {
+                self.harvest.status = value.get("thread").and_then(|t| t.get("status")).cloned();
+                self.stage = Stage::Turns { cursor: Value::Null };
+                false
+            }
+            Stage::Turns { .. } => {
+                let end = self.take_turns(list(value, "data"), track);
+                let stage = if end || cursor.is_null() { self.first_items() } else { Stage::Turns { cursor } };
+                self.stage = stage;
+                self.finished()
+            }
+            Stage::Items { turn, .. } => {
+                self.take_items(turn, list(value, "data"));
+                self.stage = Stage::Items { turn: if cursor.is_null() { turn + 1 } else { turn }, cursor };
+                self.finished()
+            }
+            Stage::Whole => {
+                self.take_whole(value, track);
+                true
+            }
+        }
+    }
+
+    fn finished(&self) -> bool {
+        matches!(self.stage, Stage::Items { turn, .. } if turn >= self.harvest.turns.len())
+    }
+
+    fn first_items(&mut self) -> Stage {
+        self.harvest.turns.reverse();
+        Stage::Items { turn: 0, cursor: Value::Null }
+    }
+
+    /// Takes turns, newest first; true when the client knows all that is older.
+    fn take_turns(&mut self, turns: &[Value], track: &Track) -> bool {
+        for turn in turns {
+            if track.reaches(turn) {
+                return true;
+            }
+            if track.wants(turn) {
+                self.harvest.turns.push(turn.clone());
+            }
+        }
+        turns.is_empty()
+    }
+
+    fn take_items(&mut self, turn: usize, entries: &[Value]) {
+        let wanted = self.harvest.turns.get(turn).and_then(|t| say::text(t, &["id"])).map(str::to_owned);
+        for entry in entries {
+            // A server that does not know the filter lists all turns.
+            let Some(turn) = say::text(entry, &["turnId"]).filter(|t| Some(*t) == wanted.as_deref()) else { continue };
+            let item = entry.get("item").cloned().unwrap_or_default();
+            let began = entry.get("startedAtMs").cloned().unwrap_or_default();
+            self.harvest.items.push(Listed { turn: turn.to_owned(), item, began });
+        }
+    }
+
+    fn take_whole(&mut self, value: &Value, track: &Track) {
+        let turns = value.get("thread").map(|t| list(t, "turns")).unwrap_or_default();
+        let newest_first: Vec<Value> = turns.iter().rev().cloned().collect();
+        self.take_turns(&newest_first, track);
+        self.harvest.turns.reverse();
+        for turn in &self.harvest.turns {
+            let id = say::text(turn, &["id"]).unwrap_or_default();
+            let listed = |item: &Value| Listed { turn: id.to_owned(), item: item.clone(), began: Value::Null };
+            self.harvest.items.extend(list(turn, "items").iter().map(listed));
+        }
+    }
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Whether a refusal of `thread/resume` means that the thread has no prompt yet.
+#[must_use]
+pub fn unprompted(error: &RpcError) -> bool {
+    error.message.contains("no rollout found")
+}

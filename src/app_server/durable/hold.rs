@@ -1,0 +1,249 @@
+//! The durable connection of one client, as a pure state machine: messages of both sides, links that come and go, and the
+//! time go in; messages, events and the time of the next [`Hold::tick`] come out. `docs/RELIABILITY.md` has its promises.
+//!
+//! The client's connection is never closed because a link was lost. While there is none its messages wait; when one is back
+//! the client is first told what it missed, each item once and in order, and then its messages go out.
+
+mod prompts;
+mod recover;
+mod server;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use self::prompts::Prompts;
+use super::catch_up::CatchUp;
+use super::event::{Agent, Event, Server};
+use super::method::{self, Kind};
+use super::questions::Questions;
+use super::say;
+use super::track::Track;
+use crate::failure::Failure;
+use crate::rpc::message::{Message, RequestId};
+
+/// How many messages of a client wait for a link before it is not read any more.
+const QUEUE: usize = 1024;
+/// How long a link must be gone before somebody else's client is told by a `warning`.
+const WARN_AFTER: Duration = Duration::from_secs(3);
+
+/// Whether the client is told of a lost link by a `warning` among the server's messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notes {
+    /// A stock client, which has no other way to learn it. Holds the name of the host for the text.
+    Warn(String),
+    /// A front end of ours, which watches the link's state.
+    Quiet,
+}
+
+/// What came out.
+#[derive(Debug, Default, PartialEq)]
+pub struct Out {
+    /// For the client, in order.
+    pub to_client: Vec<Message>,
+    /// For the server, in order.
+    pub to_server: Vec<Message>,
+    /// For our own front ends, in order.
+    pub events: Vec<Event>,
+    /// The connection cannot go on.
+    pub stop: Option<Failure>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// No link.
+    Down,
+    /// The handshake is being repeated.
+    Greeting,
+    /// Threads are being caught up with.
+    CatchingUp,
+    /// Prompts whose fate is not known are being looked for.
+    Settling,
+    /// Messages go straight through.
+    Live,
+}
+
+/// Who waits for an answer of the server.
+#[derive(Debug, Clone, PartialEq)]
+enum Whose {
+    /// The client, by this id of its own; `lost` when the link went before the answer.
+    Client { id: RequestId, lost: bool, again: bool },
+    /// Nobody: the handshake.
+    Greeting,
+    /// The catching up with a thread.
+    CatchUp(String),
+    /// Where the history of a thread that the client resumed ends.
+    Baseline(String),
+    /// The search for a prompt.
+    Lookup(String),
+    /// Nobody: a prompt that its server had not kept, by its `clientUserMessageId`.
+    SentAgain(String),
+}
+
+#[derive(Debug)]
+struct Asked {
+    whose: Whose,
+    method: String,
+    params: Value,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Hold {
+    notes: Notes,
+    phase: Phase,
+    next: i64,
+    asked: BTreeMap<i64, Asked>,
+    queue: VecDeque<Message>,
+    questions: Questions,
+    threads: HashMap<String, Track>,
+    catching_up: HashMap<String, CatchUp>,
+    prompts: Prompts,
+    /// The parameters of the client's `initialize`.
+    initialize: Option<Value>,
+    initialized: bool,
+    codex_home: Option<String>,
+    /// Whether the server shows a prompt's id again.
+    shows_ids: bool,
+    epoch: Option<String>,
+    server: Server,
+    lost_at: Option<Duration>,
+    warned: bool,
+    /// Threads to ask about again, and when.
+    later: Vec<(Duration, String)>,
+    /// When prompts that were not found are looked for once more.
+    settle_at: Option<Duration>,
+}
+
+impl Hold {
+    /// A machine without a link.
+    #[must_use]
+    pub fn new(notes: Notes) -> Self {
+        Self {
+            notes,
+            phase: Phase::Down,
+            next: 0,
+            asked: BTreeMap::new(),
+            queue: VecDeque::new(),
+            questions: Questions::default(),
+            threads: HashMap::new(),
+            catching_up: HashMap::new(),
+            prompts: Prompts::default(),
+            initialize: None,
+            initialized: false,
+            codex_home: None,
+            shows_ids: true,
+            epoch: None,
+            server: Server::Unknown,
+            lost_at: None,
+            warned: false,
+            later: Vec::new(),
+            settle_at: None,
+        }
+    }
+
+    /// Whether another message of the client can be taken.
+    #[must_use]
+    pub fn takes(&self) -> bool {
+        self.queue.len() < QUEUE
+    }
+
+    /// Whether messages go straight through.
+    #[must_use]
+    pub fn live(&self) -> bool {
+        self.phase == Phase::Live
+    }
+
+    /// Which server the last link leads to.
+    #[must_use]
+    pub fn server_is(&self) -> Server {
+        self.server
+    }
+
+    /// What the agent does.
+    #[must_use]
+    pub fn agent(&self) -> Agent {
+        let of = |track: &Track| match () {
+            () if self.questions.waiting(&track.id) => Agent::Waiting,
+            () if track.working() => Agent::Working,
+            () => Agent::Idle,
+        };
+        self.threads.values().map(of).max().unwrap_or_default()
+    }
+
+    /// When [`Hold::tick`] wants to be called.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Duration> {
+        let warn = self.lost_at.filter(|_| self.phase == Phase::Down && !self.warned && self.notes != Notes::Quiet);
+        let later = self.later.iter().map(|(at, _)| *at).min();
+        [warn.map(|at| at + WARN_AFTER), later, self.settle_at].into_iter().flatten().min()
+    }
+
+    /// Takes a message of the client.
+    pub fn client(&mut self, message: Message, out: &mut Out) {
+        match message {
+            Message::Response { id, result } => {
+                let answer = self.questions.answered(&id, result);
+                out.to_server.extend(answer.filter(|_| self.phase != Phase::Down));
+            }
+            Message::Notification { ref method, .. } if method == "initialized" => {
+                self.initialized = true;
+                if !matches!(self.phase, Phase::Down | Phase::Greeting) {
+                    out.to_server.push(message);
+                }
+            }
+            other @ (Message::Request { .. } | Message::Notification { .. }) if self.phase != Phase::Live => {
+                self.queue.push_back(other);
+            }
+            Message::Notification { .. } => out.to_server.push(message),
+            Message::Request { id, method, params } => {
+                self.ask((Whose::Client { id, lost: false, again: false }, &method, params), out);
+            }
+        }
+    }
+
+    /// Sends a request to the server under a number of ours.
+    fn ask(&mut self, request: (Whose, &str, Value), out: &mut Out) {
+        let (whose, method, params) = request;
+        if let Whose::Client { .. } = whose {
+            match method::kind(method) {
+                Kind::Prompt => self.prompts.sent(method, &params),
+                Kind::Effect if method == "initialize" => self.initialize = Some(params.clone()),
+                Kind::Read | Kind::Interrupt | Kind::Effect => {}
+            }
+        }
+        let number = self.next;
+        self.next += 1;
+        out.to_server.push(Message::request(RequestId::Number(number), method, params.clone()));
+        self.asked.insert(number, Asked { whose, method: method.to_owned(), params });
+    }
+
+    /// The time has come that [`Hold::wake_at`] named.
+    pub fn tick(&mut self, now: Duration, out: &mut Out) {
+        if self.phase == Phase::Down {
+            return self.warn(now, out);
+        }
+        let due = |at: &Duration| *at <= now;
+        let threads: Vec<String> = self.later.iter().filter(|(at, _)| due(at)).map(|(_, t)| t.clone()).collect();
+        self.later.retain(|(at, _)| !due(at));
+        for thread in threads {
+            self.ask_about(&thread, out);
+        }
+        if self.settle_at.as_ref().is_some_and(due) {
+            self.settle_at = None;
+            self.look_for_prompts(out);
+        }
+    }
+
+    fn warn(&mut self, now: Duration, out: &mut Out) {
+        let Notes::Warn(host) = &self.notes else { return };
+        if !self.warned && self.lost_at.is_some_and(|at| at + WARN_AFTER <= now) {
+            self.warned = true;
+            let text = format!(
+                "Outpost: the link to {host} is lost. The work there goes on; what you type now is sent when the link is back."
+            );
+            out.to_client.push(say::warning(&text));
+        }
+    }
+}

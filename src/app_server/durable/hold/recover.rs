@@ -1,0 +1,331 @@
+//! Links that come and go: what is repeated, what is asked, and in which order the client is told.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::prompts::{self, prompt_id};
+use super::server::Again;
+use super::{Hold, Notes, Out, Phase, Whose};
+use crate::app_server::durable::catch_up::{self, CatchUp, Step};
+use crate::app_server::durable::event::{Event, Server};
+use crate::app_server::durable::method::{self, Kind};
+use crate::app_server::durable::replay::Harvest;
+use crate::app_server::durable::say;
+use crate::failure::{Code, Failure};
+use crate::rpc::message::{Message, RpcError};
+use crate::rpc::pending::NOT_KNOWN;
+
+/// How long a prompt that was on its way when the link went may take to show up on the server that got it.
+const SETTLE: Duration = Duration::from_secs(1);
+/// How often a prompt is looked for on a server that may still be storing it.
+const LOOKS: u32 = 2;
+/// Items that are searched for a prompt; it can only be among the newest.
+const SEARCHED: usize = 50;
+
+impl Hold {
+    /// A link stands. `epoch` names the server process behind it, when that is known.
+    pub fn up(&mut self, epoch: Option<String>, now: Duration, out: &mut Out) {
+        self.server = match (&self.epoch, &epoch) {
+            (Some(was), Some(is)) if was == is => Server::Same,
+            (Some(_), Some(_)) => Server::Restarted,
+            (None, _) | (_, None) => Server::Unknown,
+        };
+        self.epoch = epoch.or(self.epoch.take());
+        let Some(params) = self.initialize.clone() else { return self.go_live(now, out) };
+        self.phase = Phase::Greeting;
+        let ephemeral: Vec<String> = self.threads.values().filter(|t| t.ephemeral).map(|t| t.id.clone()).collect();
+        for thread in ephemeral {
+            self.close(&thread, out);
+        }
+        for thread in self.threads.keys().cloned().collect::<Vec<_>>() {
+            self.begin_catch_up(&thread);
+        }
+        self.prompts.looked_anew();
+        self.ask((Whose::Greeting, "initialize", params), out);
+    }
+
+    /// The link was lost.
+    pub fn down(&mut self, now: Duration) {
+        if self.phase == Phase::Down {
+            return;
+        }
+        self.phase = Phase::Down;
+        self.lost_at.get_or_insert(now);
+        self.later.clear();
+        self.settle_at = None;
+        self.catching_up.clear();
+        self.asked.retain(|_, asked| match &mut asked.whose {
+            Whose::Client { lost, .. } => {
+                *lost = true;
+                true
+            }
+            Whose::Greeting | Whose::CatchUp(_) | Whose::Baseline(_) | Whose::Lookup(_) | Whose::SentAgain(_) => false,
+        });
+        let waiting = self.questions.cut();
+        self.threads.values_mut().for_each(|track| track.cut(&waiting));
+    }
+
+    pub(super) fn begin_catch_up(&mut self, thread: &str) {
+        self.catching_up.insert(thread.to_owned(), CatchUp::new(thread));
+    }
+
+    /// The first prompt of a thread was answered on a connection that could not resume it before.
+    pub(super) fn catch_up_late(&mut self, thread: &str, out: &mut Out) {
+        self.catching_up.insert(thread.to_owned(), CatchUp::patient(thread));
+        self.ask_about(thread, out);
+    }
+
+    pub(super) fn greeted(&mut self, result: Result<Value, RpcError>, at: (Duration, &mut Out)) {
+        let (now, out) = at;
+        let value = match result {
+            Ok(value) => value,
+            Err(e) => {
+                out.stop = Some(Failure::new(Code::ServerRefused, "repeat initialize").said(e.message));
+                return;
+            }
+        };
+        let home = say::text(&value, &["codexHome"]).map(str::to_owned);
+        if self.codex_home.is_some() && self.codex_home != home {
+            let said = format!("CODEX_HOME was {} and is {}", shown(self.codex_home.as_deref()), shown(home.as_deref()));
+            out.stop = Some(Failure::new(Code::OtherMachine, "go on where the lost link left off").said(said));
+            return;
+        }
+        self.codex_home = home;
+        self.answer_initialize(&value, out);
+        if self.initialized {
+            out.to_server.push(Message::notification("initialized", Value::Null));
+        }
+        self.phase = Phase::CatchingUp;
+        out.to_client.extend(self.questions.barrier(None));
+        for thread in self.catching_up.keys().cloned().collect::<Vec<_>>() {
+            self.ask_about(&thread, out);
+        }
+        self.all_caught(now, out);
+    }
+
+    /// The client's own `initialize`, when the link went before its answer.
+    fn answer_initialize(&mut self, value: &Value, out: &mut Out) {
+        let lost = self.asked.iter().find(|(_, a)| a.method == "initialize").map(|(number, _)| *number);
+        if let Some(Whose::Client { id, .. }) = lost.and_then(|number| self.asked.remove(&number)).map(|a| a.whose) {
+            out.to_client.push(Message::response(id, Ok(value.clone())));
+        }
+    }
+
+    pub(super) fn ask_about(&mut self, thread: &str, out: &mut Out) {
+        if let Some(Step::Ask(method, params)) = self.catching_up.get(thread).map(CatchUp::question) {
+            self.ask((Whose::CatchUp(thread.to_owned()), method, params), out);
+        }
+    }
+
+    /// An answer about a thread.
+    pub(super) fn caught(&mut self, thread: &str, result: Result<Value, RpcError>, at: (Duration, &mut Out)) {
+        let (now, out) = at;
+        let Some((catch_up, track)) = self.catching_up.get_mut(thread).zip(self.threads.get(thread)) else { return };
+        match catch_up.answer(result, track) {
+            Step::Ask(method, params) => self.ask((Whose::CatchUp(thread.to_owned()), method, params), out),
+            Step::Later(pause) => self.later.push((now + pause, thread.to_owned())),
+            Step::Refused(e) => self.refused(thread, &e, out),
+            Step::Done(harvest) => self.tell(thread, &harvest, out),
+        }
+        self.all_caught(now, out);
+    }
+
+    /// The server will not resume a thread.
+    fn refused(&mut self, thread: &str, error: &RpcError, out: &mut Out) {
+        if catch_up::unprompted(error) {
+            self.tell(thread, &Harvest::default(), out);
+            if let Some(track) = self.threads.get_mut(thread) {
+                track.unprompted = true;
+            }
+            return;
+        }
+        let code = if error.message.contains("active writer") { Code::ActiveWriter } else { Code::ServerRefused };
+        let why = Failure::new(code, "resume the thread after the link was lost").said(&error.message);
+        out.to_client.push(say::warning(&format!("Outpost: a thread cannot be gone on with: {}", error.message)));
+        out.events.push(Event::ThreadGone { thread: thread.to_owned(), why });
+        self.catching_up.remove(thread);
+        self.close(thread, out);
+    }
+
+    fn close(&mut self, thread: &str, out: &mut Out) {
+        self.threads.remove(thread);
+        out.to_client.extend(self.questions.barrier(Some(thread)));
+        out.to_client.push(Message::notification("thread/closed", json!({"threadId": thread})));
+    }
+
+    /// Tells the client what it missed of a thread, then what came meanwhile.
+    fn tell(&mut self, thread: &str, harvest: &Harvest, out: &mut Out) {
+        for entry in &harvest.items {
+            if let Some(message) = say::client_id(&entry.item) {
+                self.seen(message, &entry.turn, out);
+            }
+        }
+        let promised = self.promised(thread, harvest);
+        if let Some(track) = self.threads.get_mut(thread) {
+            track.replay(harvest, &mut out.to_client);
+        }
+        let over = harvest.turns.iter().filter(|t| !say::runs(t)).filter_map(|t| say::text(t, &["id"]));
+        over.for_each(|turn| self.prompts.turn_over(turn));
+        for message in self.catching_up.remove(thread).map(|c| c.held).unwrap_or_default() {
+            match message {
+                Message::Request { id, method, params } => self.put((id, method, params), Again::Yes, out),
+                other @ (Message::Notification { .. } | Message::Response { .. }) => self.hand_on(other, out),
+            }
+        }
+        out.to_client.extend(self.questions.barrier(Some(thread)));
+        for prompt in promised {
+            self.send_again(&prompt, harvest, out);
+        }
+    }
+
+    /// Prompts that were answered with a turn which the server has not kept.
+    fn promised(&self, thread: &str, harvest: &Harvest) -> Vec<String> {
+        let listed = |turn: &Option<String>| turn.as_deref().is_some_and(|t| harvest.turn(t).is_some());
+        let running = harvest.status.as_ref().is_some_and(|s| say::text(s, &["type"]) == Some("active"));
+        let lost = self.prompts.promised(thread).into_iter().filter(|p| !listed(&p.turn) && !running);
+        lost.filter(|_| self.server != Server::Same).map(|p| p.id).collect()
+    }
+
+    /// Its server died with a prompt that it had answered: it is sent to the next one, or given back.
+    fn send_again(&mut self, id: &str, harvest: &Harvest, out: &mut Out) {
+        let Some(prompt) = self.prompts.get(id).cloned() else { return };
+        if harvest.status.is_none() || prompt.method != "turn/start" {
+            return self.give_back(id, out);
+        }
+        out.events.push(Event::SentAgain { thread: prompt.thread, message: id.to_owned(), instead_of: prompt.turn });
+        self.ask((Whose::SentAgain(id.to_owned()), &prompt.method, prompt.params), out);
+    }
+
+    pub(super) fn give_back(&mut self, id: &str, out: &mut Out) {
+        if let Some(prompt) = self.prompts.done(id) {
+            out.events.push(Event::GivenBack { thread: prompt.thread, message: prompt.id, params: prompt.params });
+        }
+    }
+
+    /// Once no thread is being caught up with, the requests whose answers were lost are seen to.
+    fn all_caught(&mut self, now: Duration, out: &mut Out) {
+        if self.phase != Phase::CatchingUp || !self.catching_up.is_empty() {
+            return;
+        }
+        self.phase = Phase::Settling;
+        let lost = self.asked.iter().filter(|(_, a)| matches!(a.whose, Whose::Client { lost: true, .. }));
+        for number in lost.map(|(number, _)| *number).collect::<Vec<_>>() {
+            self.settle(number, out);
+        }
+        self.look_for_prompts(out);
+        self.all_settled(now, out);
+    }
+
+    fn settle(&mut self, number: i64, out: &mut Out) {
+        let Some(asked) = self.asked.get(&number) else { return };
+        let prompt = self.shows_ids && prompt_id(&asked.params).is_some_and(|id| self.prompts.get(id).is_some());
+        match method::kind(&asked.method) {
+            Kind::Prompt if prompt => {}
+            Kind::Read | Kind::Interrupt => self.repeat(number, out),
+            Kind::Prompt | Kind::Effect => self.not_known(number, out),
+        }
+    }
+
+    fn repeat(&mut self, number: i64, out: &mut Out) {
+        if let Some(asked) = self.asked.remove(&number)
+            && let Whose::Client { id, .. } = asked.whose
+        {
+            self.ask((Whose::Client { id, lost: false, again: true }, &asked.method, asked.params), out);
+        }
+    }
+
+    fn not_known(&mut self, number: i64, out: &mut Out) {
+        if let Some(asked) = self.asked.remove(&number)
+            && let Whose::Client { id, .. } = asked.whose
+        {
+            let thread = say::text(&asked.params, &["threadId"]).map(str::to_owned);
+            let said =
+                format!("the link was lost before the answer to {} came: it is not known whether it happened", asked.method);
+            out.to_client.push(Message::response(id, Err(RpcError::new(NOT_KNOWN, said))));
+            out.events.push(Event::NotKnown { method: asked.method, thread });
+        }
+    }
+
+    /// The lost prompts that are still to be found.
+    fn lost_prompts(&self) -> Vec<(i64, String)> {
+        let lost = self.asked.iter().filter(|(_, a)| matches!(a.whose, Whose::Client { lost: true, .. }));
+        lost.filter_map(|(number, a)| Some((*number, prompt_id(&a.params)?.to_owned()))).collect()
+    }
+
+    pub(super) fn look_for_prompts(&mut self, out: &mut Out) {
+        for (_, id) in self.lost_prompts() {
+            let Some(thread) = self.prompts.get(&id).map(|p| p.thread.clone()) else { continue };
+            let params = json!({"threadId": thread, "limit": SEARCHED, "sortDirection": "desc"});
+            self.ask((Whose::Lookup(id), "thread/items/list", params), out);
+        }
+    }
+
+    /// The newest items of a thread, or the whole of it where the server cannot list them.
+    pub(super) fn looked(&mut self, asked: (&str, &str), result: Result<Value, RpcError>, at: (Duration, &mut Out)) {
+        let ((id, method), (now, out)) = (asked, at);
+        let Some(thread) = self.prompts.get(id).map(|p| p.thread.clone()) else { return self.all_settled(now, out) };
+        match result {
+            Ok(value) => match prompts::find(&value, id) {
+                Some(turn) => self.seen(id, turn, out),
+                None => self.not_found(id, now, out),
+            },
+            Err(_) if method == "thread/items/list" => {
+                let params = json!({"threadId": thread, "includeTurns": true});
+                self.ask((Whose::Lookup(id.to_owned()), "thread/read", params), out);
+            }
+            // A thread without any prompt cannot be read.
+            Err(_) => self.not_found(id, now, out),
+        }
+        self.all_settled(now, out);
+    }
+
+    fn not_found(&mut self, id: &str, now: Duration, out: &mut Out) {
+        let Some(prompt) = self.prompts.get(id) else { return };
+        prompt.looked += 1;
+        if prompt.looked < LOOKS && self.server != Server::Restarted {
+            self.settle_at.get_or_insert(now + SETTLE);
+        } else if let Some((number, _)) = self.lost_prompts().into_iter().find(|(_, p)| p == id) {
+            self.repeat(number, out);
+        }
+    }
+
+    /// The answer to a prompt was lost, but the prompt is there.
+    pub(super) fn answer_lost(&mut self, id: &str, turn: &str, out: &mut Out) {
+        let Some((number, _)) = self.lost_prompts().into_iter().find(|(_, p)| p == id) else { return };
+        let Some(asked) = self.asked.remove(&number) else { return };
+        if let Whose::Client { id, .. } = asked.whose {
+            let answer = match asked.method.as_str() {
+                "turn/steer" => json!({"turnId": turn}),
+                _ => json!({"turn": {"id": turn, "items": [], "status": "inProgress", "error": null}}),
+            };
+            out.to_client.push(Message::response(id, Ok(answer)));
+        }
+    }
+
+    pub(super) fn all_settled(&mut self, now: Duration, out: &mut Out) {
+        let looking = self.asked.values().any(|a| matches!(a.whose, Whose::Lookup(_)));
+        if self.phase == Phase::Settling && !looking && self.settle_at.is_none() {
+            self.go_live(now, out);
+        }
+    }
+
+    fn go_live(&mut self, now: Duration, out: &mut Out) {
+        self.phase = Phase::Live;
+        if let Some(lost) = self.lost_at.take() {
+            let away = now.saturating_sub(lost);
+            out.events.push(Event::Back { away, server: self.server });
+            if let (true, Notes::Warn(host)) = (std::mem::take(&mut self.warned), &self.notes) {
+                let text = format!("Outpost: the link to {host} is back after {} s.", away.as_secs());
+                out.to_client.push(say::warning(&text));
+            }
+        }
+        for message in std::mem::take(&mut self.queue) {
+            self.client(message, out);
+        }
+    }
+}
+
+fn shown(home: Option<&str>) -> &str {
+    home.unwrap_or("not told")
+}

@@ -1,0 +1,187 @@
+//! Requests of the server that wait for the client: each is put once, and answered once, whatever happens to links.
+//!
+//! The server numbers its requests from 0 in each process, so the client is given numbers of ours. After a return the
+//! server puts its open requests again: the client has them already, and may have answered in the meantime.
+
+use serde_json::{Value, json};
+
+use super::say;
+use crate::rpc::message::{Message, RequestId, RpcError};
+
+/// Answers that the server has not confirmed are kept for sending again; beyond this many the oldest go.
+const UNCONFIRMED: usize = 256;
+
+/// What to do with a request of the server.
+#[derive(Debug, PartialEq)]
+pub enum Put {
+    /// Put it to the client.
+    ToClient(Message),
+    /// The client has answered it already: send this.
+    ToServer(Message),
+    /// The client has it.
+    Nothing,
+}
+
+#[derive(Debug)]
+struct Open {
+    /// The number that the client knows it by.
+    number: i64,
+    /// The id on the present connection; none while it has not been put again.
+    upstream: Option<RequestId>,
+    method: String,
+    params: Value,
+    answer: Option<Result<Value, RpcError>>,
+}
+
+/// The requests of one client.
+#[derive(Debug, Default)]
+pub struct Questions {
+    next: i64,
+    open: Vec<Open>,
+}
+
+impl Open {
+    fn thread(&self) -> Option<&str> {
+        say::text(&self.params, &["threadId"]).or_else(|| say::text(&self.params, &["conversationId"]))
+    }
+
+    /// The same question, maybe of another server process: what it is about decides, not its number.
+    fn same(&self, method: &str, params: &Value) -> bool {
+        const KEY: [&str; 5] = ["threadId", "turnId", "itemId", "approvalId", "callId"];
+        if self.method != method {
+            return false;
+        }
+        let known = params.get("itemId").is_some() || params.get("callId").is_some();
+        if known { KEY.iter().all(|k| self.params.get(k) == params.get(k)) } else { self.params == *params }
+    }
+
+    fn to_client(&self) -> Message {
+        Message::request(RequestId::Number(self.number), self.method.clone(), self.params.clone())
+    }
+
+    fn resolved(&self) -> Option<Message> {
+        let params = json!({"threadId": self.thread()?, "requestId": self.number});
+        Some(Message::notification("serverRequest/resolved", params))
+    }
+}
+
+impl Questions {
+    /// The server puts a request. `again` says that our own return made it do so, so that the client need not hear it twice.
+    pub fn put(&mut self, request: (RequestId, String, Value), again: bool) -> Put {
+        let (id, method, params) = request;
+        if let Some(open) = self.open.iter_mut().find(|o| o.same(&method, &params)) {
+            open.upstream = Some(id.clone());
+            return match &open.answer {
+                Some(answer) if again => Put::ToServer(Message::response(id, answer.clone())),
+                None if again => Put::Nothing,
+                _ => Put::ToClient(open.to_client()),
+            };
+        }
+        let open = Open { number: self.next, upstream: Some(id), method, params, answer: None };
+        self.next += 1;
+        let put = Put::ToClient(open.to_client());
+        self.open.push(open);
+        put
+    }
+
+    /// The client answers. Without a link the answer waits for the request to come again.
+    pub fn answered(&mut self, id: &RequestId, result: Result<Value, RpcError>) -> Option<Message> {
+        let open = self.open.iter_mut().find(|o| RequestId::Number(o.number) == *id)?;
+        open.answer = Some(result.clone());
+        let message = open.upstream.clone().map(|id| Message::response(id, result));
+        self.forget_confirmed();
+        message
+    }
+
+    fn forget_confirmed(&mut self) {
+        let answered = self.open.iter().filter(|o| o.answer.is_some()).count();
+        if answered > UNCONFIRMED
+            && let Some(at) = self.open.iter().position(|o| o.answer.is_some())
+        {
+            self.open.remove(at);
+        }
+    }
+
+    /// The server says that a request is settled; gives back what the client is told.
+    pub fn resolved(&mut self, id: &RequestId) -> Option<Message> {
+        let at = self.open.iter().position(|o| o.upstream.as_ref() == Some(id))?;
+        self.open.remove(at).resolved()
+    }
+
+    /// The link was lost: no request has an id until it is put again. Gives back the items that wait for an answer.
+    pub fn cut(&mut self) -> Vec<String> {
+        self.open.iter_mut().for_each(|o| o.upstream = None);
+        self.open.iter().filter_map(|o| say::text(&o.params, &["itemId"]).map(str::to_owned)).collect()
+    }
+
+    /// All that the server still wants to know about a thread has been put again: the rest is settled. `None` is for what
+    /// belongs to no thread and therefore to the lost connection. Gives back what the client is told.
+    pub fn barrier(&mut self, thread: Option<&str>) -> Vec<Message> {
+        let (gone, open) =
+            std::mem::take(&mut self.open).into_iter().partition(|o: &Open| o.upstream.is_none() && o.thread() == thread);
+        self.open = open;
+        gone.iter().filter_map(Open::resolved).collect()
+    }
+
+    /// Whether the client owes an answer about this thread.
+    #[must_use]
+    pub fn waiting(&self, thread: &str) -> bool {
+        self.open.iter().any(|o| o.answer.is_none() && o.thread() == Some(thread))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ASK: &str = "item/commandExecution/requestApproval";
+
+    fn ask(id: i64, item: &str) -> (RequestId, String, Value) {
+        (RequestId::Number(id), ASK.into(), json!({"threadId":"t","turnId":"u","itemId":item,"startedAtMs":id}))
+    }
+
+    fn yes() -> Result<Value, RpcError> {
+        Ok(json!({"decision":"accept"}))
+    }
+
+    #[test]
+    fn field_68_a_question_is_put_once_and_its_answer_follows_it() {
+        let mut questions = Questions::default();
+        let Put::ToClient(Message::Request { id, .. }) = questions.put(ask(7, "i"), false) else { panic!() };
+        questions.cut();
+        assert_eq!(questions.answered(&id, yes()), None, "there is no link");
+        assert!(!questions.waiting("t"));
+        assert_eq!(questions.put(ask(0, "i"), true), Put::ToServer(Message::response(RequestId::Number(0), yes())));
+        let told = questions.resolved(&RequestId::Number(0)).expect("told");
+        assert_eq!(told.params(), Some(&json!({"threadId":"t","requestId":0})));
+    }
+
+    #[test]
+    fn unanswered_it_is_not_put_twice_and_another_with_its_number_is_another() {
+        let mut questions = Questions::default();
+        questions.put(ask(0, "i"), false);
+        questions.cut();
+        assert!(matches!(questions.put(ask(0, "j"), true), Put::ToClient(Message::Request { id: RequestId::Number(1), .. })));
+        assert_eq!(questions.put(ask(1, "i"), true), Put::Nothing);
+        assert_eq!(questions.answered(&RequestId::Number(0), yes()), Some(Message::response(RequestId::Number(1), yes())));
+    }
+
+    #[test]
+    fn one_that_is_not_put_again_was_settled_by_somebody_else() {
+        let mut questions = Questions::default();
+        questions.put(ask(3, "i"), false);
+        questions.put((RequestId::Number(4), "attestation/generate".into(), json!({})), false);
+        assert_eq!(questions.cut(), ["i"]);
+        questions.answered(&RequestId::Number(0), yes());
+        assert_eq!(questions.barrier(None), [], "nobody is told of what belonged to the connection");
+        assert_eq!(questions.barrier(Some("t")).len(), 1);
+        assert_eq!(questions.put(ask(3, "i"), true), Put::ToClient(questions.open[0].to_client()));
+    }
+
+    #[test]
+    fn a_client_that_resumes_by_itself_hears_it_again() {
+        let mut questions = Questions::default();
+        let first = questions.put(ask(3, "i"), false);
+        assert_eq!(questions.put(ask(3, "i"), false), first);
+    }
+}

@@ -1,0 +1,156 @@
+//! The messages that we make ourselves where the server's own were missed, and the fields read from the server's.
+
+use serde_json::{Map, Value, json};
+
+use crate::rpc::message::Message;
+
+/// A text field, at any depth of keys.
+pub fn text<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
+    path.iter().try_fold(value, |v, key| v.get(key))?.as_str()
+}
+
+/// The id of a turn as `turn/started` and `turn/completed` have it, or as items and deltas do.
+pub fn turn_of(params: &Value) -> Option<&str> {
+    text(params, &["turn", "id"]).or_else(|| text(params, &["turnId"]))
+}
+
+/// The id of an item as `item/started` and `item/completed` have it, or as deltas do.
+pub fn item_of(params: &Value) -> Option<&str> {
+    text(params, &["item", "id"]).or_else(|| text(params, &["itemId"]))
+}
+
+/// The `clientUserMessageId` that a user's message came with.
+pub fn client_id(item: &Value) -> Option<&str> {
+    (text(item, &["type"]) == Some("userMessage")).then(|| text(item, &["clientId"]))?
+}
+
+/// Whether a turn, as the server lists it, still runs.
+pub fn runs(turn: &Value) -> bool {
+    text(turn, &["status"]) == Some("inProgress")
+}
+
+/// Where a message belongs.
+#[derive(Debug, Clone, Copy)]
+pub struct At<'a> {
+    /// The thread.
+    pub thread: &'a str,
+    /// The turn.
+    pub turn: &'a str,
+}
+
+/// `item/started` for an item that is known finished: as it was when it began.
+pub fn item_started(at: At<'_>, item: &Value, ms: &Value) -> Message {
+    let params = json!({"threadId": at.thread, "turnId": at.turn, "item": emptied(item), "startedAtMs": number(ms)});
+    Message::notification("item/started", params)
+}
+
+/// `item/completed`.
+pub fn item_completed(at: At<'_>, item: Value, ms: &Value) -> Message {
+    let params = json!({"threadId": at.thread, "turnId": at.turn, "item": item, "completedAtMs": number(ms)});
+    Message::notification("item/completed", params)
+}
+
+/// The notification that carries a piece of this kind of item's text.
+pub fn delta(at: At<'_>, item: (&str, &str), delta: &str) -> Option<Message> {
+    let (kind, id) = item;
+    let method = match kind {
+        "agentMessage" => "item/agentMessage/delta",
+        "plan" => "item/plan/delta",
+        "commandExecution" => "item/commandExecution/outputDelta",
+        _ => return None,
+    };
+    Some(Message::notification(method, json!({"threadId": at.thread, "turnId": at.turn, "itemId": id, "delta": delta})))
+}
+
+/// The text that the deltas of an item add up to, once it is finished.
+pub fn whole_text(item: &Value) -> Option<&str> {
+    match text(item, &["type"])? {
+        "agentMessage" | "plan" => text(item, &["text"]),
+        "commandExecution" => text(item, &["aggregatedOutput"]),
+        _ => None,
+    }
+}
+
+/// `turn/started` for a turn as the server lists it.
+pub fn turn_started(thread: &str, turn: &Value) -> Message {
+    let changes = [
+        ("status", json!("inProgress")),
+        ("items", json!([])),
+        ("completedAt", Value::Null),
+        ("durationMs", Value::Null),
+        ("error", Value::Null),
+    ];
+    Message::notification("turn/started", json!({"threadId": thread, "turn": changed(turn, &changes)}))
+}
+
+/// `turn/completed` for a turn as the server lists it.
+pub fn turn_completed(thread: &str, turn: &Value) -> Message {
+    Message::notification("turn/completed", json!({"threadId": thread, "turn": changed(turn, &[("items", json!([]))])}))
+}
+
+/// A turn that its server took with it.
+pub fn turn_lost(turn: &Value) -> Value {
+    changed(turn, &[("status", json!("interrupted")), ("items", json!([]))])
+}
+
+/// A command or file change that somebody else declined while we were away: the server does not keep it.
+pub fn declined(item: &Value) -> Value {
+    changed(item, &[("status", json!("declined"))])
+}
+
+/// A note for the people behind a client of somebody else's.
+pub fn warning(message: &str) -> Message {
+    Message::notification("warning", json!({"threadId": null, "message": message}))
+}
+
+/// The item as it was when it began, as the live server would have told it.
+fn emptied(item: &Value) -> Value {
+    let changes: &[(&str, Value)] = match text(item, &["type"]).unwrap_or_default() {
+        "agentMessage" | "plan" => &[("text", json!(""))],
+        "commandExecution" => &[
+            ("status", json!("inProgress")),
+            ("aggregatedOutput", Value::Null),
+            ("exitCode", Value::Null),
+            ("durationMs", Value::Null),
+        ],
+        "mcpToolCall" => {
+            &[("status", json!("inProgress")), ("result", Value::Null), ("error", Value::Null), ("durationMs", Value::Null)]
+        }
+        "fileChange" => &[("status", json!("inProgress"))],
+        "reasoning" => &[("summary", json!([])), ("content", json!([]))],
+        _ => &[],
+    };
+    changed(item, changes)
+}
+
+/// A copy with other values; fields that are not there are not added, save the status.
+fn changed(value: &Value, changes: &[(&str, Value)]) -> Value {
+    let mut object: Map<String, Value> = value.as_object().cloned().unwrap_or_default();
+    for (key, new) in changes {
+        if object.contains_key(*key) || matches!(*key, "status" | "items") {
+            object.insert((*key).to_owned(), new.clone());
+        }
+    }
+    Value::Object(object)
+}
+
+fn number(ms: &Value) -> Value {
+    if ms.is_number() { ms.clone() } else { json!(0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finished_item_is_told_as_it_began() {
+        let at = At { thread: "t", turn: "u" };
+        let command =
+            json!({"type":"commandExecution","id":"i","command":"ls","status":"completed","aggregatedOutput":"a\n","exitCode":0});
+        let Message::Notification { params, .. } = item_started(at, &command, &Value::Null) else { panic!() };
+        let want = json!({"type":"commandExecution","id":"i","command":"ls","status":"inProgress","aggregatedOutput":null,"exitCode":null});
+        assert_eq!(params, json!({"threadId":"t","turnId":"u","item":want,"startedAtMs":0}));
+        let user = json!({"type":"userMessage","id":"i","clientId":"c","content":[{"type":"text","text":"hi"}]});
+        assert_eq!((emptied(&user), client_id(&user)), (user.clone(), Some("c")));
+    }
+}

@@ -1,0 +1,393 @@
+//! What one client has been told of one thread, and the filter that tells it each thing once.
+//!
+//! While nothing was cut the filter changes nothing. An item that was open at a cut is *frozen*: the server does not tell
+//! again what was missed of it, so its further pieces are held until the finished item has the whole text.
+
+use serde_json::{Value, json};
+
+use super::method;
+use super::say::{self, At};
+use crate::rpc::message::Message;
+
+/// How many turns are remembered: enough to know where the client's knowledge ends.
+const TURNS: usize = 16;
+/// Of how many of them the items are remembered, for those that end after their turn.
+const TURNS_WITH_ITEMS: usize = 4;
+/// Text kept to find what is missing of a frozen item, in bytes; of a longer one only the finished item is told.
+const SEEN: usize = 1024 * 1024;
+/// Pieces held for a frozen item, in bytes; they are only needed when its turn ends without it.
+const HELD: usize = 256 * 1024;
+/// Stands where text is missing and will never be known.
+pub const GAP: &str = "[…]";
+
+/// What a client knows of a thread.
+#[derive(Debug)]
+pub struct Track {
+    /// The thread.
+    pub id: String,
+    /// The last status the client was told.
+    pub status: Option<Value>,
+    /// Whether the turns that the client knows, or had before it came, are known here.
+    pub history_known: bool,
+    /// The server refuses to resume it before its first prompt.
+    pub unprompted: bool,
+    /// It is never kept, so it can never be resumed.
+    pub ephemeral: bool,
+    pub(super) turns: Vec<Turn>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    pub id: String,
+    /// As last told.
+    pub value: Value,
+    pub over: bool,
+    /// Events of it may have been missed.
+    pub cut: bool,
+    pub items: Vec<Item>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Item {
+    pub id: String,
+    /// As told at its start; null when the client was never told, and again once it is done.
+    pub value: Value,
+    pub started: bool,
+    pub done: bool,
+    pub frozen: bool,
+    /// Waited for an approval when the link was lost, and the request did not come again.
+    pub asked: bool,
+    seen: String,
+    seen_all: bool,
+    held: Vec<Message>,
+    held_bytes: usize,
+}
+
+/// An item that is finished.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Finished<'a> {
+    /// Its turn.
+    pub turn: &'a str,
+    /// The item.
+    pub value: &'a Value,
+    /// When; may be null.
+    pub ms: &'a Value,
+}
+
+impl Item {
+    fn new(id: &str, value: &Value, frozen: bool) -> Self {
+        let started = !value.is_null();
+        Self { id: id.to_owned(), value: value.clone(), started, frozen, seen_all: true, ..Self::default() }
+    }
+
+    fn see(&mut self, delta: &str) {
+        self.seen_all &= self.seen.len() + delta.len() <= SEEN;
+        if self.seen_all {
+            self.seen.push_str(delta);
+        }
+    }
+
+    fn hold(&mut self, message: Message) {
+        let bytes = message.params().and_then(|p| say::text(p, &["delta"])).map_or(64, str::len);
+        if self.held_bytes + bytes <= HELD {
+            self.held_bytes += bytes;
+            self.held.push(message);
+        }
+    }
+
+    fn end(&mut self) {
+        *self = Self { id: std::mem::take(&mut self.id), started: true, done: true, ..Self::default() };
+    }
+}
+
+impl Turn {
+    pub fn new(id: &str, value: &Value) -> Self {
+        Self { id: id.to_owned(), value: value.clone(), ..Self::default() }
+    }
+
+    pub fn item(&mut self, id: &str) -> Option<&mut Item> {
+        self.items.iter_mut().rev().find(|i| i.id == id)
+    }
+
+    /// Over, and nothing of it can end any more.
+    pub fn settled(&self) -> bool {
+        self.over && !self.items.iter().any(|i| !i.done && say::text(&i.value, &["type"]) == Some("commandExecution"))
+    }
+}
+
+impl Track {
+    /// A thread that the client has just been given by the answer of `thread/start`, `resume` or `fork`.
+    #[must_use]
+    pub fn new(id: &str, thread: &Value, history_known: bool) -> Self {
+        let mut track = Self {
+            id: id.to_owned(),
+            status: thread.get("status").filter(|s| !s.is_null()).cloned(),
+            history_known,
+            unprompted: false,
+            ephemeral: thread.get("ephemeral").and_then(Value::as_bool).unwrap_or(false),
+            turns: Vec::new(),
+        };
+        let turns = thread.get("turns").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        track.history_known |= !turns.is_empty();
+        track.seed_turns(turns.iter());
+        track
+    }
+
+    /// Turns that the client was shown, oldest first.
+    pub fn seed_turns<'a>(&mut self, turns: impl Iterator<Item = &'a Value>) {
+        for turn in turns {
+            let Some(id) = say::text(turn, &["id"]) else { continue };
+            if self.turn(id).is_none() {
+                let over = !say::runs(turn);
+                self.turns.push(Turn { over, ..Turn::new(id, turn) });
+            }
+            for item in turn.get("items").and_then(Value::as_array).into_iter().flatten() {
+                self.seed_item(id, item);
+            }
+        }
+        self.prune();
+    }
+
+    /// Turns that the client was shown on request (`thread/turns/list`, `thread/read`), older than what it knows.
+    pub fn seed_older(&mut self, answer: &Value, asked: &Value) {
+        let whole = answer.get("thread").and_then(|t| t.get("turns"));
+        let Some(listed) = answer.get("data").or(whole).and_then(Value::as_array) else { return };
+        let mut older: Vec<Value> = listed.clone();
+        if whole.is_none() && say::text(asked, &["sortDirection"]) != Some("asc") {
+            older.reverse();
+        }
+        let known = std::mem::take(&mut self.turns);
+        older.retain(|turn| !known.iter().any(|k| Some(k.id.as_str()) == say::text(turn, &["id"])));
+        self.seed_turns(older.iter());
+        self.turns.extend(known);
+        self.prune();
+    }
+
+    /// Items that the client was shown by `thread/items/list`.
+    pub fn seed_items(&mut self, answer: &Value) {
+        for entry in answer.get("data").and_then(Value::as_array).into_iter().flatten() {
+            if let Some((turn, item)) = say::text(entry, &["turnId"]).zip(entry.get("item")) {
+                self.seed_item(turn, item);
+            }
+        }
+    }
+
+    /// An item that the client was shown in a list.
+    pub fn seed_item(&mut self, turn: &str, item: &Value) {
+        let running = say::text(item, &["status"]) == Some("inProgress");
+        let (Some(id), Some(turn)) = (say::text(item, &["id"]), self.turn(turn)) else { return };
+        if turn.item(id).is_none() {
+            let mut shown = Item::new(id, item, false);
+            if !running {
+                shown.end();
+            }
+            turn.items.push(shown);
+        }
+    }
+
+    pub(super) fn turn(&mut self, id: &str) -> Option<&mut Turn> {
+        self.turns.iter_mut().rev().find(|t| t.id == id)
+    }
+
+    fn turn_or_new(&mut self, id: &str) -> Option<&mut Turn> {
+        if self.turn(id).is_none() {
+            self.turns.push(Turn::new(id, &json!({"id": id, "items": [], "status": "inProgress"})));
+        }
+        self.turn(id)
+    }
+
+    /// Whether a turn runs, as far as the client knows.
+    #[must_use]
+    pub fn working(&self) -> bool {
+        self.turns.iter().any(|t| !t.over)
+    }
+
+    /// The link was lost: whatever is open has a gap from now on.
+    pub fn cut(&mut self, asked: &[String]) {
+        for turn in self.turns.iter_mut().filter(|t| !t.settled()) {
+            turn.cut = true;
+            for item in turn.items.iter_mut().filter(|i| !i.done) {
+                if let Some(gap) = item.held.last().and_then(gap_like) {
+                    item.held.push(gap);
+                }
+                item.frozen = true;
+                item.asked |= asked.contains(&item.id);
+            }
+        }
+    }
+
+    /// An approval that was thought gone is there again.
+    pub fn asked_again(&mut self, item: &str) {
+        for turn in &mut self.turns {
+            turn.items.iter_mut().filter(|i| i.id == item).for_each(|i| i.asked = false);
+        }
+    }
+
+    /// Passes a notification of this thread on, changes it, holds it, or drops what the client has been told already.
+    pub fn pass(&mut self, message: Message, out: &mut Vec<Message>) {
+        let Message::Notification { method, params } = &message else { return out.push(message) };
+        match method.as_str() {
+            "turn/started" => self.turn_started(message, out),
+            "turn/completed" => {
+                let (turn, id) = (params.get("turn").cloned().unwrap_or_default(), say::turn_of(params).map(str::to_owned));
+                match id {
+                    Some(id) => self.turn_over((&id, &turn), Some(message), out),
+                    None => out.push(message),
+                }
+            }
+            "item/started" => self.item_started(message, out),
+            "item/completed" => self.item_completed(message, out),
+            "thread/status/changed" => self.status_changed(message, out),
+            _ if method::piece(method).is_some() => self.piece(message, out),
+            _ => out.push(message),
+        }
+    }
+
+    fn status_changed(&mut self, message: Message, out: &mut Vec<Message>) {
+        let status = message.params().and_then(|p| p.get("status")).cloned();
+        if status.is_none() || status != self.status {
+            self.status = status;
+            out.push(message);
+        }
+    }
+
+    fn turn_started(&mut self, message: Message, out: &mut Vec<Message>) {
+        let turn = message.params().and_then(|p| p.get("turn")).cloned().unwrap_or_default();
+        let Some(id) = say::text(&turn, &["id"]) else { return out.push(message) };
+        if self.turn(id).is_none() {
+            self.turns.push(Turn::new(id, &turn));
+            self.prune();
+            out.push(message);
+        }
+    }
+
+    fn item_started(&mut self, message: Message, out: &mut Vec<Message>) {
+        let item = message.params().and_then(|p| p.get("item")).cloned().unwrap_or_default();
+        let Some((turn, id)) = message.params().and_then(say::turn_of).zip(say::text(&item, &["id"])) else {
+            return out.push(message);
+        };
+        if let Some(turn) = self.turn_or_new(turn)
+            && turn.item(id).is_none()
+        {
+            turn.items.push(Item::new(id, &item, false));
+            out.push(message);
+        }
+    }
+
+    fn piece(&mut self, message: Message, out: &mut Vec<Message>) {
+        let Some((turn, id)) = message.params().and_then(|p| say::turn_of(p).zip(say::item_of(p))) else {
+            return out.push(message);
+        };
+        let Some(turn) = self.turn_or_new(turn) else { return };
+        if turn.item(id).is_none() {
+            // Without a cut the client came in the middle of the item and has to make of it what it can.
+            let unknown = Item { started: !turn.cut, ..Item::new(id, &Value::Null, turn.cut) };
+            turn.items.push(Item { seen_all: turn.cut, ..unknown });
+        }
+        match turn.item(id) {
+            Some(item) if item.done => {}
+            Some(item) if item.frozen => item.hold(message),
+            Some(item) => {
+                if let Some(delta) = message.params().and_then(|p| say::text(p, &["delta"])) {
+                    item.see(delta);
+                }
+                out.push(message);
+            }
+            None => out.push(message),
+        }
+    }
+
+    fn item_completed(&mut self, message: Message, out: &mut Vec<Message>) {
+        let params = message.params().cloned().unwrap_or_default();
+        let Some((turn, item)) = say::turn_of(&params).zip(params.get("item")) else { return out.push(message) };
+        let ms = params.get("completedAtMs").cloned().unwrap_or_default();
+        self.item_done(Finished { turn, value: item, ms: &ms }, Some(message), out);
+    }
+
+    /// Tells that an item is finished, with whatever the client missed of it before.
+    pub(super) fn item_done(&mut self, item: Finished<'_>, message: Option<Message>, out: &mut Vec<Message>) {
+        let (Finished { turn: turn_id, value, ms }, thread) = (item, self.id.clone());
+        let Some(id) = say::text(value, &["id"]) else { return out.extend(message) };
+        let Some(turn) = self.turn_or_new(turn_id) else { return };
+        let (at, cut) = (At { thread: &thread, turn: turn_id }, turn.cut || message.is_none());
+        if turn.item(id).is_none() {
+            turn.items.push(Item::new(id, &Value::Null, cut));
+        }
+        let Some(item) = turn.item(id) else { return };
+        if item.done {
+            return;
+        }
+        if cut && !item.started {
+            out.push(say::item_started(at, value, ms));
+        }
+        if item.frozen || message.is_none() {
+            out.extend(missing(at, item, value));
+        }
+        item.end();
+        out.push(message.unwrap_or_else(|| say::item_completed(at, value.clone(), ms)));
+    }
+
+    /// Tells that a turn is over, after what is left of its items.
+    pub(super) fn turn_over(&mut self, turn: (&str, &Value), message: Option<Message>, out: &mut Vec<Message>) {
+        let ((id, value), thread) = (turn, self.id.clone());
+        let Some(turn) = self.turn_or_new(id) else { return };
+        if turn.over {
+            return;
+        }
+        let at = At { thread: &thread, turn: id };
+        for item in turn.items.iter_mut().filter(|i| !i.done) {
+            flush(at, item, out);
+            if item.asked && matches!(say::text(&item.value, &["type"]), Some("commandExecution" | "fileChange")) {
+                out.push(say::item_completed(at, say::declined(&item.value), &Value::Null));
+                item.end();
+            }
+        }
+        turn.over = true;
+        turn.value = json!({"id": id, "items": [], "status": say::text(value, &["status"])});
+        out.push(message.unwrap_or_else(|| say::turn_completed(&thread, value)));
+        self.prune();
+    }
+
+    fn prune(&mut self) {
+        let many = self.turns.len();
+        let mut at = 0;
+        self.turns.retain(|turn| {
+            at += 1;
+            !turn.over || many - at < TURNS
+        });
+        let over = self.turns.iter_mut().rev().filter(|t| t.over).skip(TURNS_WITH_ITEMS);
+        over.for_each(|turn| turn.items = Vec::new());
+    }
+}
+
+/// What the client misses of the text of an item that is finished now.
+fn missing(at: At<'_>, item: &Item, value: &Value) -> Option<Message> {
+    let whole = say::whole_text(value)?;
+    // Not a prefix: the finished item alone tells the truth.
+    let rest = if item.seen_all { whole.strip_prefix(item.seen.as_str())? } else { return None };
+    if rest.is_empty() { None } else { say::delta(at, (say::text(value, &["type"])?, &item.id), rest) }
+}
+
+/// The turn ends without the finished item: what was held is all there will ever be, behind a gap.
+fn flush(at: At<'_>, item: &mut Item, out: &mut Vec<Message>) {
+    let Some(first) = item.held.first() else { return };
+    let gap = gap_like(first);
+    if !item.started {
+        // Only a message can be begun without knowing what it is.
+        if first.method() != Some("item/agentMessage/delta") {
+            return item.held.clear();
+        }
+        out.push(say::item_started(at, &json!({"type": "agentMessage", "id": item.id, "text": ""}), &Value::Null));
+        item.started = true;
+    }
+    out.extend(gap);
+    out.append(&mut item.held);
+}
+
+/// A piece of the same kind that says that something is missing here.
+fn gap_like(piece: &Message) -> Option<Message> {
+    let Message::Notification { method, params } = piece else { return None };
+    let mut params = params.clone();
+    *params.get_mut("delta")? = json!(GAP);
+    Some(Message::notification(method.clone(), params))
+}
