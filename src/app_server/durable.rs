@@ -14,3 +14,8 @@ mod questions;
 mod replay;
 mod say;
 mod track;
+
+#[cfg(test)]
+mod sim;
+#[cfg(test)]
+mod tests;
