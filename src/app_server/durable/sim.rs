@@ -142,31 +142,7 @@ impl Server {
                 _ => no(INVALID_REQUEST, "no rollout found for thread id"),
             },
             "thread/turns/list" | "thread/items/list" if self.old => no(METHOD_NOT_FOUND, "requires experimentalApi"),
-            "thread/turns/list" => {
-                let turns = self.threads.get(&thread).map(|t| t.turns.clone()).unwrap_or_default();
-                (Ok(page(turns.into_iter().rev().collect(), params, 2)), None)
-            }
-            "thread/items/list" => {
-                let items = self.threads.get(&thread).map(|t| t.items.clone()).unwrap_or_default();
-                let turn = params.get("turnId").and_then(Value::as_str);
-                let mut of = items.iter().filter(|(t, _)| turn.is_none_or(|w| w == t)).collect::<Vec<_>>();
-                if params["sortDirection"] == json!("desc") {
-                    of.reverse();
-                }
-                let data = of.into_iter().map(|(t, item)| json!({"turnId": t, "item": item, "startedAtMs": 1})).collect();
-                (Ok(page(data, params, 2)), None)
-            }
-            "thread/read" => {
-                let Some(t) = self.threads.get(&thread).filter(|t| t.prompts > 0) else {
-                    return no(INVALID_REQUEST, "no rollout found");
-                };
-                let mut turns = t.turns.clone();
-                for turn in &mut turns {
-                    let id = turn["id"].as_str().unwrap_or_default().to_owned();
-                    turn["items"] = t.items.iter().filter(|(of, _)| *of == id).map(|(_, i)| i.clone()).collect();
-                }
-                (Ok(json!({"thread": {"id": thread, "status": t.status(), "turns": turns}})), None)
-            }
+            "thread/turns/list" | "thread/items/list" | "thread/read" => (self.listed(method, &thread, params), None),
             "turn/start" => self.turn_start(&thread, params),
             "turn/interrupt" => match self.threads.get(&thread).and_then(|t| t.turn.clone()) {
                 Some(_) => {
@@ -177,6 +153,32 @@ impl Server {
             },
             "model/list" | "command/exec" => (Ok(json!({"data": []})), None),
             _ => no(METHOD_NOT_FOUND, "unknown"),
+        }
+    }
+
+    fn listed(&self, method: &str, thread: &str, params: &Value) -> Result<Value, RpcError> {
+        let none = Thread::default();
+        let t = self.threads.get(thread).unwrap_or(&none);
+        match method {
+            "thread/turns/list" => Ok(page(t.turns.iter().rev().cloned().collect(), params, 2)),
+            "thread/items/list" => {
+                let turn = params.get("turnId").and_then(Value::as_str);
+                let mut of = t.items.iter().filter(|(t, _)| turn.is_none_or(|w| w == t)).collect::<Vec<_>>();
+                if params["sortDirection"] == json!("desc") {
+                    of.reverse();
+                }
+                let data = of.into_iter().map(|(t, item)| json!({"turnId": t, "item": item, "startedAtMs": 1})).collect();
+                Ok(page(data, params, 2))
+            }
+            _ if t.prompts == 0 => Err(RpcError::new(INVALID_REQUEST, "no rollout found")),
+            _ => {
+                let mut turns = t.turns.clone();
+                for turn in &mut turns {
+                    let id = turn["id"].as_str().unwrap_or_default().to_owned();
+                    turn["items"] = t.items.iter().filter(|(of, _)| *of == id).map(|(_, i)| i.clone()).collect();
+                }
+                Ok(json!({"thread": {"id": thread, "status": t.status(), "turns": turns}}))
+            }
         }
     }
 
@@ -275,7 +277,7 @@ impl Server {
             Do::Ran if kind == "commandExecution" && !asked => self.finish(thread, &turn),
             Do::DeclinedElsewhere => self.settle(thread, false),
             Do::End if running.is_none() => self.end(thread, "completed"),
-            _ => {}
+            Do::Say | Do::More(_) | Do::Said | Do::Ask | Do::Run | Do::Print(_) | Do::Ran | Do::End => {}
         }
     }
 

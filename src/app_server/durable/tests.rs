@@ -348,7 +348,8 @@ fn a_prompt_that_was_answered_and_not_kept_is_sent_again() {
     world.server.say.push_back(answer);
     world.pump();
     let kept = world.server.threads.get_mut(&thread).unwrap_or_else(|| panic!());
-    (kept.turns.pop(), kept.items.pop(), kept.prompts -= 1);
+    drop((kept.turns.pop(), kept.items.pop()));
+    kept.prompts -= 1;
     world.kill();
     back(&mut world);
     assert_eq!(world.answers(90).len(), 1);
