@@ -4,13 +4,14 @@ pub mod catalog;
 pub mod event;
 pub mod reader;
 
+use futures_util::FutureExt;
 use rand::RngExt;
 use serde_json::{Map, Value, json};
 
 use crate::app_server::Server;
 use crate::app_server::protocol::approval::{Decision, answers};
 pub use crate::app_server::protocol::thread::Thread as View;
-use crate::app_server::protocol::thread::{ThreadAnswer, TurnAnswer};
+use crate::app_server::protocol::thread::{ThreadAnswer, TurnAnswer, TurnStatus};
 use crate::app_server::protocol::view;
 use crate::failure::{Code, Failure};
 use crate::name::{RemotePath, ThreadId, TurnId};
@@ -29,6 +30,17 @@ pub struct Options {
     pub approval_policy: Option<String>,
     /// "read-only", "workspace-write", "danger-full-access": the server's words.
     pub sandbox: Option<String>,
+}
+
+/// What a review looks at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReviewTarget {
+    /// What is not committed.
+    Uncommitted,
+    /// What differs from a branch.
+    Base(String),
+    /// One commit.
+    Commit(String),
 }
 
 /// A prompt on its way.
@@ -104,7 +116,7 @@ impl Thread {
         &self.server.peer
     }
 
-    /// Sends a prompt and gives the turn it began. It is kept from [`Event::Delivered`] with `message_id` on, not before.
+    /// Sends a prompt and gives the turn it began. It is kept from [`Event::Prompted`] with `message_id` on, not before.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -118,6 +130,69 @@ impl Thread {
         }
         let answer = self.call("turn/start", params).await?;
         Ok(view::<TurnAnswer>(&answer).ok_or_else(|| broken("turn/start"))?.turn.id)
+    }
+
+    /// Adds words to a running turn.
+    ///
+    /// # Errors
+    /// As [`Self::start`]; the server refuses when another turn runs by now.
+    pub async fn steer(&self, turn: &TurnId, prompt: &Prompt, message_id: &str) -> Result<(), Failure> {
+        let params = json!({
+            "threadId": self.id(), "expectedTurnId": turn, "input": prompt.input(), "clientUserMessageId": message_id,
+        });
+        self.call("turn/steer", params).await.map(drop)
+    }
+
+    /// Puts a prompt behind those that wait for the running turn to end.
+    ///
+    /// # Errors
+    /// As [`Self::start`]; releases without a queue refuse.
+    pub async fn queue(&self, prompt: &Prompt, message_id: &str) -> Result<(), Failure> {
+        let params = json!({ "threadId": self.id(), "input": prompt.input(), "clientUserMessageId": message_id });
+        self.call("thread/queue/add", params).await.map(drop)
+    }
+
+    /// Begins a review of what a target names; gives its turn.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn review(&self, target: &ReviewTarget) -> Result<TurnId, Failure> {
+        let target = match target {
+            ReviewTarget::Uncommitted => json!({ "type": "uncommittedChanges" }),
+            ReviewTarget::Base(branch) => json!({ "type": "baseBranch", "branch": branch }),
+            ReviewTarget::Commit(sha) => json!({ "type": "commit", "sha": sha, "title": null }),
+        };
+        let answer = self.call("review/start", json!({ "threadId": self.id(), "target": target })).await?;
+        Ok(view::<TurnAnswer>(&answer).ok_or_else(|| broken("review/start"))?.turn.id)
+    }
+
+    /// The turn that runs now.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn running(&self) -> Result<Option<TurnId>, Failure> {
+        let turns = catalog::turns(self.peer(), self.id(), 1).await?;
+        Ok(turns.into_iter().find(|turn| turn.status == TurnStatus::InProgress).map(|turn| turn.id))
+    }
+
+    /// The questions that wait for a person, right after [`Self::resume`]: the server sends them again before it answers
+    /// anything else.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn waiting(&mut self) -> Result<Vec<Approval>, Failure> {
+        catalog::get(self.peer(), &self.view.id).await?;
+        let mut waiting: Vec<Approval> = Vec::new();
+        while let Some(Some(news)) = self.next().now_or_never() {
+            for event in news.events {
+                if let Event::Asked(approval) = event {
+                    waiting.push(approval);
+                } else if let Event::Resolved(id) = event {
+                    waiting.retain(|approval| approval.id != id);
+                }
+            }
+        }
+        Ok(waiting)
     }
 
     /// Stops a turn; one that has already ended is fine.

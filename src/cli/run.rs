@@ -1,26 +1,32 @@
-//! `outpost run`: a Codex thread in a folder of a host.
+//! `outpost run`: a Codex thread in a folder of a host, or one in each of several.
 
 pub mod approve;
 pub mod events;
+pub mod options;
 pub mod paint;
 pub mod questions;
 pub mod signals;
 pub mod turn;
+pub mod upload;
+pub mod which;
 
 use std::io::IsTerminal;
 
 use clap::Args;
+use futures_util::future::join_all;
+use tokio::sync::broadcast;
 
-use super::Context;
 use super::spinner::Spinner;
+use super::{Context, report};
 use crate::config::projects;
 use crate::failure::{Code, Exit, Failure};
 use crate::name::{Place, RemotePath};
 use crate::project::{self, Host};
 use crate::thread::event::TurnEnd;
-use crate::thread::{Options, Prompt, Thread, message_id};
+use crate::thread::{Thread, message_id};
 use approve::Approve;
 use events::Body;
+use options::ThreadOptions;
 use questions::Typed;
 use signals::Wish;
 use turn::{Followed, Stage, Turn};
@@ -29,26 +35,40 @@ use turn::{Followed, Stage, Turn};
 ///
 /// The agent's words, its commands and its changes are shown as they happen. Ctrl-C interrupts the turn; Ctrl-\ leaves it
 /// running on the host. Without a PROMPT, on a terminal, you are asked for one, and for the next after each turn.
-///
-/// Examples:
-///   outpost run devbox:~/app "fix the failing test"
-///   git diff | outpost run devbox:/srv/app -
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(
+    override_usage = "outpost run [OPTIONS] HOST:PATH|PROJECT [PROMPT]\n       outpost run [OPTIONS] -p PROJECT... PROMPT",
+    after_help = "Examples:\n  outpost run devbox:~/app \"fix the failing test\"\n  git diff | outpost run devbox:/srv/app -\n  \
+                  outpost run --last shop \"and now the documentation\"\n  outpost run -p shop -p blog --approve never \"list what is outdated\""
+)]
 pub struct Run {
-    /// The host and the folder on it (absolute, `~/…`, or relative to the home there), or a project's name.
-    #[arg(value_name = "HOST:PATH|PROJECT")]
-    place: String,
-    /// What the agent shall do; `-` reads it from standard input.
-    #[arg(value_name = "PROMPT")]
-    prompt: Option<String>,
+    /// The host and the folder on it (absolute, `~/…`, or relative to the home there) or a project's name; then what the
+    /// agent shall do (`-` reads it from standard input).
+    #[arg(value_name = "HOST:PATH|PROJECT PROMPT", num_args = 0..=2)]
+    words: Vec<String>,
+    /// Run one thread in each of several projects, side by side.
+    #[arg(short, long, value_name = "PROJECT|HOST:PATH")]
+    project: Vec<String>,
+    /// Take this thread up again instead of starting one: its id, or the beginning of it.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["last", "project"])]
+    resume: Option<String>,
+    /// Take the folder's last thread up again.
+    #[arg(long)]
+    last: bool,
     /// What to do when the agent asks for an approval.
     #[arg(long, value_enum, default_value_t = Approve::Ask)]
     approve: Approve,
+    /// Leave once the prompt is delivered, and print the thread's id.
+    #[arg(long)]
+    detach: bool,
+    #[command(flatten)]
+    thread: ThreadOptions,
     /// Print one JSON object a line (docs/EVENTS.md).
     #[arg(long)]
     json: bool,
 }
+
+type Wishes = broadcast::Receiver<Wish>;
 
 impl Run {
     /// Runs it.
@@ -57,52 +77,98 @@ impl Run {
     /// What stood in the way, from the gate to the turn.
     pub async fn run(&self, context: &Context) -> Result<Exit, Failure> {
         crate::config::gate::require(&context.local)?;
-        let place = projects::place(&context.local, &self.place)?;
-        let stage =
-            Stage { screen: context.screen.clone(), json: self.json, approve: self.approve, host: place.alias.to_string() };
-        let result = self.on(&stage, &place, context).await;
-        if let Err(failure) = &result {
-            let error = failure.to_string();
-            stage.line(Body::Failure { code: failure.code.as_str(), error: &error, hint: &failure.hint })?;
+        let (places, prompt) = self.split()?;
+        let places = places.iter().map(|word| projects::place(&context.local, word)).collect::<Result<Vec<Place>, _>>()?;
+        let prompt = self.prompt(prompt, context, places.len()).await?;
+        let mut wishes = signals::listen()?;
+        if let [place] = places.as_slice() {
+            let stage = self.stage(context, place, place.alias.to_string());
+            let result = self.on(&stage, place, context, prompt.as_deref(), &mut wishes).await;
+            tell(&stage, &result)?;
+            return result;
         }
-        result
+        let names = places.iter().map(ToString::to_string);
+        let runs = places.iter().zip(names).map(|(place, name)| self.beside(context, place, name, prompt.as_deref(), wishes.resubscribe()));
+        Ok(join_all(runs).await.into_iter().max_by_key(|exit| badness(*exit)).unwrap_or(Exit::Done))
     }
 
-    async fn on(&self, stage: &Stage, place: &Place, context: &Context) -> Result<Exit, Failure> {
-        let first = self.first_prompt(stage).await?;
-        let mut wishes = signals::listen()?;
-        let (host, folder) = tokio::select! {
-            reached = connect(stage, place, context) => reached?,
-            Some(_) = wishes.recv() => return Ok(Exit::Interrupted),
-        };
-        announce(stage, &host)?;
-        let (how, version) = (host.how(), host.version().to_owned());
-        let mut thread = Thread::start(host.server, &folder, &Options::default()).await.map_err(|e| e.at(&stage.host))?;
-        stage.line(Body::Thread { thread: &thread.id().0, cwd: &thread.view.cwd, model: &thread.model })?;
-        stage.note(&format!("{}:{folder} · codex {version}, {how} · thread {}", stage.host, thread.id()));
-        let exit = match first {
-            Some(text) => one(stage, &mut thread, &mut wishes, &text).await?,
-            None => conversation(stage, &mut thread, &mut wishes).await?,
-        };
-        host.session.close().await;
-        Ok(exit)
+    /// One of several: its failure is told here, because the others go on.
+    async fn beside(&self, context: &Context, place: &Place, name: String, prompt: Option<&str>, mut wishes: Wishes) -> Exit {
+        let mut stage = self.stage(context, place, place.alias.to_string());
+        if !self.json {
+            stage.screen = context.screen.prefixed(&super::plain::line(&name));
+        }
+        let result = self.on(&stage, place, context, prompt, &mut wishes).await;
+        drop(tell(&stage, &result));
+        if self.json { result.unwrap_or_else(|failure| failure.code.exit()) } else { report::exit(&stage.screen, result) }
+    }
+
+    fn stage(&self, context: &Context, _place: &Place, host: String) -> Stage {
+        Stage { screen: context.screen.clone(), json: self.json, approve: self.approve, host }
+    }
+
+    /// The places and the prompt's word of the command line.
+    fn split(&self) -> Result<(Vec<String>, Option<&str>), Failure> {
+        let usage = |said: &str| Failure::new(Code::Usage, "read the command line").said(said).hint("outpost run --help");
+        match (self.project.as_slice(), self.words.as_slice()) {
+            ([], []) => Err(usage("there is no HOST:PATH or PROJECT")),
+            ([], [place]) => Ok((vec![place.clone()], None)),
+            ([], [place, prompt, ..]) => Ok((vec![place.clone()], Some(prompt))),
+            (places, [prompt]) => Ok((places.to_vec(), Some(prompt))),
+            ([place], []) => Ok((vec![place.clone()], None)),
+            (_, []) => Err(usage("several projects need a PROMPT")),
+            (_, _) => Err(usage("with -p there is one more word: the PROMPT")),
+        }
     }
 
     /// The prompt of the command line or of standard input; none means to ask on the terminal.
-    async fn first_prompt(&self, stage: &Stage) -> Result<Option<String>, Failure> {
+    async fn prompt(&self, word: Option<&str>, context: &Context, places: usize) -> Result<Option<String>, Failure> {
         let usage = |said: &str| Failure::new(Code::Usage, "take the prompt").said(said).hint("outpost run HOST:PATH \"…\"");
-        let text = match self.prompt.as_deref() {
+        let text = match word {
             Some("-") => read_stdin().await?,
             Some(text) => text.to_owned(),
-            None if stage.screen.interactive && std::io::stdin().is_terminal() => return Ok(None),
+            None if places == 1 && !self.detach && context.screen.interactive && std::io::stdin().is_terminal() => return Ok(None),
             None => return Err(usage("there is no PROMPT, and no terminal to ask for one")),
         };
         if text.trim().is_empty() { Err(usage("the prompt is empty")) } else { Ok(Some(text)) }
     }
 }
 
+impl Run {
+    #[expect(clippy::too_many_arguments, reason = "the five things a run is made of")]
+    async fn on(&self, stage: &Stage, place: &Place, context: &Context, prompt: Option<&str>, wishes: &mut Wishes) -> Result<Exit, Failure> {
+        let (host, folder) = tokio::select! {
+            reached = connect(stage, place, context) => reached?,
+            Ok(_) = wishes.recv() => return Ok(Exit::Interrupted),
+        };
+        announce(stage, &host)?;
+        let about = format!("codex {}, {}", host.version(), host.how());
+        let codex_home = host.server.initialized.codex_home.clone();
+        let thread = self.thread(host.server, &folder).await.map_err(|e| e.at(&stage.host))?;
+        stage.line(Body::Thread { thread: &thread.id().0, cwd: &thread.view.cwd, model: &thread.model })?;
+        stage.note(&format!("{}:{folder} · {about} · thread {}", stage.host, thread.id()));
+        let mut work = Work { run: self, stage, thread, wishes, codex_home };
+        let exit = match prompt {
+            Some(text) => work.one(text).await,
+            None => work.conversation().await,
+        };
+        host.session.close().await;
+        exit.map_err(|e| e.at(&stage.host))
+    }
+
+    async fn thread(&self, server: crate::app_server::Server, folder: &RemotePath) -> Result<Thread, Failure> {
+        let options = self.thread.thread();
+        let id = match (&self.resume, self.last) {
+            (Some(word), _) => which::by_id(&server.peer, word).await?.id,
+            (None, true) => which::last_of(&server.peer, folder.as_str()).await?.id,
+            (None, false) => return Thread::start(server, folder, &options).await,
+        };
+        Thread::resume(server, &id, &options).await
+    }
+}
+
 async fn connect(stage: &Stage, place: &Place, context: &Context) -> Result<(Host, RemotePath), Failure> {
-    let spinner = Spinner::new(&stage.host, context.screen.interactive && !stage.json);
+    let spinner = Spinner::new(&stage.host, stage.screen.interactive && !stage.json);
     project::enter(&context.session(&spinner), place).await
 }
 
@@ -112,6 +178,27 @@ fn announce(stage: &Stage, host: &Host) -> Result<(), Failure> {
     stage.line(Body::Server { state, version, codex_home: &host.server.initialized.codex_home })
 }
 
+fn tell(stage: &Stage, result: &Result<Exit, Failure>) -> Result<(), Failure> {
+    match result {
+        Ok(_) => Ok(()),
+        Err(failure) => {
+            stage.line(Body::Failure { code: failure.code.as_str(), error: &failure.to_string(), hint: &failure.hint })
+        }
+    }
+}
+
+/// Of several runs the worst decides: SSH before remote before failed before done.
+fn badness(exit: Exit) -> u8 {
+    match exit {
+        Exit::Done => 0,
+        Exit::Failed => 1,
+        Exit::Remote => 2,
+        Exit::Ssh => 3,
+        Exit::Config | Exit::Usage | Exit::GateOff => 4,
+        Exit::Interrupted => 5,
+    }
+}
+
 async fn read_stdin() -> Result<String, Failure> {
     let fail = |e: std::io::Error| Failure::new(Code::Usage, "read the prompt from standard input").said(e);
     let mut text = String::new();
@@ -119,43 +206,64 @@ async fn read_stdin() -> Result<String, Failure> {
     Ok(text)
 }
 
-type Wishes = tokio::sync::mpsc::Receiver<Wish>;
-
-/// Sends one prompt and follows its turn.
-async fn one(stage: &Stage, thread: &mut Thread, wishes: &mut Wishes, text: &str) -> Result<Exit, Failure> {
-    let id = message_id();
-    let prompt = Prompt { text: text.to_owned(), ..Prompt::default() };
-    let turn = thread.prompt(&prompt, &id).await.map_err(|e| e.at(&stage.host))?;
-    stage.line(Body::Turn { turn: &turn.0, message_id: &id })?;
-    let (followed, _) = Turn::new(stage, thread, wishes, turn).follow().await.map_err(|e| e.at(&stage.host))?;
-    ended(stage, thread, &followed)
+/// A thread that is worked with.
+struct Work<'a> {
+    run: &'a Run,
+    stage: &'a Stage,
+    thread: Thread,
+    wishes: &'a mut Wishes,
+    codex_home: String,
 }
 
-fn ended(stage: &Stage, thread: &Thread, followed: &Followed) -> Result<Exit, Failure> {
-    let resume = format!("outpost run --resume {} {}:{}", thread.id(), stage.host, thread.view.cwd);
-    let (outcome, why, exit) = match followed {
-        Followed::Ended(TurnEnd::Completed) => ("completed", "", Exit::Done),
-        Followed::Ended(TurnEnd::Interrupted) => ("interrupted", "", Exit::Failed),
-        Followed::Ended(TurnEnd::Failed(why)) => ("failed", why.as_str(), Exit::Failed),
-        Followed::Left => {
-            stage.note(&format!("\nthe turn goes on at {}; come back with\n  {resume}", stage.host));
-            ("left", "", Exit::Failed)
-        }
-    };
-    stage.line(Body::Ended { outcome, why, resume: &resume })?;
-    Ok(exit)
-}
-
-/// Asks for prompts until the person has none; the exit code is that of the last turn.
-async fn conversation(stage: &Stage, thread: &mut Thread, wishes: &mut Wishes) -> Result<Exit, Failure> {
-    let mut exit = Exit::Done;
-    loop {
-        match questions::line("\n› ").await? {
-            Typed::Line(text) if text.trim().is_empty() => {}
-            Typed::Line(text) => {
-                exit = one(stage, thread, wishes, &text).await?;
+impl Work<'_> {
+    /// Sends one prompt and follows its turn.
+    async fn one(&mut self, text: &str) -> Result<Exit, Failure> {
+        let mut prompt = self.run.thread.prompt(text.to_owned())?;
+        let uploaded = upload::upload(self.thread.peer(), &self.codex_home, &self.run.thread.image).await?;
+        prompt.images.clone_from(&uploaded.files);
+        let id = message_id();
+        let turn = self.thread.prompt(&prompt, &id).await?;
+        self.stage.line(Body::Turn { turn: &turn.0, message_id: &id })?;
+        let following = Turn::new(self.stage, &mut self.thread, self.wishes, turn).of_prompt(&id);
+        if self.run.detach {
+            let followed = following.until_delivered().await?;
+            if followed == Followed::Left && !self.run.json {
+                self.stage.screen.line(&self.thread.id().0)?;
             }
-            Typed::Interrupt | Typed::End => return Ok(exit),
+            return self.ended(&followed).map(|exit| if followed == Followed::Left { Exit::Done } else { exit });
+        }
+        let (followed, last) = following.follow().await?;
+        self.run.thread.keep(&last)?;
+        if followed != Followed::Left {
+            uploaded.remove(self.thread.peer()).await;
+        }
+        self.ended(&followed)
+    }
+
+    fn ended(&self, followed: &Followed) -> Result<Exit, Failure> {
+        let resume = format!("outpost run --resume {} {}:{}", self.thread.id(), self.stage.host, self.thread.view.cwd);
+        let (outcome, why, exit) = match followed {
+            Followed::Ended(TurnEnd::Completed) => ("completed", "", Exit::Done),
+            Followed::Ended(TurnEnd::Interrupted) => ("interrupted", "", Exit::Failed),
+            Followed::Ended(TurnEnd::Failed(why)) => ("failed", why.as_str(), Exit::Failed),
+            Followed::Left => {
+                self.stage.note(&format!("the turn goes on at {}; come back with\n  {resume}", self.stage.host));
+                ("left", "", Exit::Failed)
+            }
+        };
+        self.stage.line(Body::Ended { outcome, why, resume: &resume })?;
+        Ok(exit)
+    }
+
+    /// Asks for prompts until the person has none; the exit code is that of the last turn.
+    async fn conversation(&mut self) -> Result<Exit, Failure> {
+        let mut exit = Exit::Done;
+        loop {
+            match questions::line("\n› ").await? {
+                Typed::Line(text) if text.trim().is_empty() => {}
+                Typed::Line(text) => exit = self.one(&text).await?,
+                Typed::Interrupt | Typed::End => return Ok(exit),
+            }
         }
     }
 }

@@ -48,6 +48,16 @@ impl Screen {
         (screen, out, err)
     }
 
+    /// The same streams for one of several that write at once: whole lines only, each behind its name. Nobody can be asked
+    /// there, because several would ask at once.
+    #[must_use]
+    pub fn prefixed(&self, name: &str) -> Self {
+        let sink = |to: &Sink| -> Sink {
+            Arc::new(Mutex::new(Prefixed { to: to.clone(), prefix: format!("[{name}] "), line: Vec::new() }))
+        };
+        Self { out: sink(&self.out), err: sink(&self.err), interactive: false, ..self.clone() }
+    }
+
     /// Writes a piece of the answer as it is and flushes it. The text must already be harmless (see [`plain`]).
     ///
     /// # Errors
@@ -80,6 +90,38 @@ impl Screen {
     /// Writes to standard error without a line's end.
     pub fn note_piece(&self, text: &str) {
         drop(put(&self.err, text));
+    }
+}
+
+/// Holds back an unfinished line, and writes finished ones behind a prefix.
+struct Prefixed {
+    to: Sink,
+    prefix: String,
+    line: Vec<u8>,
+}
+
+impl Write for Prefixed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for part in bytes.split_inclusive(|b| *b == b'\n') {
+            self.line.extend_from_slice(part);
+            if part.ends_with(b"\n") {
+                let line = [self.prefix.as_bytes(), &std::mem::take(&mut self.line)].concat();
+                self.to.lock().unwrap_or_else(PoisonError::into_inner).write_all(&line)?;
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.lock().unwrap_or_else(PoisonError::into_inner).flush()
+    }
+}
+
+impl Drop for Prefixed {
+    fn drop(&mut self) {
+        if !self.line.is_empty() {
+            drop(self.write(b"\n"));
+        }
     }
 }
 

@@ -13,8 +13,13 @@ use crate::rpc::message::RequestId;
 pub enum Event {
     /// A turn began.
     TurnStarted(TurnId),
-    /// A person's prompt was taken in: from here on it is kept. The id is the one it was sent with.
-    Delivered(Option<String>),
+    /// A person's prompt was taken in: from here on it is kept.
+    Prompted {
+        /// The id it was sent with; none from clients that give none.
+        message_id: Option<String>,
+        /// What the person wrote.
+        text: String,
+    },
     /// A piece of what the agent says.
     Said {
         /// The message it belongs to.

@@ -102,7 +102,9 @@ impl Reader {
                 Vec::new()
             }
             Item::McpToolCall { server, tool, .. } => vec![Event::Did(format!("{server}.{tool}"))],
-            Item::UserMessage { client_id, .. } => vec![Event::Delivered(client_id)],
+            Item::UserMessage { client_id, content, .. } => {
+                vec![Event::Prompted { message_id: client_id, text: text_of(&content) }]
+            }
             Item::AgentMessage { .. }
             | Item::Reasoning { .. }
             | Item::Plan { .. }
@@ -110,6 +112,11 @@ impl Reader {
             | Item::ExitedReviewMode { .. }
             | Item::Other => Vec::new(),
         }
+    }
+
+    /// What an item that is over means, told from its beginning: for reading a conversation back.
+    pub fn whole(&mut self, item: Item) -> Vec<Event> {
+        self.started(item.clone()).into_iter().chain(self.completed(item)).collect()
     }
 
     fn completed(&mut self, item: Item) -> Vec<Event> {
@@ -149,6 +156,15 @@ impl Reader {
         };
         vec![Event::TurnEnded(turn.id, end)]
     }
+}
+
+/// The words of a prompt; what is not text is named.
+fn text_of(content: &[Value]) -> String {
+    let part = |part: &Value| match part.get("text").and_then(Value::as_str) {
+        Some(text) => text.to_owned(),
+        None => format!("[{}]", part.get("type").and_then(Value::as_str).unwrap_or("something")),
+    };
+    content.iter().map(part).collect::<Vec<_>>().join("\n")
 }
 
 /// How an item ended; a status we do not know is a failure, never a success.

@@ -49,6 +49,10 @@ impl Painter {
     /// The text of an event; empty for what is not shown.
     pub fn paint(&mut self, event: &Event) -> String {
         match event {
+            Event::Prompted { text, .. } => {
+                let text = plain::text(text.trim_end()).replace('\n', "\n  ");
+                self.block(&self.style(BOLD, &format!("› {text}")));
+            }
             Event::Said { item, piece } => self.piece(Block::Said(item.clone()), piece),
             Event::Thought { item, piece } => self.piece(Block::Thought(item.clone()), piece),
             Event::Output { item, piece } => self.piece(Block::Output(item.clone()), piece),
@@ -65,7 +69,6 @@ impl Painter {
             }
             Event::TurnEnded(_, end) => self.turn_ended(end),
             Event::TurnStarted(_)
-            | Event::Delivered(_)
             | Event::SaidAll { .. }
             | Event::Diff(_)
             | Event::Asked(_)

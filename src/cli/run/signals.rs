@@ -1,6 +1,6 @@
 //! The signals that a running turn listens to.
 
-use tokio::sync::mpsc;
+use tokio::sync::broadcast;
 
 use crate::failure::{Code, Failure};
 
@@ -18,7 +18,7 @@ pub enum Wish {
 /// # Errors
 /// [`Code::LocalIo`] when the system refuses.
 #[cfg(unix)]
-pub fn listen() -> Result<mpsc::Receiver<Wish>, Failure> {
+pub fn listen() -> Result<broadcast::Receiver<Wish>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let kinds = [
         (SignalKind::interrupt(), Wish::Interrupt),
@@ -26,15 +26,13 @@ pub fn listen() -> Result<mpsc::Receiver<Wish>, Failure> {
         (SignalKind::terminate(), Wish::Leave),
         (SignalKind::hangup(), Wish::Leave),
     ];
-    // Full means that wishes wait to be read: another of the same says nothing new, so it is dropped.
-    let (sender, wishes) = mpsc::channel(8);
+    // Full means that a turn has not read its wishes yet: the oldest go, the newest says it all.
+    let (sender, wishes) = broadcast::channel(8);
     for (kind, wish) in kinds {
         let mut signals = signal(kind).map_err(|e| Failure::new(Code::LocalIo, "listen to signals").said(e))?;
         let sender = sender.clone();
         tokio::spawn(async move {
-            while signals.recv().await.is_some() && !sender.is_closed() {
-                let _ = sender.try_send(wish);
-            }
+            while signals.recv().await.is_some() && sender.send(wish).is_ok() {}
         });
     }
     Ok(wishes)
@@ -45,12 +43,10 @@ pub fn listen() -> Result<mpsc::Receiver<Wish>, Failure> {
 /// # Errors
 /// None here.
 #[cfg(not(unix))]
-pub fn listen() -> Result<mpsc::Receiver<Wish>, Failure> {
-    let (sender, wishes) = mpsc::channel(8);
+pub fn listen() -> Result<broadcast::Receiver<Wish>, Failure> {
+    let (sender, wishes) = broadcast::channel(8);
     tokio::spawn(async move {
-        while tokio::signal::ctrl_c().await.is_ok() && !sender.is_closed() {
-            let _ = sender.try_send(Wish::Interrupt);
-        }
+        while tokio::signal::ctrl_c().await.is_ok() && sender.send(Wish::Interrupt).is_ok() {}
     });
     Ok(wishes)
 }

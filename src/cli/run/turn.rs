@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use futures_util::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::broadcast;
 
 use super::approve::{self, Approve, Key};
 use super::events::{Body, Line};
@@ -59,8 +59,10 @@ impl Stage {
 pub struct Turn<'a> {
     stage: &'a Stage,
     thread: &'a mut Thread,
-    wishes: &'a mut mpsc::Receiver<Wish>,
+    wishes: &'a mut broadcast::Receiver<Wish>,
     id: TurnId,
+    /// The id our prompt was sent with: the person need not read it again.
+    ours: String,
     painter: Painter,
     /// What came while an approval was on the screen.
     held: VecDeque<News>,
@@ -78,10 +80,38 @@ enum AtApproval {
 
 impl<'a> Turn<'a> {
     /// Follows a turn that `thread` runs.
-    pub fn new(stage: &'a Stage, thread: &'a mut Thread, wishes: &'a mut mpsc::Receiver<Wish>, id: TurnId) -> Self {
+    pub fn new(stage: &'a Stage, thread: &'a mut Thread, wishes: &'a mut broadcast::Receiver<Wish>, id: TurnId) -> Self {
         let painter = Painter::new(stage.screen.colour);
         let (held, last_message) = (VecDeque::new(), String::new());
-        Self { stage, thread, wishes, id, painter, held, interrupted: false, last_message }
+        Self { stage, thread, wishes, id, ours: String::new(), painter, held, interrupted: false, last_message }
+    }
+
+    /// As [`Self::new`], for a turn that a prompt of ours began.
+    #[must_use]
+    pub fn of_prompt(self, message_id: &str) -> Self {
+        Self { ours: message_id.to_owned(), ..self }
+    }
+
+    /// Follows it until the server has taken our prompt in, showing nothing; an end that comes first is an end.
+    ///
+    /// # Errors
+    /// When the connection ends first.
+    pub async fn until_delivered(mut self) -> Result<Followed, Failure> {
+        while let Some(news) = self.thread.next().await {
+            self.stage.line(Body::Codex { message: &news.raw })?;
+            for event in news.events {
+                if matches!(&event, Event::Prompted { message_id: Some(id), .. } if *id == self.ours) {
+                    self.stage.line(Body::Delivered { message_id: &self.ours })?;
+                    return Ok(Followed::Left);
+                }
+                if let Event::TurnEnded(id, end) = event
+                    && id == self.id
+                {
+                    return Ok(Followed::Ended(end));
+                }
+            }
+        }
+        Err(self.thread.why_ended())
     }
 
     /// Follows it to its end; also gives the agent's last message.
@@ -94,7 +124,7 @@ impl<'a> Turn<'a> {
                 Some(news) => Some(news),
                 None => tokio::select! {
                     news = self.thread.next() => news,
-                    Some(wish) = self.wishes.recv() => match self.obey(wish).await? {
+                    Ok(wish) = self.wishes.recv() => match self.obey(wish).await? {
                         Some(followed) => return Ok((followed, self.last_message)),
                         None => continue,
                     },
@@ -124,7 +154,8 @@ impl<'a> Turn<'a> {
     async fn show(&mut self, news: News) -> Result<Option<Followed>, Failure> {
         self.stage.line(Body::Codex { message: &news.raw })?;
         for event in news.events {
-            if !self.stage.json {
+            let ours = matches!(&event, Event::Prompted { message_id: Some(id), .. } if *id == self.ours);
+            if !self.stage.json && !ours {
                 let text = self.painter.paint(&event);
                 self.stage.screen.answer(&text)?;
             }
@@ -138,11 +169,13 @@ impl<'a> Turn<'a> {
     async fn handle(&mut self, event: Event) -> Result<Option<Followed>, Failure> {
         match event {
             Event::Asked(approval) => return self.approval(&approval).await,
-            Event::Delivered(Some(message_id)) => self.stage.line(Body::Delivered { message_id: &message_id })?,
+            Event::Prompted { message_id: Some(message_id), .. } => {
+                self.stage.line(Body::Delivered { message_id: &message_id })?
+            }
             Event::SaidAll { text, .. } => self.last_message = text,
             Event::TurnEnded(id, end) if id == self.id => return Ok(Some(Followed::Ended(end))),
             Event::TurnEnded(..)
-            | Event::Delivered(None)
+            | Event::Prompted { message_id: None, .. }
             | Event::TurnStarted(_)
             | Event::Said { .. }
             | Event::Thought { .. }
@@ -206,7 +239,7 @@ impl<'a> Turn<'a> {
             let happened = tokio::select! {
                 key = keys.stream.next() => AtApproval::Key(read(key, &offered)),
                 news = self.thread.next() => AtApproval::News(news),
-                Some(wish) = self.wishes.recv() => AtApproval::Wish(wish),
+                Ok(wish) = self.wishes.recv() => AtApproval::Wish(wish),
             };
             match happened {
                 AtApproval::Key(Some(Key::Decide(decision))) => {

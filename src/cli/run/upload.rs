@@ -1,0 +1,95 @@
+//! Pictures for a prompt: read here, written to the host in pieces, removed when the turn is over.
+
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use crate::failure::{Code, Failure};
+use crate::name::RemotePath;
+use crate::rpc::peer::Peer;
+
+/// One piece, in bytes: as base64 it stays well below the 16 MiB of a message.
+const PIECE: usize = 4 * 1024 * 1024;
+/// The largest picture, in bytes: models refuse larger ones.
+const LARGEST: u64 = 50 * 1024 * 1024;
+
+/// Files of ours on the host.
+#[derive(Debug, Default)]
+pub struct Uploaded {
+    folder: Option<RemotePath>,
+    /// The pictures, in the order they were given.
+    pub files: Vec<RemotePath>,
+}
+
+/// Uploads pictures into a fresh folder below the server's CODEX_HOME.
+///
+/// # Errors
+/// [`Code::Usage`] for a file that cannot be read; what the server or the link says.
+pub async fn upload(peer: &Peer, codex_home: &str, files: &[impl AsRef<Path>]) -> Result<Uploaded, Failure> {
+    if files.is_empty() {
+        return Ok(Uploaded::default());
+    }
+    let folder = format!("{codex_home}/outpost/uploads/{:016x}", rand::random::<u64>());
+    let folder: RemotePath = folder.parse().map_err(|e| Failure::new(Code::ServerProtocol, "use the server's CODEX_HOME").said(e))?;
+    let mut uploaded = Uploaded { folder: Some(folder.clone()), files: Vec::new() };
+    call(peer, "fs/createDirectory", json!({ "path": folder, "recursive": true })).await?;
+    for (number, file) in files.iter().enumerate() {
+        let bytes = read(file.as_ref())?;
+        let extension = file.as_ref().extension().and_then(|e| e.to_str()).filter(|e| e.chars().all(char::is_alphanumeric));
+        let target = folder.join(&format!("{number}.{}", extension.unwrap_or("png")));
+        write(peer, &target, &bytes).await?;
+        uploaded.files.push(target);
+    }
+    Ok(uploaded)
+}
+
+impl Uploaded {
+    /// Removes what was uploaded; that it stays is no failure.
+    pub async fn remove(self, peer: &Peer) {
+        if let Some(folder) = self.folder {
+            drop(peer.call("fs/remove", json!({ "path": folder, "recursive": true, "force": true })).await);
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    let usage = |said: String| Failure::new(Code::Usage, format!("read the picture {}", file.display())).said(said);
+    let size = std::fs::metadata(file).map_err(|e| usage(e.to_string()))?.len();
+    if size > LARGEST {
+        return Err(usage(format!("it has {size} bytes; at most {LARGEST} are sent")));
+    }
+    std::fs::read(file).map_err(|e| usage(e.to_string()))
+}
+
+/// Small files in one message; larger ones in pieces that are put together on the host.
+async fn write(peer: &Peer, target: &RemotePath, bytes: &[u8]) -> Result<(), Failure> {
+    if bytes.len() <= PIECE {
+        return put(peer, target.as_str(), bytes).await;
+    }
+    let mut pieces = Vec::new();
+    for (number, piece) in bytes.chunks(PIECE).enumerate() {
+        let path = format!("{target}.{number:03}");
+        put(peer, &path, piece).await?;
+        pieces.push(path);
+    }
+    let script = "target=$1; shift; cat -- \"$@\" > \"$target\" && rm -f -- \"$@\"";
+    let command: Vec<&str> =
+        ["/bin/sh", "-c", script, "sh", target.as_str()].into_iter().chain(pieces.iter().map(String::as_str)).collect();
+    let params = json!({ "command": command, "sandboxPolicy": { "type": "dangerFullAccess" } });
+    let ended = call(peer, "command/exec", params).await?;
+    if ended.get("exitCode").and_then(serde_json::Value::as_i64) == Some(0) {
+        return Ok(());
+    }
+    let said = ended.get("stderr").and_then(serde_json::Value::as_str).unwrap_or_default();
+    Err(Failure::new(Code::ServerRefused, format!("put {target} together")).said(said))
+}
+
+async fn put(peer: &Peer, path: &str, bytes: &[u8]) -> Result<(), Failure> {
+    call(peer, "fs/writeFile", json!({ "path": path, "dataBase64": STANDARD.encode(bytes) })).await.map(drop)
+}
+
+async fn call(peer: &Peer, method: &str, params: serde_json::Value) -> Result<serde_json::Value, Failure> {
+    peer.call(method, params).await.map_err(|e| e.failure(format!("upload a picture ({method})")))
+}
