@@ -18,6 +18,7 @@ use tokio::sync::broadcast;
 
 use super::spinner::Spinner;
 use super::{Context, report};
+use crate::app_server::Server;
 use crate::config::projects;
 use crate::failure::{Code, Exit, Failure};
 use crate::name::{Place, RemotePath};
@@ -80,31 +81,13 @@ impl Run {
         let (places, prompt) = self.split()?;
         let places = places.iter().map(|word| projects::place(&context.local, word)).collect::<Result<Vec<Place>, _>>()?;
         let prompt = self.prompt(prompt, context, places.len()).await?;
-        let mut wishes = signals::listen()?;
+        let wishes = signals::listen()?;
+        let errand = |place| Errand { run: self, context, place, prompt: prompt.as_deref(), wishes: wishes.resubscribe() };
         if let [place] = places.as_slice() {
-            let stage = self.stage(context, place, place.alias.to_string());
-            let result = self.on(&stage, place, context, prompt.as_deref(), &mut wishes).await;
-            tell(&stage, &result)?;
-            return result;
+            return errand(place).alone().await;
         }
-        let names = places.iter().map(ToString::to_string);
-        let runs = places.iter().zip(names).map(|(place, name)| self.beside(context, place, name, prompt.as_deref(), wishes.resubscribe()));
-        Ok(join_all(runs).await.into_iter().max_by_key(|exit| badness(*exit)).unwrap_or(Exit::Done))
-    }
-
-    /// One of several: its failure is told here, because the others go on.
-    async fn beside(&self, context: &Context, place: &Place, name: String, prompt: Option<&str>, mut wishes: Wishes) -> Exit {
-        let mut stage = self.stage(context, place, place.alias.to_string());
-        if !self.json {
-            stage.screen = context.screen.prefixed(&super::plain::line(&name));
-        }
-        let result = self.on(&stage, place, context, prompt, &mut wishes).await;
-        drop(tell(&stage, &result));
-        if self.json { result.unwrap_or_else(|failure| failure.code.exit()) } else { report::exit(&stage.screen, result) }
-    }
-
-    fn stage(&self, context: &Context, _place: &Place, host: String) -> Stage {
-        Stage { screen: context.screen.clone(), json: self.json, approve: self.approve, host }
+        let exits = join_all(places.iter().map(|place| errand(place).beside())).await;
+        Ok(exits.into_iter().max_by_key(|exit| badness(*exit)).unwrap_or(Exit::Done))
     }
 
     /// The places and the prompt's word of the command line.
@@ -127,36 +110,71 @@ impl Run {
         let text = match word {
             Some("-") => read_stdin().await?,
             Some(text) => text.to_owned(),
-            None if places == 1 && !self.detach && context.screen.interactive && std::io::stdin().is_terminal() => return Ok(None),
+            None if places == 1 && !self.detach && context.screen.interactive && std::io::stdin().is_terminal() => {
+                return Ok(None);
+            }
             None => return Err(usage("there is no PROMPT, and no terminal to ask for one")),
         };
         if text.trim().is_empty() { Err(usage("the prompt is empty")) } else { Ok(Some(text)) }
     }
 }
 
-impl Run {
-    #[expect(clippy::too_many_arguments, reason = "the five things a run is made of")]
-    async fn on(&self, stage: &Stage, place: &Place, context: &Context, prompt: Option<&str>, wishes: &mut Wishes) -> Result<Exit, Failure> {
+/// One prompt for one place.
+struct Errand<'a> {
+    run: &'a Run,
+    context: &'a Context,
+    place: &'a Place,
+    prompt: Option<&'a str>,
+    wishes: Wishes,
+}
+
+impl Errand<'_> {
+    async fn alone(mut self) -> Result<Exit, Failure> {
+        let stage = self.stage();
+        let result = self.on(&stage).await;
+        tell(&stage, &result)?;
+        result
+    }
+
+    /// One of several: its failure is told here, because the others go on.
+    async fn beside(mut self) -> Exit {
+        let mut stage = self.stage();
+        if !self.run.json {
+            stage.screen = self.context.screen.prefixed(&super::plain::line(&self.place.to_string()));
+        }
+        let result = self.on(&stage).await;
+        drop(tell(&stage, &result));
+        if self.run.json { result.unwrap_or_else(|failure| failure.code.exit()) } else { report::exit(&stage.screen, result) }
+    }
+
+    fn stage(&self) -> Stage {
+        let (screen, host) = (self.context.screen.clone(), self.place.alias.to_string());
+        Stage { screen, json: self.run.json, approve: self.run.approve, host }
+    }
+
+    async fn on(&mut self, stage: &Stage) -> Result<Exit, Failure> {
         let (host, folder) = tokio::select! {
-            reached = connect(stage, place, context) => reached?,
-            Ok(_) = wishes.recv() => return Ok(Exit::Interrupted),
+            reached = connect(stage, self.place, self.context) => reached?,
+            Ok(_) = self.wishes.recv() => return Ok(Exit::Interrupted),
         };
         announce(stage, &host)?;
         let about = format!("codex {}, {}", host.version(), host.how());
         let codex_home = host.server.initialized.codex_home.clone();
-        let thread = self.thread(host.server, &folder).await.map_err(|e| e.at(&stage.host))?;
+        let thread = self.run.thread(host.server, &folder).await.map_err(|e| e.at(&stage.host))?;
         stage.line(Body::Thread { thread: &thread.id().0, cwd: &thread.view.cwd, model: &thread.model })?;
         stage.note(&format!("{}:{folder} · {about} · thread {}", stage.host, thread.id()));
-        let mut work = Work { run: self, stage, thread, wishes, codex_home };
-        let exit = match prompt {
+        let mut work = Work { run: self.run, stage, thread, wishes: &mut self.wishes, codex_home };
+        let exit = match self.prompt {
             Some(text) => work.one(text).await,
             None => work.conversation().await,
         };
         host.session.close().await;
         exit.map_err(|e| e.at(&stage.host))
     }
+}
 
-    async fn thread(&self, server: crate::app_server::Server, folder: &RemotePath) -> Result<Thread, Failure> {
+impl Run {
+    async fn thread(&self, server: Server, folder: &RemotePath) -> Result<Thread, Failure> {
         let options = self.thread.thread();
         let id = match (&self.resume, self.last) {
             (Some(word), _) => which::by_id(&server.peer, word).await?.id,

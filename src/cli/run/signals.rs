@@ -31,9 +31,7 @@ pub fn listen() -> Result<broadcast::Receiver<Wish>, Failure> {
     for (kind, wish) in kinds {
         let mut signals = signal(kind).map_err(|e| Failure::new(Code::LocalIo, "listen to signals").said(e))?;
         let sender = sender.clone();
-        tokio::spawn(async move {
-            while signals.recv().await.is_some() && sender.send(wish).is_ok() {}
-        });
+        tokio::spawn(async move { while signals.recv().await.is_some() && sender.send(wish).is_ok() {} });
     }
     Ok(wishes)
 }
@@ -45,8 +43,6 @@ pub fn listen() -> Result<broadcast::Receiver<Wish>, Failure> {
 #[cfg(not(unix))]
 pub fn listen() -> Result<broadcast::Receiver<Wish>, Failure> {
     let (sender, wishes) = broadcast::channel(8);
-    tokio::spawn(async move {
-        while tokio::signal::ctrl_c().await.is_ok() && sender.send(Wish::Interrupt).is_ok() {}
-    });
+    tokio::spawn(async move { while tokio::signal::ctrl_c().await.is_ok() && sender.send(Wish::Interrupt).is_ok() {} });
     Ok(wishes)
 }

@@ -96,7 +96,7 @@ impl<'a> Turn<'a> {
     ///
     /// # Errors
     /// When the connection ends first.
-    pub async fn until_delivered(mut self) -> Result<Followed, Failure> {
+    pub async fn until_delivered(self) -> Result<Followed, Failure> {
         while let Some(news) = self.thread.next().await {
             self.stage.line(Body::Codex { message: &news.raw })?;
             for event in news.events {

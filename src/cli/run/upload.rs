@@ -32,7 +32,8 @@ pub async fn upload(peer: &Peer, codex_home: &str, files: &[impl AsRef<Path>]) -
         return Ok(Uploaded::default());
     }
     let folder = format!("{codex_home}/outpost/uploads/{:016x}", rand::random::<u64>());
-    let folder: RemotePath = folder.parse().map_err(|e| Failure::new(Code::ServerProtocol, "use the server's CODEX_HOME").said(e))?;
+    let folder: RemotePath =
+        folder.parse().map_err(|e| Failure::new(Code::ServerProtocol, "use the server's CODEX_HOME").said(e))?;
     let mut uploaded = Uploaded { folder: Some(folder.clone()), files: Vec::new() };
     call(peer, "fs/createDirectory", json!({ "path": folder, "recursive": true })).await?;
     for (number, file) in files.iter().enumerate() {

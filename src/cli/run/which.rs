@@ -28,7 +28,9 @@ fn one_of(all: Vec<View>, word: &str) -> Result<View, Failure> {
     let mut found: Vec<View> = all.into_iter().filter(|view| !word.is_empty() && view.id.0.starts_with(word)).collect();
     match (found.pop(), found.as_slice()) {
         (Some(view), []) => Ok(view),
-        (None, _) => Err(unknown(format!("none of the {count} threads there begins with it")).hint("outpost threads HOST lists them")),
+        (None, _) => {
+            Err(unknown(format!("none of the {count} threads there begins with it")).hint("outpost threads HOST lists them"))
+        }
         (Some(last), others) => {
             let lines = others.iter().chain([&last]).map(|view| format!("{}  {}", view.id, title(view)));
             Err(unknown(format!("several begin with it\n{}", lines.collect::<Vec<_>>().join("\n"))).hint("give more of the id"))
