@@ -1,4 +1,6 @@
-//! The demonstration: a host, a model and a Codex of its own, and the same walk a person's own host takes.
+//! What the demonstration and tests run on: an SSH host in this process, a scripted model, a stand-in for codex.
 
+pub mod host;
 pub mod model;
 pub mod script;
+pub mod stand_in;
