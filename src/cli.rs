@@ -11,6 +11,7 @@ pub mod report;
 pub mod run;
 pub mod screen;
 pub mod spinner;
+pub mod stand_in;
 pub mod table;
 pub mod threads;
 
@@ -50,6 +51,8 @@ pub enum Command {
     Run(run::Run),
     Threads(threads::Threads),
     Completions(completions::Completions),
+    #[command(hide = true)]
+    StandIn(stand_in::StandIn),
 }
 
 /// What a command works with.
@@ -83,5 +86,6 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Run(command) => command.run(context).await,
         Command::Threads(command) => command.run(context).await,
         Command::Completions(command) => command.run(context),
+        Command::StandIn(command) => command.run(context).await,
     }
 }

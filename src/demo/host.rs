@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use russh::keys::{Algorithm, PrivateKey, PublicKey, ssh_key::LineEnding};
 use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Session, VerifiedPublicKey};
@@ -52,7 +53,12 @@ impl Host {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let shared = Arc::new(Shared { account, client: client_key.public_key().clone() });
-        let config = Config { keys: vec![host_key.clone()], nodelay: true, ..Config::default() };
+        let config = Config {
+            keys: vec![host_key.clone()],
+            nodelay: true,
+            auth_rejection_time_initial: Some(Duration::ZERO),
+            ..Config::default()
+        };
         Ok(Self {
             address,
             host_key: host_key.public_key().to_openssh().map_err(failed)?,

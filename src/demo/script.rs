@@ -195,6 +195,28 @@ impl Script {
     }
 }
 
+/// The file that the demonstration changes.
+pub const GREETING: &str = "Hello, nobody!\nWelcome to this machine.\n";
+
+/// The prompt of the demonstration.
+pub const PROMPT: &str = "Make the greeting greet the machine it is on, and try it.";
+
+/// What the model does in the demonstration: looks, changes a file, asks to run a command.
+#[must_use]
+pub fn demonstration() -> Script {
+    let look = vec![Output::say("I look at what is here first."), Output::run("ls; cat greeting.txt")];
+    let change = vec![
+        Output::say("The greeting names nobody. I change that line."),
+        Output::change_line("greeting.txt", "Hello, nobody!", "Hello from devbox!"),
+    ];
+    let try_it = vec![
+        Output::say("Now I try it. The script asks the system who it runs as."),
+        Output::ask("./greet.sh", "greet.sh asks the system for your user name"),
+    ];
+    let scene = Scene(vec![Reply::Outputs(look), Reply::Outputs(change), Reply::Outputs(try_it)]);
+    Script::default().on(PROMPT, scene.then(Output::say("The greeting in greeting.txt now names devbox.")))
+}
+
 /// The last thing the person wrote, and how many outcomes of calls came since.
 #[must_use]
 pub fn asked(request: &Value) -> (String, usize) {

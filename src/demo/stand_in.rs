@@ -66,7 +66,10 @@ pub async fn run(args: &[String], local: &Local, script: Script) -> Result<(), F
     match words.as_slice() {
         ["--version"] => {
             let version = settings.version.as_deref().unwrap_or(RELEASE);
-            stdout().write_all(format!("codex-cli {version}\n").as_bytes()).await.map_err(|e| io("write", &e))
+            let mut out = stdout();
+            out.write_all(format!("codex-cli {version}\n").as_bytes()).await.map_err(|e| io("write", &e))?;
+            // What is not flushed is lost when the process ends.
+            out.flush().await.map_err(|e| io("write", &e))
         }
         ["app-server", "proxy", rest @ ..] => proxy(&option(rest, "--sock").map_or(socket, PathBuf::from)).await,
         ["app-server", rest @ ..] => {

@@ -18,7 +18,7 @@ mod works;
 
 pub(crate) use {
     codex::Codex,
-    process::Ran,
+    process::{Ran, alive},
     sandbox::Sandbox,
     sshd::{Host, NewHost},
 };

@@ -9,6 +9,7 @@
 
 mod architecture;
 mod bed;
+mod demo;
 mod gate;
 mod hosts;
 mod launch;

@@ -104,7 +104,7 @@ impl Engine {
     pub(super) fn leave(&self, client: u64) {
         let mut state = self.state();
         state.clients.remove(&client);
-        state.threads.values_mut().for_each(|thread| drop(thread.listeners.remove(&client)));
+        state.threads.values_mut().for_each(|thread| thread.listeners.retain(|listener| *listener != client));
     }
 
     /// Takes one message of a client.

@@ -9,18 +9,27 @@ pub(crate) const RELEASE: &str = "0.169.0";
 pub(crate) struct Codex {
     bin: PathBuf,
     config: String,
+    stand_in: Option<String>,
 }
 
 impl Codex {
     /// The real codex, whose model answers at this base URL (`http://127.0.0.1:PORT/v1`).
     pub(crate) fn real(base_url: &str) -> Self {
         let bin = native().parent().unwrap().to_owned();
-        Self { bin, config: outpost::demo::model::codex_config(base_url) }
+        Self { bin, config: outpost::demo::model::codex_config(base_url), stand_in: None }
     }
 
     /// Another program of the name `codex` in this folder.
     pub(crate) fn in_folder(bin: &Path) -> Self {
-        Self { bin: bin.to_owned(), config: String::new() }
+        Self { bin: bin.to_owned(), config: String::new(), stand_in: None }
+    }
+
+    /// The stand-in, with faults as `outpost::demo::stand_in::Settings` names them (`{"die": "no disk"}`).
+    pub(crate) fn stand_in(sandbox: &super::Sandbox, settings: &serde_json::Value) -> Self {
+        let program = env!("CARGO_BIN_EXE_outpost");
+        let path = sandbox.write("stand-in/codex", &format!("#!/bin/sh\nexec '{program}' stand-in \"$@\"\n"));
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        Self { bin: path.parent().unwrap().to_owned(), config: String::new(), stand_in: Some(settings.to_string()) }
     }
 
     /// The lines of the rc files that put it on the login PATH, whatever the shell, and its configuration.
@@ -29,14 +38,16 @@ impl Codex {
         let posix = format!("export PATH=\"{bin}:$PATH\"");
         let files = [
             (".profile", posix.clone()),
-            (".zprofile", posix),
+            (".zprofile", posix.clone()),
+            (".yash_profile", posix),
             (".config/fish/config.fish", format!("set -x PATH {bin} $PATH")),
             (".login", format!("setenv PATH {bin}:$PATH")),
             (".config/elvish/rc.elv", format!("set paths = [{bin} $@paths]")),
             (".xonshrc", format!("$PATH.insert(0, '{bin}')")),
             (".codex/config.toml", self.config.clone()),
         ];
-        files.into_iter().map(|(path, text)| (path.to_owned(), text)).collect()
+        let settings = self.stand_in.iter().map(|settings| (".codex/stand-in.json", settings.clone()));
+        files.into_iter().chain(settings).map(|(path, text)| (path.to_owned(), text)).collect()
     }
 }
 
@@ -54,17 +65,4 @@ fn folder() -> PathBuf {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = || set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache"))).expect("HOME or XDG_CACHE_HOME");
     set("OUTPOST_TEST_CODEX").unwrap_or_else(|| cache().join("outpost").join(format!("codex-{RELEASE}")))
-}
-
-/// Removes what a codex of the sandbox left outside of it: the private folder its socket's link leads to.
-pub(crate) fn remove_sockets(sandbox: &Path) {
-    let hosts = std::fs::read_dir(sandbox.join("hosts")).into_iter().flatten().flatten();
-    for home in hosts.map(|entry| entry.path().join("home/.codex")).chain([sandbox.join("codex-home")]) {
-        let link = home.join("app-server-control/app-server-control.sock");
-        if let Ok(target) = std::fs::read_link(&link)
-            && let Some(folder) = target.parent().filter(|f| f.starts_with("/tmp"))
-        {
-            drop(std::fs::remove_dir_all(folder));
-        }
-    }
 }

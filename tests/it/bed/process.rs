@@ -1,10 +1,9 @@
-//! Running programs: output in full, a limit for those that hang, and an end for what a sandbox leaves behind.
+//! Running programs: output in full, and a limit for those that hang.
 
 use std::io::Write;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -49,35 +48,6 @@ pub(crate) fn run(command: &mut Command, stdin: &[u8]) -> Ran {
     let output = output.expect("its output");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ran { status: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
-}
-
-/// The processes whose environment holds `path`, other than this one.
-pub(crate) fn holding(path: &Path) -> Vec<i32> {
-    let needle = path.as_os_str().as_encoded_bytes();
-    let own = std::process::id();
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(|pid| u32::try_from(*pid) != Ok(own))
-        .filter(|pid| {
-            let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environ.windows(needle.len()).any(|window| window == needle)
-        })
-        .collect()
-}
-
-/// Ends all processes that [`holding`] finds, until there are none.
-pub(crate) fn end_all(path: &Path) {
-    let began = Instant::now();
-    loop {
-        let pids = holding(path);
-        if pids.is_empty() || began.elapsed() > Duration::from_secs(5) {
-            break;
-        }
-        for pid in pids {
-            kill(Pid::from_raw(pid), Signal::SIGKILL).ok();
-        }
-        std::thread::yield_now();
-    }
 }
 
 /// Whether a process runs; one that ended and was not waited for does not.

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use outpost::demo::leftovers;
+
 use super::process::{self, Ran};
 use super::sshd::NewHost;
 
@@ -134,8 +136,11 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        process::end_all(self.path());
-        super::codex::remove_sockets(self.path());
+        leftovers::end_processes(self.path());
+        let hosts = std::fs::read_dir(self.path().join("hosts")).into_iter().flatten().flatten();
+        for home in hosts.map(|entry| entry.path().join("home/.codex")).chain([self.codex_home()]) {
+            leftovers::remove_socket_folder(&home);
+        }
     }
 }
 

@@ -63,7 +63,7 @@ fn what_a_sandbox_started_ends_with_it() {
     let host = sandbox.host("devbox").codex(&Codex::in_folder(native().parent().unwrap())).build();
     let ran = host.ssh("bash -lc 'setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo $!'").exits(0);
     let pid: i32 = ran.stdout.trim().parse().unwrap();
-    assert!(super::process::holding(sandbox.path()).contains(&pid));
+    assert!(outpost::demo::leftovers::processes(sandbox.path()).contains(&pid));
     drop(sandbox);
     assert!(!super::process::alive(pid));
 }
