@@ -197,7 +197,10 @@ fn the_table_of_failures_is_whole() {
     let row =
         |code: &Code| format!("| `{}` | {} | {} | {} |", code.as_str(), code.exit() as u8, code.meaning(), remedy(code.as_str()));
     let wanted: Vec<String> = Code::ALL.iter().map(row).collect();
-    assert!(rows == wanted, "the rows of docs/FAILURES.md shall be these:\n{}", wanted.join("\n"));
+    let add: Vec<&String> = wanted.iter().filter(|row| !rows.contains(&row.as_str())).collect();
+    let remove: Vec<&&str> = rows.iter().filter(|row| !wanted.iter().any(|w| w == *row)).collect();
+    assert!(add.is_empty() && remove.is_empty(), "docs/FAILURES.md: add {add:#?}\nremove {remove:#?}");
+    assert!(rows == wanted, "docs/FAILURES.md: the order is that of Code::ALL");
     let empty: Vec<&String> = wanted.iter().filter(|row| row.ends_with("|  |")).collect();
     assert!(empty.is_empty(), "what to do is missing: {empty:#?}");
 }
