@@ -140,6 +140,8 @@ codes! {
     SftpOnly = "sftp-only", Remote, Person;
     /// A start-up file replaces the shell with another program.
     ShellReplaced = "shell-replaced", Remote, Person;
+    /// A start-up file reads all of standard input, and no other way to the server is open.
+    ShellReadsInput = "shell-reads-input", Remote, Person;
     /// The host runs Windows natively.
     WindowsHost = "windows-host", Remote, Person;
     /// The remote's answer to our script cannot be read.

@@ -3,6 +3,7 @@
 //! `docs/REMOTE.md` tells what runs there. Nothing that the remote says is trusted: answers are bounded, exit codes are not believed,
 //! and what is kept of its words is raw text that whoever shows it neutralises.
 
+mod answer;
 mod exchange;
 pub mod facts;
 mod frame;
@@ -34,6 +35,8 @@ pub struct Want {
     pub folder: Option<String>,
     /// Bytes to send to the server as soon as the script runs (the HTTP upgrade), so that they cost no round trip of their own.
     pub early: Vec<u8>,
+    /// How long its parts may take.
+    pub limits: Limits,
 }
 
 /// What is to become of the app-server.
@@ -119,11 +122,15 @@ pub struct Link {
     pub stderr: Tail,
     /// How the remote command ended, once it did.
     pub status: oneshot::Receiver<ExitStatus>,
+    /// Whether [`Want::early`] went ahead to the server (a server that reads lines never sees it).
+    pub early_sent: bool,
 }
 
 /// How long the parts of a bring-up may take.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
+    /// Until the script is also tried with its input closed.
+    pub patience: Duration,
     /// Until the login shell has run our script; people have start-up files of half a minute.
     pub shell: Duration,
     /// From there to the end of the answer; a first start of codex on a slow disk takes several seconds.
@@ -132,7 +139,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { shell: Duration::from_secs(60), answer: Duration::from_secs(60) }
+        Self { patience: Duration::from_secs(8), shell: Duration::from_secs(60), answer: Duration::from_secs(60) }
     }
 }
 
@@ -143,6 +150,5 @@ impl Default for Limits {
 /// # Errors
 /// Whatever stands between a login and a `codex`, each with its own code.
 pub async fn bring_up(session: &Session, settings: &HostSettings, want: Want, watch: &dyn Watch) -> Result<Remote, Failure> {
-    let errand = exchange::Errand { session, settings, want: &want, limits: Limits::default() };
-    errand.run(watch).await
+    exchange::Errand { session, settings, want: &want }.run(watch).await
 }

@@ -1,16 +1,16 @@
 //! The one exec: sends the script, reads the answer, hands the stream on.
 
 use std::io::Cursor;
-use std::time::Instant;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
-use super::facts::Fields;
-use super::frame::{Event, Frames};
+use super::answer::{Answer, Reached};
 use super::judge::{self, Silence};
-use super::script::{self, Way, Words};
-use super::{Framing, How, Limits, Link, Remote, Want, refusal};
+use super::refusal::READS_INPUT;
+use super::script::{Texts, Way, Words};
+use super::{Framing, How, Link, Remote, Want};
 use crate::config::hosts::HostSettings;
 use crate::failure::{Code, Failure};
 use crate::ssh::exec::{Exec, ExitStatus};
@@ -25,8 +25,6 @@ pub struct Errand<'a> {
     pub settings: &'a HostSettings,
     /// What for.
     pub want: &'a Want,
-    /// How long.
-    pub limits: Limits,
 }
 
 /// What became of one way.
@@ -35,161 +33,140 @@ enum Outcome {
     Silent(Silence),
 }
 
-/// What was read so far.
-struct Answer {
-    frames: Frames,
-    fields: Fields,
-    /// The script runs; before that, only the login shell did.
-    script_runs: bool,
-    began: Instant,
-    shell_took: Option<std::time::Duration>,
-}
-
 impl Errand<'_> {
     /// Tries one way after the other.
     pub async fn run(&self, watch: &dyn Watch) -> Result<Remote, Failure> {
         watch.progress(Progress::Began(Step::LoginShell));
-        let mut silences = Vec::new();
-        for way in Way::ALL {
-            match self.attempt(way, watch).await? {
-                Outcome::Answered(answer, exec) => return conclude(*answer, exec, watch),
-                Outcome::Silent(silence) => silences.push(silence),
-            }
+        if !self.settings.run_through.is_empty() {
+            return match self.attempt(Way::Through, watch).await? {
+                Outcome::Answered(answer, exec) => over_exec(*answer, exec, watch),
+                Outcome::Silent(silence) => Err(judge::silent(&[silence])),
+            };
         }
-        Err(judge::silent(&silences))
+        let first = match self.patiently(watch).await? {
+            Ok(remote) => return Ok(remote),
+            Err(silence) => silence,
+        };
+        match self.attempt(Way::Plain, watch).await? {
+            Outcome::Answered(answer, exec) => over_exec(*answer, exec, watch),
+            Outcome::Silent(second) => Err(judge::silent(&[first, second])),
+        }
+    }
+
+    /// The usual way, and after a while the one with a closed input beside it: from outside, start-up files that read all of
+    /// their input look like slow ones.
+    async fn patiently(&self, watch: &dyn Watch) -> Result<Result<Remote, Silence>, Failure> {
+        let mut usual = std::pin::pin!(self.attempt(Way::Exec, watch));
+        let usual_outcome = match timeout(self.want.limits.patience, usual.as_mut()).await {
+            Ok(outcome) => outcome?,
+            Err(_) => {
+                let mut deaf = std::pin::pin!(self.attempt(Way::Deaf, watch));
+                tokio::select! {
+                    outcome = usual.as_mut() => outcome?,
+                    outcome = deaf.as_mut() => match outcome {
+                        Ok(Outcome::Answered(answer, _)) => return self.over_socket(*answer, watch).await.map(Ok),
+                        Ok(Outcome::Silent(silence)) => return Err(judge::silent(&[silence])),
+                        // A host that opens no second channel: the first one is all there is.
+                        Err(_) => usual.await?,
+                    },
+                }
+            }
+        };
+        match usual_outcome {
+            Outcome::Answered(answer, exec) => over_exec(*answer, exec, watch).map(Ok),
+            Outcome::Silent(silence) => Ok(Err(silence)),
+        }
     }
 
     async fn attempt(&self, way: Way, watch: &dyn Watch) -> Result<Outcome, Failure> {
         let words = Words::random();
-        let began = Instant::now();
-        let mut exec = self.session.exec(&script::command(way, &words, self.settings)?).await?;
-        let input = script::input(&words, self.settings, self.want);
-        // A shell that has already ended has closed its input; what it printed tells more than the write error.
-        let _ = exec.stdin.write_all(&input).await;
-        let _ = exec.stdin.flush().await;
-        let mut answer = Answer::new(&words.marker(), began);
-        let ended = self.listen(&mut exec, &mut answer, watch).await?;
-        if ended {
-            return Ok(Outcome::Answered(Box::new(answer), exec));
+        let texts = Texts { way, words: &words, settings: self.settings, want: self.want };
+        let mut answer = Answer::new(&words.marker());
+        let mut exec = self.session.exec(&texts.command()?).await?;
+        if way == Way::Deaf {
+            // A shell that has already ended has closed its input; what it printed tells more than the error.
+            let _ = exec.stdin.shutdown().await;
+        }
+        send(&mut exec, &texts.opening()).await;
+        if way != Way::Through {
+            send(&mut exec, &texts.body()).await;
+        }
+        while self.hear(&mut exec, &mut answer, watch).await? {
+            match (answer.reached, way) {
+                (Reached::End, _) => return Ok(Outcome::Answered(Box::new(answer), exec)),
+                (Reached::Outer, Way::Through) => send(&mut exec, &texts.body()).await,
+                _ => {}
+            }
         }
         self.unanswered(way, answer, exec).await
     }
 
-    /// Reads until the last frame (true) or the end of the output (false).
-    async fn listen(&self, exec: &mut Exec, answer: &mut Answer, watch: &dyn Watch) -> Result<bool, Failure> {
+    /// Reads until something new was reached (true) or the output ended (false).
+    async fn hear(&self, exec: &mut Exec, answer: &mut Answer, watch: &dyn Watch) -> Result<bool, Failure> {
+        let before = answer.reached;
         let mut buffer = vec![0_u8; 16 * 1024];
-        loop {
-            let limit = if answer.script_runs { self.limits.shell + self.limits.answer } else { self.limits.shell };
-            let read = timeout_at((answer.began + limit).into(), exec.stdout.read(&mut buffer)).await;
-            let bytes = match read {
-                Err(_) => return Err(answer.too_slow(limit, exec)),
+        while answer.reached == before {
+            let more = if before >= Reached::Script { self.want.limits.answer } else { Duration::ZERO };
+            let limit = self.want.limits.shell + more;
+            let bytes = match timeout_at((answer.began + limit).into(), exec.stdout.read(&mut buffer)).await {
+                Err(_) => return Err(answer.too_slow(limit, &exec.stderr.text())),
                 Ok(Ok(0) | Err(_)) => return Ok(false),
                 Ok(Ok(n)) => buffer.get(..n).unwrap_or_default(),
             };
-            let ran = answer.script_runs;
-            let ended = answer.take(bytes, watch)?;
-            if answer.script_runs && !ran && !self.want.early.is_empty() {
-                // Not sooner: a shell that replaced the login shell would read these bytes as commands.
-                let _ = exec.stdin.write_all(&self.want.early).await;
-                let _ = exec.stdin.flush().await;
-            }
-            if ended {
-                return Ok(true);
-            }
+            answer.take(bytes, watch)?;
         }
+        if before < Reached::Script && answer.reached >= Reached::Script {
+            // Not sooner: a shell that replaced the login shell would read these bytes as commands.
+            send(exec, &self.want.early).await;
+        }
+        Ok(true)
     }
 
     async fn unanswered(&self, way: Way, answer: Answer, exec: Exec) -> Result<Outcome, Failure> {
-        let script_ran = answer.script_runs;
-        let (_, noise) = answer.frames.finish();
+        let script_ran = answer.reached >= Reached::Script;
+        let printed = answer.noise().text();
         let Exec { stdin, stdout, stderr, status } = exec;
         drop((stdin, stdout));
-        let status = match tokio::time::timeout(self.limits.answer, status).await {
-            Ok(Ok(status)) => status,
-            _ => ExitStatus::Unknown,
-        };
-        let silence = Silence { tried: way.as_str(), printed: noise.text(), complained: stderr.text(), status };
+        let status = timeout(self.want.limits.answer, status).await.ok().and_then(Result::ok).unwrap_or(ExitStatus::Unknown);
+        let silence = Silence { tried: way.as_str(), printed, complained: stderr.text(), status };
         if script_ran {
             let words = judge::quoted(&silence.complained);
             return Err(Failure::new(Code::FactsBroken, "run the script; it ended before its answer was complete").said(words));
         }
         Ok(Outcome::Silent(silence))
     }
-}
 
-impl Answer {
-    fn new(marker: &str, began: Instant) -> Self {
-        Self { frames: Frames::new(marker), fields: Fields::default(), script_runs: false, began, shell_took: None }
-    }
-
-    /// Takes bytes; true when the last frame has ended.
-    fn take(&mut self, bytes: &[u8], watch: &dyn Watch) -> Result<bool, Failure> {
-        let too_much = |_| Failure::new(Code::FactsBroken, "read the answer of the script").said("it does not end");
-        for event in self.frames.push(bytes).map_err(too_much)? {
-            match event {
-                Event::End => return Ok(true),
-                Event::Field(key, value) => self.field(key, &value, watch),
-            }
-        }
-        Ok(false)
-    }
-
-    fn field(&mut self, key: String, value: &[u8], watch: &dyn Watch) {
-        if key == "at" {
-            match value {
-                b"sh" => self.script_runs = true,
-                b"starting" => return,
-                _ => self.shell_took = Some(self.began.elapsed()),
-            }
-        }
-        if key == "shell" {
-            let took = self.shell_took.unwrap_or_default();
-            watch.progress(Progress::Done { step: Step::LoginShell, detail: String::from_utf8_lossy(value).into_owned(), took });
-            watch.progress(Progress::Began(Step::Codex));
-        }
-        self.fields.add(key, value);
-    }
-
-    fn too_slow(&self, limit: std::time::Duration, exec: &Exec) -> Failure {
-        let seconds = limit.as_secs();
-        let words = judge::quoted(&exec.stderr.text());
-        if self.fields.get("shell").is_some() {
-            return Failure::new(Code::ServerSilent, format!("wait {seconds} s for codex")).said(words);
-        }
-        Failure::new(Code::ShellTimeout, format!("wait {seconds} s for the start-up files of the login shell"))
-            .said(words)
-            .hint("look what they wait for:  ssh HOST 'time true'")
+    /// The standard input of the exec is closed: the server's socket must be reached by a channel of its own.
+    async fn over_socket(&self, answer: Answer, watch: &dyn Watch) -> Result<Remote, Failure> {
+        let (facts, how, _) = answer.conclude(watch)?;
+        let socket = facts.socket.clone().unwrap_or_default();
+        let reads = |failure: Failure| {
+            let said = format!(
+                "a start-up file of the login shell reads all of standard input, and the socket is out of reach: {failure}"
+            );
+            Failure::new(Code::ShellReadsInput, "open a way to the app-server").said(said).hint(READS_INPUT)
+        };
+        let stream = self.session.unix_socket(&socket).await.map_err(reads)?;
+        let text = "a start-up file of the login shell reads all of standard input".to_owned();
+        watch.progress(Progress::Warning { step: Step::LoginShell, text, hint: READS_INPUT.to_owned() });
+        let (_, status) = tokio::sync::oneshot::channel();
+        let server = Link { stream, framing: Framing::WebSocket, how, stderr: Default::default(), status, early_sent: false };
+        Ok(Remote { facts, server })
     }
 }
 
-/// Start-up files that take longer than this are worth a word.
-const SLOW_SHELL: std::time::Duration = std::time::Duration::from_secs(2);
+/// Sends bytes; a shell that has already ended has closed its input, and what it printed tells more than the error.
+async fn send(exec: &mut Exec, bytes: &[u8]) {
+    if !bytes.is_empty() {
+        let _ = exec.stdin.write_all(bytes).await;
+        let _ = exec.stdin.flush().await;
+    }
+}
 
-fn conclude(answer: Answer, exec: Exec, watch: &dyn Watch) -> Result<Remote, Failure> {
-    let Answer { frames, fields, shell_took, began, .. } = answer;
-    let mut facts = fields.facts();
-    facts.shell_took = shell_took.unwrap_or_default();
-    if let Some(error) = fields.get("error") {
-        return Err(refusal::refused(&fields, error));
-    }
-    if facts.shell_took > SLOW_SHELL {
-        let text = format!("shell start-up took {:.1} s", facts.shell_took.as_secs_f32());
-        let hint = "look what its start-up files do before they know that nobody is at a terminal".to_owned();
-        watch.progress(Progress::Warning { step: Step::LoginShell, text, hint });
-    }
-    let (how, framing) = match fields.get("how") {
-        Some("joined") => (How::Joined, Framing::WebSocket),
-        Some("started") => (How::Started, Framing::WebSocket),
-        Some("attached") => (How::Attached, Framing::Lines),
-        other => {
-            return Err(Failure::new(Code::FactsBroken, "read the answer of the script")
-                .said(format!("how={}", other.unwrap_or_default())));
-        }
-    };
-    let detail = facts.codex.as_ref().map(|c| c.path.clone()).unwrap_or_default();
-    watch.progress(Progress::Done { step: Step::Codex, detail, took: began.elapsed().saturating_sub(facts.shell_took) });
-    let (rest, _) = frames.finish();
+fn over_exec(answer: Answer, exec: Exec, watch: &dyn Watch) -> Result<Remote, Failure> {
+    let (facts, how, rest) = answer.conclude(watch)?;
+    let framing = if how == How::Attached { Framing::Lines } else { Framing::WebSocket };
     let Exec { stdin, stdout, stderr, status } = exec;
     let stream = Box::new(tokio::io::join(Cursor::new(rest).chain(stdout), stdin));
-    Ok(Remote { facts, server: Link { stream, framing, how, stderr, status } })
+    Ok(Remote { facts, server: Link { stream, framing, how, stderr, status, early_sent: true } })
 }

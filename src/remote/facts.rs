@@ -72,6 +72,19 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// The codex that runs, for people.
+    #[must_use]
+    pub fn codex_in_words(&self) -> String {
+        let Some(codex) = &self.codex else { return String::new() };
+        let version = codex.version.as_ref().map(|v| format!("{v}, ")).unwrap_or_default();
+        let stage = match self.stage {
+            Stage::Login => "",
+            Stage::Interactive => " (found by the interactive shell only)",
+            Stage::Plain => " (the login shell did not run; found on sshd's own PATH)",
+        };
+        format!("{version}{}{stage}", codex.path)
+    }
+
     /// Whether CODEX_HOME is on a file system that other hosts may share and on which SQLite's locks may fail.
     #[must_use]
     pub fn is_on_network(&self) -> bool {

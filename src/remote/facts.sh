@@ -129,14 +129,18 @@ codex=$HOME/${codex#??}
 esac
 asked=$codex
 codex=${codex:-$first}
-if [ -z "$codex" ] && [ "$OUTPOST_AT" = login ]; then
+if [ -z "$codex" ] && [ "$OUTPOST_AT" != interactive ]; then
 # People set PATH in files that only an interactive shell reads. (No -l: an interactive login bash closes descriptors 3 to 20.)
 OUTPOST_AT=interactive
 OUTPOST_PID=$$
 reached=
 trap reached=1 USR1
 case ${OUTPOST_SHELL##*/} in
-csh|tcsh|xonsh|elvish|nu|rbash|rksh|rzsh)
+csh|tcsh|xonsh|nu|rbash|rksh|rzsh)
+;;
+elvish)
+# rc.elv is for interactive shells alone, and that one cannot be had without a terminal: its text is evaluated instead.
+PATH=$login_path "$OUTPOST_SHELL" -c "try { eval (slurp < ~/.config/elvish/rc.elv) } catch e { nop }; exec /bin/sh -c 'exec 0<&3 1>&4; eval \"\$OUTPOST_STAGE\"'" 3<&5 4>&6 5<&- 6>&-
 ;;
 *)
 PATH=$login_path "$OUTPOST_SHELL" -i -c "exec /bin/sh -c 'exec 0<&3 1>&4; eval \"\$OUTPOST_STAGE\"'" 3<&5 4>&6 5<&- 6>&-

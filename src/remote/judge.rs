@@ -19,6 +19,9 @@ pub struct Silence {
 /// How much of the remote's words an error quotes, in characters.
 const QUOTED: usize = 600;
 
+/// What to do about a start-up file that replaces the shell.
+pub(super) const GUARD: &str = "a start-up file there may replace the shell (exec …, tmux): put  [ -t 0 ] &&  before that line, so that it runs on a terminal only";
+
 /// What stood in the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -73,10 +76,7 @@ impl Kind {
                 "set a shell for the account there (chsh), or a way to one: outpost hosts set HOST run_through=…",
             ),
             Self::Windows => (Code::WindowsHost, "native Windows hosts are not supported; use the sshd of a WSL there"),
-            Self::Replaced => (
-                Code::ShellReplaced,
-                "a start-up file there replaces the shell (exec …, tmux): put  [ -t 0 ] &&  before it, so that it runs on a terminal only",
-            ),
+            Self::Replaced => (Code::ShellReplaced, GUARD),
             Self::Other => (Code::ShellSilent, "try  ssh HOST 'exec /bin/sh -c \"echo works\"'  and mend what it prints"),
         }
     }

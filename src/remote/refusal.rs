@@ -17,10 +17,15 @@ enum Refusal {
     SocketForeign,
     ServerDied,
     ServerSilent,
+    ShellReadsInput,
 }
 
+/// What to do about a start-up file that reads standard input.
+pub(super) const READS_INPUT: &str =
+    "put  [ -t 0 ] &&  before the line that reads (cat, read, xargs …), so that it reads from a terminal only";
+
 impl Refusal {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::CodexMissing,
         Self::CodexNoNode,
         Self::CodexBroken,
@@ -31,6 +36,7 @@ impl Refusal {
         Self::SocketForeign,
         Self::ServerDied,
         Self::ServerSilent,
+        Self::ShellReadsInput,
     ];
 
     fn from_word(word: &str) -> Option<Self> {
@@ -49,6 +55,7 @@ impl Refusal {
             Self::SocketForeign => Code::SocketForeign,
             Self::ServerDied => Code::ServerDied,
             Self::ServerSilent => Code::ServerSilent,
+            Self::ShellReadsInput => Code::ShellReadsInput,
         }
     }
 
@@ -62,6 +69,7 @@ impl Refusal {
             Self::CodexBroken | Self::CodexNoNode => format!("run {codex}"),
             Self::CodexHomeMissing => format!("look at CODEX_HOME, which is set to {}", facts.codex_home),
             Self::SocketForeign => "join the app-server".to_owned(),
+            Self::ShellReadsInput => "run an app-server inside the session".to_owned(),
             Self::ServerDied | Self::ServerSilent => format!("start {codex} app-server"),
         }
     }
@@ -73,6 +81,7 @@ impl Refusal {
             Self::FolderMissing => "it does not exist".to_owned(),
             Self::FolderNotDirectory => "it is not a folder".to_owned(),
             Self::CodexHomeMissing => "that folder does not exist".to_owned(),
+            Self::ShellReadsInput => "a start-up file of the login shell reads all of standard input".to_owned(),
             Self::CodexNoNode => {
                 format!("it begins with {words} and there is no node on the PATH of the login shell: {}", facts.path)
             }
@@ -93,6 +102,7 @@ impl Refusal {
             Self::FolderUnreadable if facts.os == "Darwin" => {
                 "on that Mac: System Settings > Privacy & Security > Full Disk Access, switch on sshd-keygen-wrapper".to_owned()
             }
+            Self::ShellReadsInput => READS_INPUT.to_owned(),
             Self::FolderUnreadable => "give the account the right to read it".to_owned(),
             Self::SocketForeign => {
                 format!("have it removed by its owner or the administrator (your user id there is {})", facts.uid)

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use base64::Engine as _;
+
 use super::Want;
 use crate::config::hosts::HostSettings;
 use crate::failure::{Code, Failure};
@@ -17,22 +19,25 @@ const BLANK_LINES: usize = 16;
 /// How the login shell is asked to run our script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// `exec /bin/sh -c '…'`.
+    /// `exec /bin/sh -c '…'`, the script on standard input.
     Exec,
     /// `sh -c '…'`: a restricted shell refuses `exec` and paths.
     Plain,
+    /// The script in the command itself and standard input closed, for start-up files that read all of it.
+    Deaf,
+    /// A command of the person's (`sudo -iu dev`) with `sh` behind it; everything comes on standard input.
+    Through,
 }
 
 impl Way {
-    /// In the order they are tried.
-    pub const ALL: [Self; 2] = [Self::Exec, Self::Plain];
-
     /// For the error message.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Exec => "exec /bin/sh",
             Self::Plain => "sh",
+            Self::Deaf => "sh with its input closed",
+            Self::Through => "the run_through command with sh",
         }
     }
 }
@@ -60,57 +65,116 @@ impl Words {
     }
 }
 
-/// The command for the login shell: the one text that it parses.
-///
-/// # Errors
-/// When the run-through words of the settings cannot be written for every shell.
-pub fn command(way: Way, words: &Words, settings: &HostSettings) -> Result<String, Failure> {
-    let line = &words.line;
-    let wait = format!(r##"while IFS= read -r s; do case $s in "#{line}:"*) eval "${{s#?{line}:}}"; exit;; esac; done"##);
-    if !settings.run_through.is_empty() {
-        let bad = |word: &String| {
-            Failure::new(Code::SettingsBroken, format!("write the run_through word {word:?} for a login shell"))
-                .hint("use words without quotes, backslashes and control characters")
+/// All texts of one run.
+pub struct Texts<'a> {
+    /// The way it takes.
+    pub way: Way,
+    /// Its random words.
+    pub words: &'a Words,
+    /// The host's settings.
+    pub settings: &'a HostSettings,
+    /// What it is for.
+    pub want: &'a Want,
+}
+
+impl Texts<'_> {
+    /// The command for the login shell: the one text that it parses.
+    ///
+    /// # Errors
+    /// When the run-through words of the settings cannot be written for every shell.
+    pub fn command(&self) -> Result<String, Failure> {
+        Ok(match self.way {
+            Way::Exec => self.wait(),
+            Way::Plain => format!("sh -c '{}'", self.waiting()),
+            Way::Deaf => {
+                let script = base64::engine::general_purpose::STANDARD.encode(self.script());
+                format!("sh -c 'eval \"$(echo {script} | base64 -d)\"'")
+            }
+            Way::Through => format!("{} sh", through(&self.settings.run_through)?),
+        })
+    }
+
+    /// What is sent on standard input first: blank lines for start-up files that read, and the command again for a shell that
+    /// replaced the login shell and reads commands from there. `/bin/sh`, once it waits, passes over both.
+    #[must_use]
+    pub fn opening(&self) -> Vec<u8> {
+        let [first, second] = &self.words.marker;
+        let wait = match self.way {
+            Way::Deaf => return Vec::new(),
+            // A shell that reads its commands in blocks must not get more before the mark says that `/bin/sh` has taken over.
+            Way::Through => {
+                let mark = format!(r#"m={first}; m="${{m}}{second}"; printf %s "$m+at=outer$m;"; "#);
+                format!("exec /bin/sh -c '{mark}{}'", self.waiting())
+            }
+            Way::Exec | Way::Plain => self.wait(),
         };
-        let words: Result<Vec<String>, Failure> =
-            settings.run_through.iter().map(|w| quote::any_shell(w).ok_or_else(|| bad(w))).collect();
-        return Ok(words?.join(" "));
+        let blank = "\n".repeat(BLANK_LINES);
+        format!("{blank}{wait}\n{blank}").into_bytes()
     }
-    Ok(match way {
-        Way::Exec => format!("exec /bin/sh -c '{wait}'"),
-        Way::Plain => format!("sh -c '{wait}'"),
-    })
+
+    /// What is sent then: the script as one line that any other shell would take for a comment, and again, for the
+    /// start-up files of a csh, blank lines, a command and the line that ends them.
+    #[must_use]
+    pub fn body(&self) -> Vec<u8> {
+        if self.way == Way::Deaf {
+            return Vec::new();
+        }
+        let blank = "\n".repeat(BLANK_LINES);
+        let again = r#"exec /bin/sh -c 'eval "$OUTPOST_STAGE"'"#;
+        format!("#{}:{}\n{blank}{again}\n#{}\n", self.words.line, self.script(), self.words.go).into_bytes()
+    }
+
+    fn wait(&self) -> String {
+        format!("exec /bin/sh -c '{}'", self.waiting())
+    }
+
+    /// Reads lines until ours comes; what follows it on standard input stays there.
+    fn waiting(&self) -> String {
+        let line = &self.words.line;
+        format!(r##"while IFS= read -r s; do case $s in "#{line}:"*) eval "${{s#?{line}:}}"; exit;; esac; done"##)
+    }
+
+    fn script(&self) -> String {
+        let [first, second] = &self.words.marker;
+        let marker = format!("m={}; m=$m{}; ", quote::posix(first), quote::posix(second));
+        let stage_two = format!("{marker}{}{} {}", self.given(), one_line(FACTS), one_line(SERVER));
+        format!("{marker}OUTPOST_STAGE={}; {}", quote::posix(&stage_two), one_line(LOGIN))
+    }
+
+    /// The variables that stage two begins with.
+    fn given(&self) -> String {
+        let mut text = format!("{}=$(printf '\\n.'); {0}=${{{0}%.}}; ", quote::NEWLINE);
+        let (settings, want) = (self.settings, self.want);
+        let word = |value: &Option<String>| value.clone().unwrap_or_default();
+        let flag = |set: bool| if set { "yes".to_owned() } else { String::new() };
+        let variables = [
+            ("go", self.words.go.clone()),
+            ("want", want.server.word().to_owned()),
+            ("codex", word(&settings.codex)),
+            ("home", word(&settings.codex_home)),
+            ("folder", word(&want.folder)),
+            ("versions", flag(want.versions)),
+            ("deaf", flag(self.way == Way::Deaf)),
+            ("early", flag(!want.early.is_empty())),
+        ];
+        for (name, value) in variables {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{name}={}; ", quote::on_one_line(&value));
+        }
+        for (name, value) in &settings.env {
+            let _ = write!(text, "export {name}={}; ", quote::on_one_line(value));
+        }
+        text
+    }
 }
 
-/// What is sent on standard input: blank lines, the script as one line that any shell would take for a comment, blank lines again
-/// for the start-up files of a csh, and the line that ends them.
-#[must_use]
-pub fn input(words: &Words, settings: &HostSettings, want: &Want) -> Vec<u8> {
-    let blank = "\n".repeat(BLANK_LINES);
-    let [first, second] = &words.marker;
-    let marker = format!("m={}; m=$m{}; ", quote::posix(first), quote::posix(second));
-    let stage_two = format!("{marker}{}{} {}", given(words, settings, want), one_line(FACTS), one_line(SERVER));
-    let stage_one = format!("{marker}OUTPOST_STAGE={}; {}", quote::posix(&stage_two), one_line(LOGIN));
-    format!("{blank}#{}:{stage_one}\n{blank}#{}\n", words.line, words.go).into_bytes()
-}
-
-/// The variables that stage two begins with.
-fn given(words: &Words, settings: &HostSettings, want: &Want) -> String {
-    let mut text = format!("{}=$(printf '\\n.'); {0}=${{{0}%.}}; ", quote::NEWLINE);
-    let mut set = |name: &str, value: &str| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{name}={}; ", quote::on_one_line(value));
+fn through(words: &[String]) -> Result<String, Failure> {
+    let bad = |word: &String| {
+        Failure::new(Code::SettingsBroken, format!("write the run_through word {word:?} for a login shell"))
+            .hint("use words without quotes, backslashes and control characters")
     };
-    set("go", &words.go);
-    set("want", want.server.word());
-    set("codex", settings.codex.as_deref().unwrap_or_default());
-    set("home", settings.codex_home.as_deref().unwrap_or_default());
-    set("folder", want.folder.as_deref().unwrap_or_default());
-    set("versions", if want.versions { "yes" } else { "" });
-    for (name, value) in &settings.env {
-        let _ = write!(text, "export {name}={}; ", quote::on_one_line(value));
-    }
-    text
+    let words: Result<Vec<String>, Failure> = words.iter().map(|w| quote::any_shell(w).ok_or_else(|| bad(w))).collect();
+    Ok(words?.join(" "))
 }
 
 /// A script as one line: no comments, no indentation, `; ` between commands. A line that begins with `#` is a comment; a word may not
@@ -167,21 +231,33 @@ mod tests {
         assert_eq!(one_line(script), "if true; then case ab in a*) echo 'one # two'; ;; esac; else false; fi; echo end;");
     }
 
+    fn texts<T>(way: Way, check: impl FnOnce(&Texts<'_>) -> T) -> T {
+        let settings = HostSettings { run_through: vec!["sudo".into(), "-iu".into(), "dev".into()], ..HostSettings::default() };
+        let want = Want::server().in_folder("it's\nodd");
+        check(&Texts { way, words: &Words::random(), settings: &settings, want: &want })
+    }
+
     #[test]
     fn the_login_shell_sees_one_plain_line() {
-        let words = Words::random();
-        for way in Way::ALL {
-            let text = command(way, &words, &HostSettings::default()).expect("plain words");
+        for way in [Way::Exec, Way::Plain, Way::Deaf] {
+            let text = texts(way, |t| t.command()).expect("plain words");
             let quoted = text.split_once('\'').expect("a quote").1.strip_suffix('\'').expect("its end");
             assert!(quote::any_shell(quoted).is_some(), "{text}");
         }
+        assert_eq!(texts(Way::Through, |t| t.command()).expect("plain words"), "'sudo' '-iu' 'dev' sh");
     }
 
     #[test]
     fn the_marker_is_never_sent() {
-        let words = Words::random();
-        let sent = String::from_utf8(input(&words, &HostSettings::default(), &Want::server())).expect("UTF-8");
-        assert!(!sent.contains(&words.marker()));
-        assert_eq!(sent.lines().filter(|l| !l.is_empty() && !l.starts_with('#')).count(), 0);
+        for way in [Way::Exec, Way::Through] {
+            texts(way, |texts| {
+                let sent = [texts.opening(), texts.body()].concat();
+                let sent = String::from_utf8(sent).expect("UTF-8");
+                assert!(!sent.contains(&texts.words.marker()));
+                let lines: Vec<&str> = sent.lines().filter(|l| !l.is_empty()).collect();
+                let kinds: String = lines.iter().map(|l| &l[..1]).collect();
+                assert_eq!(kinds, "e#e#", "a command, the script, a command, the end of the blank lines");
+            });
+        }
     }
 }

@@ -109,9 +109,18 @@ last_words() {
 tail -c 4000 "$ours/server.log" 2>/dev/null
 }
 attach() {
+if [ -n "$deaf" ]; then
+fail shell-reads-input ""
+fi
 say how attached
 send .
 exec 0<&5 1>&6 5<&- 6>&-
+if [ -n "$early" ]; then
+# An HTTP upgrade was sent ahead; this server speaks lines. It ends with an empty line, that is with one carriage return.
+while IFS= read -r line && [ "${#line}" -gt 1 ]; do
+:
+done
+fi
 leave_session
 exec "$codex" app-server
 }
@@ -119,6 +128,9 @@ join() {
 say how "$1"
 say socket "$socket"
 send .
+if [ -n "$deaf" ]; then
+exit 0
+fi
 exec 0<&5 1>&6 5<&- 6>&-
 PATH=$login_path
 exec "$codex" app-server proxy --sock "$socket"

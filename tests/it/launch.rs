@@ -11,8 +11,8 @@ use crate::shells::session;
 
 const NO_MODEL: &str = "http://127.0.0.1:9/v1";
 
-async fn brought_up(host: &Host, want: Want) -> Result<Remote, Failure> {
-    remote::bring_up(&session(host), &HostSettings::default(), want, &Nobody).await
+async fn brought_up(sandbox: &Sandbox, host: &Host, want: Want) -> Result<Remote, Failure> {
+    remote::bring_up(&session(sandbox, host).await, &HostSettings::default(), want, &Nobody).await
 }
 
 /// Asserts that a WebSocket server answers the HTTP upgrade.
@@ -30,10 +30,10 @@ async fn upgrades(remote: Remote) {
 async fn a_server_is_started_then_joined() {
     let sandbox = Sandbox::new();
     let host = sandbox.host("devbox").codex(&Codex::real(NO_MODEL)).build();
-    let first = brought_up(&host, Want::server()).await.unwrap();
+    let first = brought_up(&sandbox, &host, Want::server()).await.unwrap();
     assert_eq!(first.server.how, How::Started);
     upgrades(first).await;
-    let second = brought_up(&host, Want::server().in_folder("~")).await.unwrap();
+    let second = brought_up(&sandbox, &host, Want::server().in_folder("~")).await.unwrap();
     assert_eq!(second.server.how, How::Joined);
     assert_eq!(second.facts.folder.as_deref(), host.home.to_str());
     upgrades(second).await;
@@ -44,7 +44,7 @@ async fn a_server_is_started_then_joined() {
 async fn a_check_leaves_no_server() {
     let sandbox = Sandbox::new();
     let host = sandbox.host("devbox").codex(&Codex::real(NO_MODEL)).build();
-    let remote = brought_up(&host, Want::check()).await.unwrap();
+    let remote = brought_up(&sandbox, &host, Want::check()).await.unwrap();
     assert_eq!(remote.server.how, How::Attached);
     let codex = remote.facts.codex.clone().unwrap();
     assert_eq!(codex.version.as_deref(), Some("0.169.0"));
@@ -57,11 +57,11 @@ async fn folders_are_looked_at_first() {
     let sandbox = Sandbox::new();
     let host = sandbox.host("devbox").codex(&Codex::real(NO_MODEL)).rc("file", "").build();
     for (folder, code) in [("none", Code::FolderMissing), ("~/file", Code::FolderNotDirectory)] {
-        let failure = brought_up(&host, Want::server().in_folder(folder)).await.map(drop).unwrap_err();
+        let failure = brought_up(&sandbox, &host, Want::server().in_folder(folder)).await.map(drop).unwrap_err();
         assert_eq!(failure.code, code, "{failure:?}");
     }
     let odd = host.home.join("it's a\n\"$folder\" ");
     std::fs::create_dir(&odd).unwrap();
-    let remote = brought_up(&host, Want::check().in_folder("it's a\n\"$folder\" ")).await.unwrap();
+    let remote = brought_up(&sandbox, &host, Want::check().in_folder("it's a\n\"$folder\" ")).await.unwrap();
     assert_eq!(remote.facts.folder.as_deref(), odd.to_str());
 }

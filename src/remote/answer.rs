@@ -1,0 +1,132 @@
+//! What was heard of one run so far, and what it comes to.
+
+use std::time::{Duration, Instant};
+
+use super::facts::{Facts, Fields, Stage};
+use super::frame::{Event, Frames, Noise};
+use super::judge::GUARD;
+use super::{How, judge, refusal};
+use crate::failure::{Code, Failure};
+use crate::step::{Progress, Step, Watch};
+
+/// Start-up files that take longer than this are worth a word.
+const SLOW_SHELL: Duration = Duration::from_secs(2);
+
+/// What was read so far.
+pub struct Answer {
+    frames: Frames,
+    fields: Fields,
+    /// When the command was sent.
+    pub began: Instant,
+    /// How far it has come.
+    pub reached: Reached,
+    shell_took: Duration,
+}
+
+/// How far a run has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reached {
+    /// Nothing of ours was heard.
+    Nothing,
+    /// The run-through command has started a `/bin/sh` of ours.
+    Outer,
+    /// The script runs.
+    Script,
+    /// It runs in the environment that codex will have.
+    Environment,
+    /// The last frame has come.
+    End,
+}
+
+impl Answer {
+    /// Nothing heard yet.
+    pub fn new(marker: &str) -> Self {
+        let (frames, fields) = (Frames::new(marker), Fields::default());
+        Self { frames, fields, began: Instant::now(), reached: Reached::Nothing, shell_took: Duration::ZERO }
+    }
+
+    /// Takes bytes as they come.
+    pub fn take(&mut self, bytes: &[u8], watch: &dyn Watch) -> Result<(), Failure> {
+        let too_much = |_| Failure::new(Code::FactsBroken, "read the answer of the script").said("it does not end");
+        for event in self.frames.push(bytes).map_err(too_much)? {
+            match event {
+                Event::End => self.reached = Reached::End,
+                Event::Field(key, value) => self.field(key, &value, watch),
+            }
+        }
+        Ok(())
+    }
+
+    fn field(&mut self, key: String, value: &[u8], watch: &dyn Watch) {
+        match (key.as_str(), value) {
+            ("at", b"outer") => self.reached = Reached::Outer,
+            ("at", b"sh") => self.reached = Reached::Script,
+            ("at", b"starting") => return watch.progress(Progress::Began(Step::AppServer)),
+            ("at", _) => {
+                self.reached = Reached::Environment;
+                self.shell_took = self.began.elapsed();
+            }
+            ("shell", _) => self.shell_is_done(value, watch),
+            _ => {}
+        }
+        self.fields.add(key, value);
+    }
+
+    fn shell_is_done(&self, shell: &[u8], watch: &dyn Watch) {
+        let detail = String::from_utf8_lossy(shell).into_owned();
+        watch.progress(Progress::Done { step: Step::LoginShell, detail, took: self.shell_took });
+        if self.shell_took > SLOW_SHELL {
+            let text = format!("shell start-up took {:.0} s", self.shell_took.as_secs_f32());
+            let hint = "look what its start-up files do before they know that nobody is at a terminal".to_owned();
+            watch.progress(Progress::Warning { step: Step::LoginShell, text, hint });
+        }
+        watch.progress(Progress::Began(Step::Codex));
+    }
+
+    /// The failure when nothing more came in time.
+    pub fn too_slow(&self, limit: Duration, stderr: &str) -> Failure {
+        let (seconds, words) = (limit.as_secs(), judge::quoted(stderr));
+        if self.reached >= Reached::Environment {
+            return Failure::new(Code::ServerSilent, format!("wait {seconds} s for codex")).said(words);
+        }
+        Failure::new(Code::ShellTimeout, format!("wait {seconds} s for the start-up files of the login shell"))
+            .said(words)
+            .hint("look what they wait for:  ssh HOST 'time true'")
+    }
+
+    /// The noise, when there was nothing else.
+    pub fn noise(self) -> Noise {
+        self.frames.finish().1
+    }
+
+    /// Facts, the way to the server, and the bytes that already came from it.
+    ///
+    /// # Errors
+    /// What the script says it stopped for.
+    pub fn conclude(self, watch: &dyn Watch) -> Result<(Facts, How, Vec<u8>), Failure> {
+        if let Some(error) = self.fields.get("error") {
+            return Err(refusal::refused(&self.fields, error));
+        }
+        let how = match self.fields.get("how") {
+            Some("joined") => How::Joined,
+            Some("started") => How::Started,
+            Some("attached") => How::Attached,
+            other => {
+                let words = format!("how={}", other.unwrap_or_default());
+                return Err(Failure::new(Code::FactsBroken, "read the answer of the script").said(words));
+            }
+        };
+        let mut facts = self.fields.facts();
+        facts.shell_took = self.shell_took;
+        if facts.stage == Stage::Plain && !facts.shell.ends_with("/elvish") {
+            let text = format!("{} -l did not run our script: codex runs without your login environment", facts.shell);
+            watch.progress(Progress::Warning { step: Step::LoginShell, text, hint: GUARD.to_owned() });
+        }
+        watch.progress(Progress::Done {
+            step: Step::Codex,
+            detail: facts.codex_in_words(),
+            took: self.began.elapsed().saturating_sub(self.shell_took),
+        });
+        Ok((facts, how, self.frames.finish().0))
+    }
+}
