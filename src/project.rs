@@ -140,7 +140,8 @@ async fn serve(context: &Context<'_>, session: Session, settings: &HostSettings,
 
 async fn wire(link: Link, upgrade: Upgrade) -> Result<Wire, Failure> {
     match link.framing {
-        Framing::WebSocket => websocket::client_after(link.stream, upgrade).await,
+        Framing::WebSocket if link.early_sent => websocket::client_after(link.stream, upgrade).await,
+        Framing::WebSocket => websocket::client(link.stream).await,
         Framing::Lines => Ok(lines::client(link.stream)),
     }
 }

@@ -150,5 +150,7 @@ impl Default for Limits {
 /// # Errors
 /// Whatever stands between a login and a `codex`, each with its own code.
 pub async fn bring_up(session: &Session, settings: &HostSettings, want: Want, watch: &dyn Watch) -> Result<Remote, Failure> {
-    exchange::Errand { session, settings, want: &want }.run(watch).await
+    let mut remote = exchange::Errand { session, settings, want: &want }.run(watch).await?;
+    remote.server.early_sent &= !want.early.is_empty();
+    Ok(remote)
 }
