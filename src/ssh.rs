@@ -2,6 +2,7 @@
 //!
 //! What leaves it are plain byte streams and [`crate::failure::Failure`]s.
 
+pub mod algorithms;
 pub mod ask;
 mod auth;
 mod budget;
@@ -13,6 +14,7 @@ pub mod exec;
 pub mod facts;
 pub mod forward;
 mod handler;
+pub mod host_key;
 mod inbox;
 pub mod keywords;
 pub mod open;

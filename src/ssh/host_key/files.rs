@@ -1,0 +1,156 @@
+//! Which files hold host keys, by the words of `ssh -G`, and reading them.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::known::KnownFile;
+use crate::failure::{Code, Failure};
+use crate::host::target::Target;
+use crate::paths::{self, Local};
+
+/// The files of UserKnownHostsFile and GlobalKnownHostsFile, in this order.
+///
+/// # Errors
+/// A file that is too large to be one. Like `ssh`, a file that is missing, a folder or not readable counts as empty.
+pub fn known_hosts(target: &Target, local: &Local) -> Result<Vec<KnownFile>, Failure> {
+    let own = words(target, "userknownhostsfile", &["~/.ssh/known_hosts", "~/.ssh/known_hosts2"]);
+    let global = words(target, "globalknownhostsfile", &["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"]);
+    let own = paths_of(&own, local).into_iter().map(|path| (path, true));
+    let global = paths_of(&global, local).into_iter().map(|path| (path, false));
+    own.chain(global).map(|(path, own)| read(path, own)).collect()
+}
+
+fn read(path: PathBuf, own: bool) -> Result<KnownFile, Failure> {
+    let content = match paths::read_bytes(&path) {
+        Ok(content) => content,
+        Err(e) if e.kind() == ErrorKind::InvalidData && !path.is_dir() => return Err(too_large(&path, &e)),
+        Err(_) => Vec::new(),
+    };
+    Ok(KnownFile { path, own, content: Arc::new(content) })
+}
+
+/// `ssh` would read on; to leave a line out that revokes would be worse than to stop.
+fn too_large(path: &Path, why: &std::io::Error) -> Failure {
+    Failure::new(Code::HostKeyFiles, format!("read the known host keys in {}", path.display()))
+        .said(why)
+        .hint("Make the file smaller; ssh-keygen -R NAME takes a host out of it.")
+}
+
+fn words(target: &Target, keyword: &str, default: &[&str]) -> Vec<String> {
+    match target.first(keyword) {
+        Some(value) => value.split(' ').map(str::to_owned).collect(),
+        None => default.iter().map(|w| (*w).to_owned()).collect(),
+    }
+}
+
+/// `ssh -G` prints names with blanks unquoted: a run of words that together name an existing file is one name.
+fn paths_of(words: &[String], local: &Local) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut rest = words;
+    while !rest.is_empty() {
+        let joined = |n: usize| rest.get(..n).map(|w| home(&w.join(" "), local));
+        let length = (2..=rest.len()).rev().find(|n| joined(*n).is_some_and(|p| p.is_file())).unwrap_or(1);
+        found.extend(joined(length).filter(|p| p.as_os_str() != "none" && !p.as_os_str().is_empty()));
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    found
+}
+
+/// `~/` is the account's home, whatever `$HOME` says.
+fn home(word: &str, local: &Local) -> PathBuf {
+    match word.strip_prefix("~/") {
+        Some(rest) => local.home.join(rest),
+        None => PathBuf::from(word),
+    }
+}
+
+/// The file of RevokedHostKeys, if one is set. `ssh -G` prints this one as it was written.
+///
+/// # Errors
+/// When its name uses what only `ssh` can expand.
+pub fn revoked(target: &Target, local: &Local) -> Result<Option<PathBuf>, Failure> {
+    let Some(word) = target.first("revokedhostkeys").filter(|w| *w != "none") else {
+        return Ok(None);
+    };
+    let path = home(&expand(word, target, local)?, local);
+    Ok(Some(path))
+}
+
+/// The tokens of RevokedHostKeys that mean a plain word; any other is refused rather than taken for a missing file.
+fn expand(word: &str, target: &Target, local: &Local) -> Result<String, Failure> {
+    let mut expanded = String::new();
+    let mut chars = word.chars();
+    while let Some(c) = chars.next() {
+        let token = if c == '%' {
+            chars.next()
+        } else {
+            expanded.push(c);
+            continue;
+        };
+        match token {
+            Some('%') => expanded.push('%'),
+            Some('d') => expanded.push_str(&local.home.to_string_lossy()),
+            Some('h') => expanded.push_str(target.host_name()),
+            Some('k') => expanded.push_str(target.first("hostkeyalias").unwrap_or(target.alias.as_str())),
+            Some('n') => expanded.push_str(target.alias.as_str()),
+            Some('p') => expanded.push_str(&target.port().to_string()),
+            Some('r') => expanded.push_str(target.user()),
+            Some('u') => expanded.push_str(&local.user),
+            _ => return Err(unsupported(word)),
+        }
+    }
+    let variable = expanded.contains("${") || (expanded.starts_with('~') && !expanded.starts_with("~/"));
+    if variable { Err(unsupported(word)) } else { Ok(expanded) }
+}
+
+fn unsupported(word: &str) -> Failure {
+    Failure::new(Code::KeywordUnsupported, format!("expand RevokedHostKeys {word}"))
+        .said("Outpost expands ~/ %% %d %h %k %n %p %r %u in it")
+        .hint("Write the name of the file out, or use --carrier ssh.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local(home: &Path) -> Local {
+        Local {
+            home: home.to_owned(),
+            user: "me".into(),
+            codex_home: home.to_owned(),
+            ssh_config: None,
+            vars: Default::default(),
+        }
+    }
+
+    fn target(printed: &str) -> Target {
+        Target::from_ssh_g("box".parse().unwrap(), printed, "")
+    }
+
+    #[test]
+    fn names_with_blanks_are_put_together_where_the_file_exists() {
+        let dir = tempfile::tempdir().unwrap();
+        let blank = dir.path().join("a b");
+        std::fs::write(&blank, "").unwrap();
+        let value = format!("~/x {} /y none", blank.display());
+        let words: Vec<String> = value.split(' ').map(str::to_owned).collect();
+        let found = paths_of(&words, &local(Path::new("/home/me")));
+        assert_eq!(found, [Path::new("/home/me/x"), &blank, Path::new("/y")]);
+    }
+
+    #[test]
+    fn tokens_are_expanded_or_refused() {
+        let target = target("hostname h.example\nport 2222\nuser you\nhostkeyalias k\n");
+        for (word, expected) in [
+            ("/a/%h/%k/%n/%p/%r/%u/%%", Some("/a/h.example/k/box/2222/you/me/%")),
+            ("%d/r", Some("/home/me/r")),
+            ("/a/%C", None),
+            ("/a/%", None),
+            ("/a/${X}", None),
+            ("~other/r", None),
+        ] {
+            assert_eq!(expand(word, &target, &local(Path::new("/home/me"))).ok().as_deref(), expected, "{word}");
+        }
+    }
+}

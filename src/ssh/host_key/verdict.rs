@@ -1,0 +1,186 @@
+//! What the files say of a key that a server presented: the order of OpenSSH's checks, as a pure function.
+
+use russh::keys::Certificate;
+use russh::keys::ssh_key::public::KeyData;
+
+use super::certificate;
+use super::fingerprint;
+use super::known::{Entry, Place};
+use super::line::Marker;
+use super::policy::Policy;
+
+/// A key or a certificate that a server proved to hold the key of.
+#[derive(Debug, Clone)]
+pub struct Presented {
+    /// The plain key.
+    pub key: KeyData,
+    /// The certificate it came in.
+    pub certificate: Option<Certificate>,
+}
+
+/// What the files hold for a host.
+#[derive(Debug, Clone, Default)]
+pub struct Lookup {
+    /// Under its name; with the port where that is not 22.
+    pub named: Vec<Entry>,
+    /// Where the port is not 22: under its name alone.
+    pub portless: Option<Vec<Entry>>,
+    /// With CheckHostIP: under its address.
+    pub address: Option<Vec<Entry>>,
+    /// The name that a certificate must list: never with a port.
+    pub principal: String,
+}
+
+/// How a host is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum By {
+    /// By its key in this line.
+    Key(Entry),
+    /// By a certificate of the authority in this line.
+    Authority(Entry),
+    /// By a person who accepted it just now.
+    Person,
+    /// NoHostAuthenticationForLocalhost: it is not looked at.
+    Localhost,
+}
+
+/// Who revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RevokedBy {
+    /// A `@revoked` line.
+    Line(Place),
+    /// The file of RevokedHostKeys.
+    File(std::path::PathBuf),
+}
+
+/// The verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The host is who it says.
+    Known {
+        /// How.
+        by: By,
+        /// With CheckHostIP: its address is not known yet.
+        address_is_new: bool,
+    },
+    /// No line is about this host.
+    Unknown {
+        /// Why the certificate it presented was of no use, where it had one of a known authority.
+        certificate: Option<String>,
+    },
+    /// The files have another key for this host; one of another type counts.
+    Changed {
+        /// The line to show.
+        line: Entry,
+        /// Whether it is about the address and not the name.
+        address: bool,
+    },
+    /// The key, or the authority that signed it, is revoked.
+    Revoked(RevokedBy),
+    /// The key may not be used: too short, or a type that HostKeyAlgorithms leaves out.
+    Barred(String),
+}
+
+/// Judges by the lines alone.
+#[must_use]
+pub fn judge(presented: &Presented, lookup: &Lookup, policy: &Policy) -> Verdict {
+    if let Some(bits) = fingerprint::short_rsa(&presented.key, policy.certificate.min_rsa_bits) {
+        return Verdict::Barred(format!(
+            "its RSA key has {bits} bits, RequiredRSASize asks for {}",
+            policy.certificate.min_rsa_bits
+        ));
+    }
+    if let Some(place) = revoked(presented, lookup) {
+        return Verdict::Revoked(RevokedBy::Line(place));
+    }
+    let mut flaw = None;
+    let certified = presented.certificate.as_ref().and_then(|c| certified(c, lookup, policy, &mut flaw));
+    if let Some(by) = certified {
+        return Verdict::Known { by, address_is_new: false };
+    }
+    if !allowed(&presented.key, false, policy) {
+        return Verdict::Barred(format!("HostKeyAlgorithms leaves {} out", presented.key.algorithm().as_str()));
+    }
+    by_key(presented, lookup, flaw)
+}
+
+/// A `@revoked` line wins wherever it stands. OpenSSH does not let one without a port stop a host on another port; we do.
+fn revoked(presented: &Presented, lookup: &Lookup) -> Option<Place> {
+    let authority = presented.certificate.as_ref().map(Certificate::signature_key);
+    let everywhere = [Some(&lookup.named), lookup.portless.as_ref(), lookup.address.as_ref()].into_iter().flatten().flatten();
+    everywhere
+        .filter(|e| e.marker == Marker::Revoked)
+        .find(|e| e.means(&presented.key) || authority.is_some_and(|a| e.means(a)))
+        .map(|e| e.place.clone())
+}
+
+/// A certificate that is flawed is as good as none: its plain key is looked up next.
+fn certified(certificate: &Certificate, lookup: &Lookup, policy: &Policy, flaw: &mut Option<String>) -> Option<By> {
+    if !allowed(certificate.public_key(), true, policy) {
+        return None;
+    }
+    if let Some(authority) = authority(certificate, &lookup.named) {
+        *flaw = certificate::flaw(certificate, &lookup.principal, &policy.certificate);
+        return flaw.is_none().then(|| By::Authority(authority.clone()));
+    }
+    // From here on as OpenSSH's second look, without the port: certificate first, then its plain key.
+    let portless = lookup.portless.as_ref()?;
+    if let Some(authority) = authority(certificate, portless) {
+        *flaw = certificate::flaw(certificate, &lookup.principal, &policy.certificate);
+        if flaw.is_none() {
+            return Some(By::Authority(authority.clone()));
+        }
+    }
+    let plain = allowed(certificate.public_key(), false, policy).then(|| same(certificate.public_key(), portless))?;
+    plain.map(|entry| By::Key(entry.clone()))
+}
+
+fn authority<'a>(certificate: &Certificate, entries: &'a [Entry]) -> Option<&'a Entry> {
+    entries.iter().find(|e| e.marker == Marker::Authority && e.means(certificate.signature_key()))
+}
+
+fn by_key(presented: &Presented, lookup: &Lookup, certificate: Option<String>) -> Verdict {
+    if let Some(line) = same(&presented.key, &lookup.named) {
+        return with_address(presented, lookup, By::Key(line.clone()));
+    }
+    if let Some(line) = other(&presented.key, &lookup.named) {
+        return Verdict::Changed { line: line.clone(), address: false };
+    }
+    if let Some(line) = lookup.portless.as_ref().and_then(|entries| same(&presented.key, entries)) {
+        return with_address(presented, lookup, By::Key(line.clone()));
+    }
+    match lookup.address.as_ref().and_then(|entries| mismatch(&presented.key, entries)) {
+        Some(line) => Verdict::Changed { line: line.clone(), address: true },
+        None => Verdict::Unknown { certificate },
+    }
+}
+
+/// CheckHostIP: the address must not be known by another key. OpenSSH lets a person go on nevertheless; we do not.
+fn with_address(presented: &Presented, lookup: &Lookup, by: By) -> Verdict {
+    let Some(entries) = &lookup.address else {
+        return Verdict::Known { by, address_is_new: false };
+    };
+    match mismatch(&presented.key, entries) {
+        Some(line) => Verdict::Changed { line: line.clone(), address: true },
+        None => Verdict::Known { by, address_is_new: same(&presented.key, entries).is_none() },
+    }
+}
+
+fn mismatch<'a>(key: &KeyData, entries: &'a [Entry]) -> Option<&'a Entry> {
+    if same(key, entries).is_some() { None } else { other(key, entries) }
+}
+
+fn same<'a>(key: &KeyData, entries: &'a [Entry]) -> Option<&'a Entry> {
+    entries.iter().find(|e| e.marker == Marker::Key && e.is(key))
+}
+
+/// The line to show of those with another key: one of the same type rather than the last.
+fn other<'a>(key: &KeyData, entries: &'a [Entry]) -> Option<&'a Entry> {
+    let plain = || entries.iter().filter(|e| e.marker == Marker::Key);
+    plain().find(|e| e.key.algorithm() == key.algorithm()).or_else(|| plain().next_back())
+}
+
+fn allowed(key: &KeyData, certificate: bool, policy: &Policy) -> bool {
+    let names = fingerprint::signature_names(key, certificate);
+    names.iter().any(|name| policy.algorithms.iter().any(|a| a == name))
+}
