@@ -18,7 +18,7 @@ mod works;
 
 pub(crate) use {
     codex::Codex,
-    process::{Ran, alive},
-    sandbox::Sandbox,
+    process::{Ran, alive, run},
+    sandbox::{Sandbox, append},
     sshd::{Host, NewHost},
 };

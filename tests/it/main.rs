@@ -11,6 +11,7 @@ mod architecture;
 mod bed;
 mod demo;
 mod gate;
+mod host_keys;
 mod hosts;
 mod launch;
 mod run;

@@ -8,6 +8,7 @@ use super::known::KnownFile;
 use crate::failure::{Code, Failure};
 use crate::host::target::Target;
 use crate::paths::{self, Local};
+use crate::ssh::tokens::Tokens;
 
 /// The files of UserKnownHostsFile and GlobalKnownHostsFile, in this order.
 ///
@@ -68,46 +69,10 @@ fn home(word: &str, local: &Local) -> PathBuf {
 /// The file of RevokedHostKeys, if one is set. `ssh -G` prints this one as it was written.
 ///
 /// # Errors
-/// When its name uses what only `ssh` can expand.
+/// When its name has a token that cannot be expanded: to take it for a missing file would be to accept what is revoked.
 pub fn revoked(target: &Target, local: &Local) -> Result<Option<PathBuf>, Failure> {
-    let Some(word) = target.first("revokedhostkeys").filter(|w| *w != "none") else {
-        return Ok(None);
-    };
-    let path = home(&expand(word, target, local)?, local);
-    Ok(Some(path))
-}
-
-/// The tokens of RevokedHostKeys that mean a plain word; any other is refused rather than taken for a missing file.
-fn expand(word: &str, target: &Target, local: &Local) -> Result<String, Failure> {
-    let mut expanded = String::new();
-    let mut chars = word.chars();
-    while let Some(c) = chars.next() {
-        let token = if c == '%' {
-            chars.next()
-        } else {
-            expanded.push(c);
-            continue;
-        };
-        match token {
-            Some('%') => expanded.push('%'),
-            Some('d') => expanded.push_str(&local.home.to_string_lossy()),
-            Some('h') => expanded.push_str(target.host_name()),
-            Some('k') => expanded.push_str(target.first("hostkeyalias").unwrap_or(target.alias.as_str())),
-            Some('n') => expanded.push_str(target.alias.as_str()),
-            Some('p') => expanded.push_str(&target.port().to_string()),
-            Some('r') => expanded.push_str(target.user()),
-            Some('u') => expanded.push_str(&local.user),
-            _ => return Err(unsupported(word)),
-        }
-    }
-    let variable = expanded.contains("${") || (expanded.starts_with('~') && !expanded.starts_with("~/"));
-    if variable { Err(unsupported(word)) } else { Ok(expanded) }
-}
-
-fn unsupported(word: &str) -> Failure {
-    Failure::new(Code::KeywordUnsupported, format!("expand RevokedHostKeys {word}"))
-        .said("Outpost expands ~/ %% %d %h %k %n %p %r %u in it")
-        .hint("Write the name of the file out, or use --carrier ssh.")
+    let word = target.first("revokedhostkeys").filter(|w| *w != "none");
+    word.map(|word| Tokens::new(target, local).path(word)).transpose()
 }
 
 #[cfg(test)]
@@ -124,10 +89,6 @@ mod tests {
         }
     }
 
-    fn target(printed: &str) -> Target {
-        Target::from_ssh_g("box".parse().unwrap(), printed, "")
-    }
-
     #[test]
     fn names_with_blanks_are_put_together_where_the_file_exists() {
         let dir = tempfile::tempdir().unwrap();
@@ -137,20 +98,5 @@ mod tests {
         let words: Vec<String> = value.split(' ').map(str::to_owned).collect();
         let found = paths_of(&words, &local(Path::new("/home/me")));
         assert_eq!(found, [Path::new("/home/me/x"), &blank, Path::new("/y")]);
-    }
-
-    #[test]
-    fn tokens_are_expanded_or_refused() {
-        let target = target("hostname h.example\nport 2222\nuser you\nhostkeyalias k\n");
-        for (word, expected) in [
-            ("/a/%h/%k/%n/%p/%r/%u/%%", Some("/a/h.example/k/box/2222/you/me/%")),
-            ("%d/r", Some("/home/me/r")),
-            ("/a/%C", None),
-            ("/a/%", None),
-            ("/a/${X}", None),
-            ("~other/r", None),
-        ] {
-            assert_eq!(expand(word, &target, &local(Path::new("/home/me"))).ok().as_deref(), expected, "{word}");
-        }
     }
 }

@@ -68,7 +68,7 @@ fn hashed_names() {
     }
     lab.write("known", "box.example {ed25519}\n");
     let mut hash = std::process::Command::new("ssh-keygen");
-    crate::bed::process::run(hash.arg("-H").arg("-f").arg(lab.path("known")), b"").exits(0);
+    crate::bed::run(hash.arg("-H").arg("-f").arg(lab.path("known")), b"").exits(0);
     assert!(std::fs::read_to_string(lab.path("known")).unwrap().starts_with("|1|"));
     assert_eq!((lab.by_ssh(&[]), lab.by_us(&[])), (Known, Known), "hashed by ssh-keygen");
 }
@@ -82,13 +82,21 @@ fn malformed_lines_cost_only_themselves() {
         ("a comment for a key", "box.example # {other}\nbox.example {ed25519}\n", Known),
         ("broken base64", "box.example ssh-ed25519 A!B\nbox.example {ed25519}\n", Known),
         ("a cut key", "box.example ssh-ed25519 AAAAC3NzaC1lZDI1NTE5\n", Unknown),
-        ("the type of another key", "box.example ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ\n", Unknown),
+        (
+            "the type of another key",
+            "box.example ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ\n",
+            Unknown,
+        ),
         ("a type nobody knows", "box.example ssh-future AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9\n", Unknown),
         ("protocol 1", "box.example 1024 35 1234567890\nbox.example {ed25519}\n", Known),
         ("no blank before the key", "box.example{ed25519}\n", Unknown),
         ("an unknown marker", "@unknown box.example {other}\nbox.example {ed25519}\n", Known),
         ("two markers", "@revoked @cert-authority box.example {ed25519}\n", Unknown),
-        ("a key over two lines", "box.example ssh-ed25519\nAAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ\n", Unknown),
+        (
+            "a key over two lines",
+            "box.example ssh-ed25519\nAAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ\n",
+            Unknown,
+        ),
         ("something behind the key without a blank", "box.example {ed25519}#x\n", Unknown),
         ("a byte order mark", "\u{feff}box.example {ed25519}\n", Unknown),
         ("a byte order mark, then a good line", "\u{feff}# notes\nbox.example {ed25519}\n", Known),
@@ -166,8 +174,20 @@ fn names_and_ports() {
         ("without the port", "box.example {ed25519}\n", port, Known, None),
         ("another key without the port", "box.example {other}\n", port, Unknown, None),
         ("another key with the port", "[box.example]:2222 {other}\n", port, Changed, None),
-        ("another key with the port, the right one without", "[box.example]:2222 {other}\nbox.example {ed25519}\n", port, Changed, None),
-        ("the right key with the port, another without", "[box.example]:2222 {ed25519}\nbox.example {other}\n", port, Known, None),
+        (
+            "another key with the port, the right one without",
+            "[box.example]:2222 {other}\nbox.example {ed25519}\n",
+            port,
+            Changed,
+            None,
+        ),
+        (
+            "the right key with the port, another without",
+            "[box.example]:2222 {ed25519}\nbox.example {other}\n",
+            port,
+            Known,
+            None,
+        ),
         ("a wildcard with the port", "[*.example]:2222 {ed25519}\n", port, Known, None),
         ("a wildcard for the port", "[box.example]:* {ed25519}\n", port, Known, None),
         ("hashed with the port", "{hash:[box.example]:2222} {ed25519}\n", port, Known, None),

@@ -11,7 +11,7 @@ use outpost::ssh::host_key::{Checker, Decision, Presented, pattern};
 use russh::client;
 use russh::keys::PublicKeyOrCertificate;
 
-use crate::bed::{Host, Sandbox, process};
+use crate::bed::{Host, Sandbox, append, run};
 
 /// What becomes of a host key under StrictHostKeyChecking yes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Lab {
         for (name, kind) in [("other", "ed25519"), ("other_rsa", "rsa"), ("ca", "ed25519"), ("ca_rsa", "rsa")] {
             let mut command = Command::new("ssh-keygen");
             command.args(["-q", "-N", "", "-t", kind, "-f"]).arg(lab.path(name));
-            process::run(&mut command, b"").exits(0);
+            run(&mut command, b"").exits(0);
         }
         lab
     }
@@ -79,7 +79,7 @@ impl Lab {
 
     /// Adds a line to its sshd_config.
     pub(crate) fn sshd(&self, line: &str) {
-        crate::bed::sandbox::append(&self.host.sshd_config(), &format!("{line}\n"));
+        append(&self.host.sshd_config(), &format!("{line}\n"));
     }
 
     /// Signs a key of the host (`ssh-keygen -s ca -h`); the host presents the certificate from now on.
@@ -87,13 +87,14 @@ impl Lab {
         let key = self.path(&format!("hostkey_{kind}"));
         let mut command = Command::new("ssh-keygen");
         command.arg("-q").args(args).args(["-I", "the host"]).arg(key.with_extension("pub")).current_dir(&self.host.dir);
-        process::run(&mut command, b"").exits(0);
+        run(&mut command, b"").exits(0);
         self.sshd(&format!("HostCertificate {}-cert.pub", key.display()));
     }
 
     /// The arguments of `ssh` for these options; known hosts are the files `known` and `global` unless an option says else.
     pub(crate) fn args(&self, options: &[&str]) -> Vec<String> {
-        let last = ["UserKnownHostsFile={dir}/known", "GlobalKnownHostsFile={dir}/global", "BatchMode=yes", "IdentityFile={dir}/none"];
+        let last =
+            ["UserKnownHostsFile={dir}/known", "GlobalKnownHostsFile={dir}/global", "BatchMode=yes", "IdentityFile={dir}/none"];
         let all = options.iter().chain(&last).flat_map(|option| ["-o".to_owned(), self.fill(option)]);
         let config = ["-F".to_owned(), self.sandbox.ssh_config().display().to_string()];
         config.into_iter().chain(all).collect()
@@ -108,14 +109,14 @@ impl Lab {
 
     /// What the real `ssh` says to people.
     pub(crate) fn ssh_says(&self, options: &[&str]) -> String {
-        process::run(self.ssh(&self.args(options)).args(["box", "true"]), b"").stderr
+        run(self.ssh(&self.args(options)).args(["box", "true"]), b"").stderr
     }
 
     /// The target, by `ssh -G`.
     pub(crate) fn target(&self, options: &[&str]) -> Target {
-        let printed = process::run(self.ssh(&self.args(options)).args(["-G", "box"]), b"").exits(0).stdout;
+        let printed = run(self.ssh(&self.args(options)).args(["-G", "box"]), b"").exits(0).stdout;
         let plain = ["-F", "/dev/null", "-G", "box"].map(str::to_owned);
-        let defaults = process::run(&mut self.ssh(&plain), b"").exits(0).stdout;
+        let defaults = run(&mut self.ssh(&plain), b"").exits(0).stdout;
         Target::from_ssh_g("box".parse().unwrap(), &printed, &defaults)
     }
 
@@ -186,7 +187,13 @@ impl Lab {
         self.write("known", case.known);
         self.write("global", case.global);
         let (ssh, us) = (self.by_ssh(case.options), self.by_us(case.options));
-        assert_eq!(ssh, case.expected, "ssh, {}\n{}", case.name, self.ssh_says(&[&["StrictHostKeyChecking=yes"], case.options].concat()));
+        assert_eq!(
+            ssh,
+            case.expected,
+            "ssh, {}\n{}",
+            case.name,
+            self.ssh_says(&[&["StrictHostKeyChecking=yes"], case.options].concat())
+        );
         assert_eq!(us, case.ours.unwrap_or(case.expected), "we, {}", case.name);
     }
 }
