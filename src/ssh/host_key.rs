@@ -26,7 +26,7 @@ use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{Algorithm, PublicKeyOrCertificate};
 
 use self::asking::Accepted;
-use self::known::{Entry, KnownFile};
+use self::known::KnownFile;
 use self::line::Marker;
 use self::policy::{Policy, Strict};
 use self::revoked::Revoked;
@@ -153,9 +153,7 @@ impl Checker {
         let portless = self.lookup.portless.as_deref().unwrap_or_default();
         let authority = self.lookup.named.iter().chain(portless).any(|e| e.marker == Marker::Authority);
         let certificates = if authority || in_order.is_empty() { certificates.to_vec() } else { Vec::new() };
-        let named: &[Entry] =
-            if self.lookup.named.iter().any(|e| e.marker == Marker::Key) { &self.lookup.named } else { portless };
-        let known = |a: &Algorithm| named.iter().any(|e| e.marker == Marker::Key && same_type(&e.key, a));
+        let known = |a: &Algorithm| self.lookup.named.iter().any(|e| e.marker == Marker::Key && same_type(&e.key, a));
         let best_is_known = in_order.first().is_some_and(known);
         let mut keys = in_order.to_vec();
         if ours_to_order && !best_is_known {
@@ -189,15 +187,18 @@ impl Checker {
                 Decision::Stop(self.not_the_accepted(presented, pinned))
             }
             (Verdict::Known { by, address_is_new }, None, _) => Decision::Known(self.known(presented, by, address_is_new)),
-            (Verdict::Unknown { .. }, None, Strict::AcceptNew | Strict::No) => Decision::Add,
-            (Verdict::Unknown { .. }, None, Strict::Ask) => Decision::Ask,
-            (Verdict::Unknown { certificate }, None, Strict::Yes) => {
-                Decision::Stop(self.unknown(presented, certificate.as_deref()))
-            }
+            (Verdict::Unknown { .. }, None, Strict::AcceptNew | Strict::No) if self.keeps() => Decision::Add,
+            (Verdict::Unknown { .. }, None, Strict::Ask) if self.keeps() => Decision::Ask,
+            (Verdict::Unknown { certificate }, None, _) => Decision::Stop(self.unknown(presented, certificate.as_deref())),
             (Verdict::Changed { line, address }, ..) => Decision::Stop(self.changed(presented, &line, address)),
             (Verdict::Revoked(by), ..) => Decision::Stop(self.revoked(presented, &by)),
             (Verdict::Barred(why), ..) => Decision::Stop(self.barred(presented, &why)),
         }
+    }
+
+    /// Without a file of the person's own (`UserKnownHostsFile none`) OpenSSH accepts no unknown key, whoever says yes.
+    fn keeps(&self) -> bool {
+        self.files.iter().any(|f| f.own)
     }
 
     fn known(&self, presented: &Presented, by: By, address_is_new: bool) -> Known {

@@ -1,4 +1,5 @@
 //! Host keys against the real `ssh`: both see the same files and the same sshd, and must come to the same verdict.
 
+mod certificates;
 mod files;
 mod lab;

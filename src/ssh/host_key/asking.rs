@@ -27,11 +27,9 @@ const MAX_OTHER_NAMES: usize = 3;
 pub(super) async fn accept(checker: &Checker, presented: &Presented, ask: &dyn Ask) -> Result<Accepted, Failure> {
     // Only an unknown key can be accepted, whoever calls.
     let flaw = match (checker.judge(presented), checker.decide(presented)) {
-        (Verdict::Unknown { certificate }, _) => certificate,
         (_, Decision::Stop(failure)) => return Err(failure),
-        (_, Decision::Known(_) | Decision::Add | Decision::Ask) => {
-            return Ok(Accepted { key: presented.key.clone(), told: String::new() });
-        }
+        (Verdict::Unknown { certificate }, _) => certificate,
+        _ => return Ok(Accepted { key: presented.key.clone(), told: String::new() }),
     };
     let print = fingerprint::sha256(&presented.key);
     let mut question = Question {

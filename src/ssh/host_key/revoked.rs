@@ -59,7 +59,7 @@ fn parse(content: &[u8]) -> Result<List, String> {
     }
     let mut keys = Vec::new();
     for (number, text) in line::lines(content) {
-        let text = line::skip_blanks(text);
+        let text = line::skip_blanks(text.split(|b| *b == 0).next().unwrap_or_default());
         // OpenSSH passes over RSA keys that it finds too short; a line that is no key at all refuses.
         match line::key(text) {
             _ if matches!(text.first(), None | Some(b'#')) => {}

@@ -17,15 +17,22 @@ impl Checker {
     pub(super) fn unknown(&self, presented: &Presented, certificate: Option<&str>) -> Failure {
         let code = if certificate.is_some() { Code::HostCertificate } else { Code::HostKeyUnknown };
         let flaw = certificate.map(|c| format!("{c}; without the certificate ")).unwrap_or_default();
-        let hint = match self.policy.strict {
-            Strict::Yes => format!(
-                "StrictHostKeyChecking is on: when you know by another way that this fingerprint is right, add the key to {} yourself.",
-                self.own_file()
+        failure(code, &self.name)
+            .said(format!("{flaw}no key is known for it; it sent {}", named(&presented.key)))
+            .hint(self.how_to_accept())
+    }
+
+    fn how_to_accept(&self) -> String {
+        match (self.policy.strict, self.files.iter().find(|f| f.own)) {
+            (_, None) => "UserKnownHostsFile is none, so no key can be accepted: name a file there.".to_owned(),
+            (Strict::Yes, Some(file)) => format!(
+                "StrictHostKeyChecking is yes: when you know by another way that this fingerprint is right, add the key to {} yourself.",
+                file.path.display()
             ),
-            Strict::Ask | Strict::AcceptNew | Strict::No => "Run this on a terminal, or ssh to the host once, and answer yes when you know by another way that the fingerprint is right."
+            _ => "Run this on a terminal, or ssh to the host once, and answer yes when you know by another way that the fingerprint \
+                  is right."
                 .to_owned(),
-        };
-        failure(code, &self.name).said(format!("{flaw}no key is known for it; it sent {}", named(&presented.key))).hint(hint)
+        }
     }
 
     /// Another key is known.
@@ -72,10 +79,6 @@ impl Checker {
         failure(Code::HostKeyChanged, &self.name)
             .said(format!("you accepted {}, then it sent {}", named(pinned), named(&presented.key)))
             .hint("Two machines may answer under this name, or somebody is in between. Ask who runs the host.")
-    }
-
-    fn own_file(&self) -> String {
-        self.files.iter().find(|f| f.own).map_or("a file of UserKnownHostsFile".to_owned(), |f| f.path.display().to_string())
     }
 
     fn name_of(&self, address: bool) -> String {

@@ -93,13 +93,15 @@ pub fn judge(presented: &Presented, lookup: &Lookup, policy: &Policy) -> Verdict
     if let Some(place) = revoked(presented, lookup) {
         return Verdict::Revoked(RevokedBy::Line(place));
     }
+    // russh does not hold what the server presents against what was negotiated. The plain key inside a certificate needs no
+    // place of its own in the list.
+    if !allowed(presented, policy) {
+        return Verdict::Barred(format!("HostKeyAlgorithms leaves {} out", presented.key.algorithm().as_str()));
+    }
     let mut flaw = None;
     let certified = presented.certificate.as_ref().and_then(|c| certified(c, lookup, policy, &mut flaw));
     if let Some(by) = certified {
         return Verdict::Known { by, address_is_new: false };
-    }
-    if !allowed(&presented.key, false, policy) {
-        return Verdict::Barred(format!("HostKeyAlgorithms leaves {} out", presented.key.algorithm().as_str()));
     }
     by_key(presented, lookup, flaw)
 }
@@ -116,9 +118,6 @@ fn revoked(presented: &Presented, lookup: &Lookup) -> Option<Place> {
 
 /// A certificate that is flawed is as good as none: its plain key is looked up next.
 fn certified(certificate: &Certificate, lookup: &Lookup, policy: &Policy, flaw: &mut Option<String>) -> Option<By> {
-    if !allowed(certificate.public_key(), true, policy) {
-        return None;
-    }
     if let Some(authority) = authority(certificate, &lookup.named) {
         *flaw = certificate::flaw(certificate, &lookup.principal, &policy.certificate);
         return flaw.is_none().then(|| By::Authority(authority.clone()));
@@ -131,8 +130,7 @@ fn certified(certificate: &Certificate, lookup: &Lookup, policy: &Policy, flaw: 
             return Some(By::Authority(authority.clone()));
         }
     }
-    let plain = allowed(certificate.public_key(), false, policy).then(|| same(certificate.public_key(), portless))?;
-    plain.map(|entry| By::Key(entry.clone()))
+    same(certificate.public_key(), portless).map(|entry| By::Key(entry.clone()))
 }
 
 fn authority<'a>(certificate: &Certificate, entries: &'a [Entry]) -> Option<&'a Entry> {
@@ -180,7 +178,7 @@ fn other<'a>(key: &KeyData, entries: &'a [Entry]) -> Option<&'a Entry> {
     plain().find(|e| e.key.algorithm() == key.algorithm()).or_else(|| plain().next_back())
 }
 
-fn allowed(key: &KeyData, certificate: bool, policy: &Policy) -> bool {
-    let names = fingerprint::signature_names(key, certificate);
+fn allowed(presented: &Presented, policy: &Policy) -> bool {
+    let names = fingerprint::signature_names(&presented.key, presented.certificate.is_some());
     names.iter().any(|name| policy.algorithms.iter().any(|a| a == name))
 }

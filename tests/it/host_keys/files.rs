@@ -101,7 +101,7 @@ fn malformed_lines_cost_only_themselves() {
         ("a byte order mark", "\u{feff}box.example {ed25519}\n", Unknown),
         ("a byte order mark, then a good line", "\u{feff}# notes\nbox.example {ed25519}\n", Known),
         ("a NUL ends the line", "box.example {ed25519}\0 more\n", Known),
-        ("a NUL hides the key", "box.example\0 {other}\n", Unknown),
+        ("a NUL behind the name is a blank", "box.example\0 {other}\n", Changed),
     ] {
         lab.check(&Case::new(name, known, expected));
     }

@@ -77,24 +77,23 @@ impl Lab {
         text
     }
 
-    /// Adds a line to its sshd_config.
-    pub(crate) fn sshd(&self, line: &str) {
-        append(&self.host.sshd_config(), &format!("{line}\n"));
-    }
-
     /// Signs a key of the host (`ssh-keygen -s ca -h`); the host presents the certificate from now on.
     pub(crate) fn certify(&self, kind: &str, args: &[&str]) {
         let key = self.path(&format!("hostkey_{kind}"));
         let mut command = Command::new("ssh-keygen");
         command.arg("-q").args(args).args(["-I", "the host"]).arg(key.with_extension("pub")).current_dir(&self.host.dir);
         run(&mut command, b"").exits(0);
-        self.sshd(&format!("HostCertificate {}-cert.pub", key.display()));
+        append(&self.host.sshd_config(), &format!("HostCertificate {}-cert.pub\n", key.display()));
     }
 
     /// The arguments of `ssh` for these options; known hosts are the files `known` and `global` unless an option says else.
     pub(crate) fn args(&self, options: &[&str]) -> Vec<String> {
-        let last =
-            ["UserKnownHostsFile={dir}/known", "GlobalKnownHostsFile={dir}/global", "BatchMode=yes", "IdentityFile={dir}/none"];
+        let last = [
+            "UserKnownHostsFile={dir}/known",
+            "GlobalKnownHostsFile={dir}/global",
+            "BatchMode=yes",
+            "PreferredAuthentications=none",
+        ];
         let all = options.iter().chain(&last).flat_map(|option| ["-o".to_owned(), self.fill(option)]);
         let config = ["-F".to_owned(), self.sandbox.ssh_config().display().to_string()];
         config.into_iter().chain(all).collect()
@@ -128,11 +127,12 @@ impl Lab {
     /// The verdict of the real `ssh`.
     pub(crate) fn by_ssh(&self, options: &[&str]) -> Verdict {
         let strict = [&["StrictHostKeyChecking=yes"], options].concat();
-        let said = self.ssh_says(&strict);
+        let said = format!("\0{}", self.ssh_says(&strict));
         let signs = [
             ("Permission denied", Verdict::Known),
-            ("and you have requested strict checking.\r\nHost key verification", Verdict::Unknown),
             ("host key is known for", Verdict::Unknown),
+            // With UserKnownHostsFile none it says no more than this.
+            ("\0Host key verification failed.\r\n", Verdict::Unknown),
             ("IDENTIFICATION HAS CHANGED", Verdict::Changed),
             ("REVOKED HOST KEY", Verdict::Revoked),
             ("revoked by file", Verdict::Revoked),
@@ -150,14 +150,7 @@ impl Lab {
         let strict = [&["StrictHostKeyChecking=yes"], options].concat();
         match self.decide(&strict) {
             Ok(Decision::Known(_)) => Verdict::Known,
-            Ok(Decision::Stop(failure)) | Err(failure) => match failure.code {
-                Code::HostKeyUnknown | Code::HostCertificate => Verdict::Unknown,
-                Code::HostKeyChanged => Verdict::Changed,
-                Code::HostKeyRevoked => Verdict::Revoked,
-                Code::HostKeyFiles => Verdict::Unreadable,
-                Code::NoCommonAlgorithm => Verdict::Barred,
-                _ => panic!("{failure:?}"),
-            },
+            Ok(Decision::Stop(failure)) | Err(failure) => of_failure(&failure),
             Ok(other) => panic!("{other:?}"),
         }
     }
@@ -176,7 +169,7 @@ impl Lab {
         let seen = Arc::default();
         let probe = Probe(Arc::clone(&seen));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let outcome = runtime.block_on(client::connect_stream(Arc::new(config), self.host.connect_pipe(), probe));
+        let outcome = runtime.block_on(async { client::connect_stream(Arc::new(config), self.host.connect_pipe(), probe).await });
         let seen = seen.lock().unwrap().take();
         seen.ok_or_else(|| Failure::new(Code::NoCommonAlgorithm, "shake hands").said(format!("{:?}", outcome.err())))
     }
@@ -196,6 +189,18 @@ impl Lab {
         );
         assert_eq!(us, case.ours.unwrap_or(case.expected), "we, {}", case.name);
     }
+}
+
+fn of_failure(failure: &Failure) -> Verdict {
+    let codes = [
+        (Code::HostKeyUnknown, Verdict::Unknown),
+        (Code::HostCertificate, Verdict::Unknown),
+        (Code::HostKeyChanged, Verdict::Changed),
+        (Code::HostKeyRevoked, Verdict::Revoked),
+        (Code::HostKeyFiles, Verdict::Unreadable),
+        (Code::NoCommonAlgorithm, Verdict::Barred),
+    ];
+    codes.into_iter().find(|(code, _)| *code == failure.code).map(|(_, verdict)| verdict).unwrap_or_else(|| panic!("{failure:?}"))
 }
 
 /// A set of files and what is to come of it.
