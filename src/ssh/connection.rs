@@ -10,10 +10,11 @@ use russh::{Channel, Disconnect};
 use tokio::sync::oneshot;
 
 use super::ByteStream;
+use super::ask::NobodyToAsk;
 use super::channel::Running;
 use super::door::Doors;
 use super::handler::{Handler, Seen};
-use super::trust::Judge;
+use super::trust::{Judge, Judged, Trust};
 use crate::failure::{Code, Failure};
 
 /// A connection on which nobody has logged in yet.
@@ -164,6 +165,25 @@ impl Connection {
     /// Opens a byte stream to a Unix socket or a TCP port as seen from the remote.
     pub(crate) async fn stream(&self, what: Open) -> Result<ByteStream, Failure> {
         Ok(Running::start(self.open(what).await?).stream())
+    }
+
+    /// UpdateHostKeys: learns the further keys that the server announces and proves to hold. Nobody waits for it, and it holds
+    /// nothing open; `UpdateHostKeys ask` learns nothing, because by then a person has other things to answer.
+    pub(crate) fn learn_host_keys(&self, trust: &Trust) {
+        let Some(Judged::Known(known)) = self.seen().key().0 else { return };
+        let (seen, inner, checker) = (Arc::clone(&self.inner.seen), Arc::downgrade(&self.inner), Arc::clone(trust.checker()));
+        tokio::spawn(async move {
+            tokio::select! {
+                () = seen.announced() => {}
+                () = seen.ended() => return,
+            }
+            let announced = seen.notes().announced.clone();
+            let Some(plan) = checker.plan_update(&known, &announced) else { return };
+            let Some(inner) = inner.upgrade() else { return };
+            if inner.handle.hostkeys_prove(plan.prove.clone()).await.is_ok() {
+                drop(checker.learn(&plan, &NobodyToAsk).await);
+            }
+        });
     }
 
     /// Whether the other side answers within the limit.

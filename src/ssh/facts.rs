@@ -32,9 +32,9 @@ impl Facts {
         }
     }
 
-    /// Whether somebody who records the traffic today could read it with a quantum computer later.
+    /// Whether what somebody records today stays closed to a later quantum computer.
     #[must_use]
     pub fn post_quantum(&self) -> bool {
-        self.kex.starts_with("mlkem") || self.kex.starts_with("sntrup")
+        super::algorithms::is_post_quantum(&self.kex)
     }
 }

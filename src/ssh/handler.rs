@@ -10,7 +10,8 @@ use russh::{Channel, ChannelId, ChannelOpenFailure, Names};
 use tokio::sync::watch;
 
 use super::door::Doors;
-use super::trust::{Judge, Judged, fingerprint};
+use super::host_key::Presented;
+use super::trust::{Judge, Judged};
 
 /// The most of a banner that is kept, in bytes.
 const BANNER: usize = 16 * 1024;
@@ -18,7 +19,7 @@ const BANNER: usize = 16 * 1024;
 /// What the callbacks saw.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
-    /// What became of the host key.
+    /// What became of the host key, in the one key exchange that judges it.
     pub(crate) judged: Option<Judged>,
     /// The key or certificate itself.
     pub(crate) shown: Option<Arc<PublicKeyOrCertificate>>,
@@ -60,9 +61,20 @@ impl Seen {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The key that the server showed, and what became of it.
+    pub(crate) fn key(&self) -> (Option<Judged>, Option<Arc<PublicKeyOrCertificate>>) {
+        let notes = self.notes();
+        (notes.judged.clone(), notes.shown.clone())
+    }
+
     /// Waits for the end of the link.
     pub(crate) async fn ended(&self) {
         drop(self.ended.subscribe().wait_for(|e| *e).await);
+    }
+
+    /// Waits for the server's list of host keys; it may never come.
+    pub(crate) async fn announced(&self) {
+        drop(self.announced.subscribe().wait_for(|e| *e).await);
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -88,9 +100,9 @@ impl russh::client::Handler for Handler {
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
         let judged = (self.judge)(shown);
-        let trusted = matches!(judged, Judged::Trusted(_));
+        let trusted = matches!(judged, Judged::Known(_) | Judged::New);
         let mut notes = self.seen.notes();
-        notes.fingerprint = fingerprint(shown);
+        notes.fingerprint = Presented::new(shown).fingerprint();
         notes.judged = Some(judged);
         notes.shown = Some(Arc::new(copy(shown)));
         Ok(trusted)

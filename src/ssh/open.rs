@@ -6,15 +6,18 @@ use std::sync::Arc;
 
 use russh::keys::PublicKeyOrCertificate;
 
+use super::algorithms::is_post_quantum;
 use super::ask::Ask;
 use super::auth::Login;
 use super::connection::{Connection, Link};
 use super::environment::to_send;
 use super::facts::Facts;
 use super::handler::Seen;
+use super::host_key::asking::Accepted;
+use super::keywords;
 use super::route::{Route, Way};
 use super::transport;
-use super::trust::{Judge, Judged};
+use super::trust::{Judged, Trust, how};
 use crate::failure::{Code, Failure};
 use crate::host::resolve::{Hop, hop};
 use crate::host::target::Target;
@@ -51,6 +54,7 @@ type Opening<'a> = Pin<Box<dyn Future<Output = Result<(Connection, Facts), Failu
 /// Brings a connection up; `hops` is how many jump hosts are already on the way.
 pub(crate) fn open<'a>(target: &'a Target, context: Context<'a>, hops: usize) -> Opening<'a> {
     Box::pin(async move {
+        keywords::refuse(target)?;
         let way = Way::of(target);
         let outcome = match &way {
             Way::Jump(words) => match jump(words, target, context, hops).await {
@@ -96,14 +100,11 @@ fn parse(words: &str) -> Result<Hop, Failure> {
 
 /// One host, at most twice: the second time with the key that a person accepted.
 async fn one(target: &Target, context: Context<'_>, way: &Way, via: Option<Connection>) -> Result<(Connection, Facts), Failure> {
-    let mut pinned = None;
+    let mut accepted = None;
     loop {
-        match attempt(target, context, (way, via.as_ref()), pinned.take()).await? {
+        match attempt(target, context, (way, via.as_ref()), accepted.as_ref()).await? {
             Attempt::Done(connection, facts) => return Ok((connection, facts)),
-            Attempt::Unknown(shown) => {
-                super::trust::accept(target, context, &shown).await?;
-                pinned = Some(shown);
-            }
+            Attempt::Unknown(trust, shown) => accepted = Some(trust.accept(&shown, context).await?),
         }
     }
 }
@@ -111,62 +112,64 @@ async fn one(target: &Target, context: Context<'_>, way: &Way, via: Option<Conne
 enum Attempt {
     Done(Connection, Facts),
     /// Nobody knows this key yet.
-    Unknown(Arc<PublicKeyOrCertificate>),
+    Unknown(Trust, Arc<PublicKeyOrCertificate>),
 }
 
 async fn attempt(
     target: &Target,
     context: Context<'_>,
     (way, via): (&Way, Option<&Connection>),
-    pinned: Option<Arc<PublicKeyOrCertificate>>,
+    accepted: Option<&Accepted>,
 ) -> Result<Attempt, Failure> {
+    let (local, watch) = (context.local, context.watch);
     let mut budget = way.budget(target);
-    let clock = Clock::begin(context.watch, Step::Connected);
-    let (mut route, stream) = Route::open(way, (target, context.local), via, &mut budget).await?;
+    let clock = Clock::begin(watch, Step::Connected);
+    let (mut route, stream) = Route::open(way, (target, local), via, &mut budget).await?;
     clock.done(route.address.clone());
 
-    let clock = Clock::begin(context.watch, Step::HostKey);
-    let (config, judge) = super::trust::prepare(target, context.local, pinned, transport::config(target))?;
+    let clock = Clock::begin(watch, Step::HostKey);
+    let trust = Trust::of(target, local, route.ip, accepted)?;
+    let config = trust.prefer(target, transport::config(target))?;
     let seen = Arc::new(Seen::default());
-    let shaking = Link::shake(stream, config, judge, Arc::clone(&seen));
-    let mut link = match budget.within(shaking).await {
+    let mut link = match budget.within(Link::shake(stream, config, trust.judge(), Arc::clone(&seen))).await {
         Err(spent) => return Err(route.too_slow(spent)),
-        Ok(Err(error)) => return refused(&seen, &mut route, &error).await,
+        Ok(Err(error)) => return refused((trust, &seen), &mut route, &error).await,
         Ok(Ok(link)) => link,
     };
-    clock.done(known(&seen));
+    clock.done(settled(&trust, &seen, watch).await);
 
-    let clock = Clock::begin(context.watch, Step::LoggedIn);
-    let logged_in = Login::new(&mut link, (target, context.local), context.ask, &mut budget).run().await;
-    banner(&seen, context.watch);
+    let clock = Clock::begin(watch, Step::LoggedIn);
+    let logged_in = Login::new(&mut link, (target, local), context.ask, &mut budget).run().await;
+    banner(&seen, watch);
     let how = logged_in?;
     clock.done(format!("as {} ({how})", target.user()));
     route.settle();
     let facts = Facts::of(&seen, &route.address, how);
-    let connection = Connection::new(link, target.alias.to_string(), to_send(target, context.local), via.cloned());
+    let connection = Connection::new(link, target.alias.to_string(), to_send(target, local), via.cloned());
+    connection.learn_host_keys(&trust);
     Ok(Attempt::Done(connection, facts))
 }
 
 /// The handshake failed: because of the key, or because of anything else.
-async fn refused(seen: &Seen, route: &mut Route, error: &russh::Error) -> Result<Attempt, Failure> {
-    let (judged, shown) = {
-        let notes = seen.notes();
-        (notes.judged.clone(), notes.shown.clone())
-    };
+async fn refused((trust, seen): (Trust, &Seen), route: &mut Route, error: &russh::Error) -> Result<Attempt, Failure> {
+    let (judged, shown) = seen.key();
     match (judged, shown) {
         (Some(Judged::Refused(failure)), _) => Err(failure),
-        (Some(Judged::Unknown), Some(shown)) => Ok(Attempt::Unknown(shown)),
+        (Some(Judged::Unknown), Some(shown)) => Ok(Attempt::Unknown(trust, shown)),
         _ => Err(route.why(error).await),
     }
 }
 
-fn known(seen: &Seen) -> String {
+/// Keeps what is to be kept of an accepted key, and says which key it was and what a person should know of the exchange.
+async fn settled(trust: &Trust, seen: &Seen, watch: &dyn Watch) -> String {
+    if let (Some(judged), Some(shown)) = seen.key() {
+        trust.keep(&shown, &judged, watch).await;
+    }
     let notes = seen.notes();
-    let how = match &notes.judged {
-        Some(Judged::Trusted(how)) => how.clone(),
-        Some(Judged::Refused(_) | Judged::Unknown) | None => String::new(),
-    };
-    if how.is_empty() { notes.fingerprint.clone() } else { format!("{} ({how})", notes.fingerprint) }
+    let how = notes.judged.as_ref().map(how).unwrap_or_default();
+    let exchange =
+        if is_post_quantum(&notes.kex) { String::new() } else { format!("warning: {} is not post-quantum", notes.kex) };
+    [notes.fingerprint.clone(), how, exchange].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 /// What the server shows before the login is shown like a warning: a person may have to read it.
@@ -175,19 +178,6 @@ fn banner(seen: &Seen, watch: &dyn Watch) {
     if !text.is_empty() {
         watch.progress(Progress::Warning { step: Step::LoggedIn, text, hint: String::new() });
     }
-}
-
-/// A judge that takes exactly one key: the one a person has just accepted.
-pub(crate) fn only(pinned: Arc<PublicKeyOrCertificate>) -> Judge {
-    Box::new(move |shown| {
-        if shown.public_key().key_data() == pinned.public_key().key_data() {
-            return Judged::Trusted("accepted just now".to_owned());
-        }
-        let failure = Failure::new(Code::HostKeyChanged, "compare the host key with the one that was just accepted")
-            .said("the host showed another key the second time")
-            .hint("somebody may be in between: do not log in, ask whoever runs the host");
-        Judged::Refused(failure)
-    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod dial;
 mod proxy;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -50,6 +51,8 @@ impl Way {
 pub(crate) struct Route {
     /// Where it leads, for people ("10.0.0.7 port 22", "through bastion").
     pub(crate) address: String,
+    /// The address of a direct connection.
+    pub(crate) ip: Option<IpAddr>,
     proxy: Option<Proxy>,
     heard: Tail,
     quick: Arc<AtomicBool>,
@@ -65,7 +68,7 @@ impl Route {
     ) -> Result<(Self, ByteStream), Failure> {
         let heard = Tail::default();
         let mut route =
-            Self { address: place(target), proxy: None, heard: heard.clone(), quick: Arc::new(AtomicBool::new(true)) };
+            Self { address: place(target), ip: None, proxy: None, heard: heard.clone(), quick: Arc::new(AtomicBool::new(true)) };
         let stream = match (way, via) {
             (Way::Jump(_), Some(jump)) => route.jump(target, jump, budget).await?,
             (Way::Proxy(command), _) => route.run(command, target, local)?,
@@ -107,6 +110,7 @@ impl Route {
 
     async fn dial(&mut self, target: &Target, budget: &mut Budget) -> Result<ByteStream, Failure> {
         let dialled = budget.within(dial::dial(target)).await.map_err(|spent| timed_out(&self.address, spent))??;
+        self.ip = Some(dialled.address.ip());
         if target.host_name() != dialled.address.ip().to_string() {
             self.address = format!("{} ({})", self.address, dialled.address.ip());
         }

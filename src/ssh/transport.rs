@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use russh::client::Config;
-use russh::{Limits, SshId, compression};
+use russh::{Limits, SshId};
 
 use crate::host::target::Target;
 
@@ -14,7 +14,7 @@ pub(crate) const WINDOW: u32 = 16 * 1024 * 1024;
 /// Our keepalive where the person's files leave ServerAliveInterval at OpenSSH's default (off).
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
-/// The settings for a target.
+/// The settings for a target, save for the algorithms.
 pub(crate) fn config(target: &Target) -> Config {
     let interval = keepalive(target);
     let max: usize = number(target, "serveralivecountmax").unwrap_or(3);
@@ -27,7 +27,6 @@ pub(crate) fn config(target: &Target) -> Config {
         // Above the keepalive; without one a connection may be silent for as long as it likes.
         inactivity_timeout: interval.map(|i| i * u32::try_from(max + 3).unwrap_or(u32::MAX)),
         limits: limits(target),
-        preferred: russh::Preferred { compression: compression(target), ..russh::Preferred::DEFAULT },
         ..Config::default()
     }
 }
@@ -42,13 +41,6 @@ fn keepalive(target: &Target) -> Option<Duration> {
 
 fn number(target: &Target, keyword: &str) -> Option<usize> {
     target.first(keyword).and_then(|v| v.parse().ok())
-}
-
-fn compression(target: &Target) -> Cow<'static, [compression::Name]> {
-    match target.first("compression") {
-        Some("yes") => Cow::Borrowed(&[compression::ZLIB_LEGACY, compression::ZLIB, compression::NONE]),
-        _ => Cow::Borrowed(&[compression::NONE]),
-    }
 }
 
 /// `RekeyLimit BYTES SECONDS` as `ssh -G` prints it; 0 is the default. russh takes at most 1 GiB.

@@ -1,85 +1,123 @@
 //! Where the handshake meets the judgement of a host key.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use russh::client::Config;
-use russh::keys::{HashAlg, PublicKeyOrCertificate};
+use russh::keys::PublicKeyOrCertificate;
 
+use super::algorithms;
+use super::host_key::asking::Accepted;
+use super::host_key::verdict::By;
+use super::host_key::{Checker, Decision, Known, Presented};
 use super::open::Context;
-use super::tokens::Tokens;
-use crate::failure::{Code, Failure};
+use crate::failure::Failure;
 use crate::host::target::Target;
 use crate::paths::Local;
+use crate::step::{Progress, Step, Watch};
 
 /// What became of the key that a server showed.
 #[derive(Debug, Clone)]
 pub(crate) enum Judged {
-    /// It is the right one; the text says how that is known.
-    Trusted(String),
-    /// It is not, and nothing in this run can change that.
+    /// It is the right one.
+    Known(Box<Known>),
+    /// Nobody knows it, and StrictHostKeyChecking says to add it.
+    New,
+    /// It is not the right one, and nothing in this run can change that.
     Refused(Failure),
-    /// Nobody knows it: a person, or the setting, decides outside the handshake.
+    /// Nobody knows it: a person decides, outside the handshake.
     Unknown,
 }
 
 /// Judges the key inside the handshake; must not wait.
 pub(crate) type Judge = Box<dyn Fn(&PublicKeyOrCertificate) -> Judged + Send + Sync>;
 
-/// The fingerprint as `ssh-keygen -l` prints it, with the key's type.
-pub(crate) fn fingerprint(shown: &PublicKeyOrCertificate) -> String {
-    let key = shown.public_key();
-    let kind = match shown {
-        PublicKeyOrCertificate::PublicKey { .. } => short(key.algorithm().as_str()),
-        PublicKeyOrCertificate::Certificate(_) => format!("{}-CERT", short(key.algorithm().as_str())),
-    };
-    format!("{kind} {}", key.fingerprint(HashAlg::Sha256))
+/// Everything that is known about the keys of one target.
+#[derive(Debug, Clone)]
+pub(crate) struct Trust {
+    checker: Arc<Checker>,
 }
 
-fn short(algorithm: &str) -> String {
-    match algorithm {
-        "ssh-ed25519" => "ED25519".to_owned(),
-        "ssh-rsa" | "rsa-sha2-256" | "rsa-sha2-512" => "RSA".to_owned(),
-        other if other.starts_with("ecdsa") => "ECDSA".to_owned(),
-        other => other.to_owned(),
-    }
-}
-
-/// Puts the judge of a target's host keys together; until the whole of known_hosts is here it knows plain lines only.
-pub(crate) fn prepare(
-    target: &Target,
-    local: &Local,
-    pinned: Option<Arc<PublicKeyOrCertificate>>,
-    config: Config,
-) -> Result<(Config, Judge), Failure> {
-    if let Some(pinned) = pinned {
-        return Ok((config, super::open::only(pinned)));
-    }
-    let tokens = Tokens::new(target, local);
-    let mut keys = Vec::new();
-    for text in target.first("userknownhostsfile").unwrap_or_default().split_whitespace() {
-        let known = crate::paths::read_text(&tokens.path(text)?).unwrap_or_default();
-        keys.extend(known.lines().filter_map(|l| line(l, target.host_name())));
-    }
-    let lenient = matches!(target.first("stricthostkeychecking"), Some("no" | "false" | "off" | "accept-new"));
-    let judge: Judge = Box::new(move |shown| {
-        let data = shown.public_key();
-        if keys.iter().any(|k: &russh::keys::PublicKey| k.key_data() == data.key_data()) {
-            Judged::Trusted("known".to_owned())
-        } else if lenient {
-            Judged::Trusted("new".to_owned())
-        } else {
-            Judged::Unknown
+impl Trust {
+    /// Reads the files; `address` is where a direct connection leads, `accepted` what a person has just accepted.
+    pub(crate) fn of(
+        target: &Target,
+        local: &Local,
+        address: Option<IpAddr>,
+        accepted: Option<&Accepted>,
+    ) -> Result<Self, Failure> {
+        let mut checker = Checker::new(target, local)?;
+        if let Some(address) = address {
+            checker = checker.at(address);
         }
-    });
-    Ok((config, judge))
+        if let Some(accepted) = accepted {
+            checker = checker.pin(accepted);
+        }
+        Ok(Self { checker: Arc::new(checker) })
+    }
+
+    /// With the algorithms to offer, in the order that the known keys ask for.
+    pub(crate) fn prefer(&self, target: &Target, config: Config) -> Result<Config, Failure> {
+        Ok(Config { preferred: algorithms::preferred(target, &self.checker)?, ..config })
+    }
+
+    pub(crate) fn judge(&self) -> Judge {
+        let checker = Arc::clone(&self.checker);
+        Box::new(move |shown| match checker.decide(&Presented::new(shown)) {
+            Decision::Known(known) => Judged::Known(Box::new(known)),
+            Decision::Add => Judged::New,
+            Decision::Ask => Judged::Unknown,
+            Decision::Stop(failure) => Judged::Refused(failure),
+        })
+    }
+
+    /// Asks a person about an unknown key, and keeps it when they accept.
+    pub(crate) async fn accept(&self, shown: &PublicKeyOrCertificate, context: Context<'_>) -> Result<Accepted, Failure> {
+        let accepted = self.checker.accept(&Presented::new(shown), context.ask).await?;
+        tell(context.watch, &accepted.told);
+        Ok(accepted)
+    }
+
+    /// What is to be written or shown once the key has been taken, before the login as in `ssh`.
+    pub(crate) async fn keep(&self, shown: &PublicKeyOrCertificate, judged: &Judged, watch: &dyn Watch) {
+        let presented = Presented::new(shown);
+        match judged {
+            Judged::New => tell(watch, &either(self.checker.remember(&presented).await)),
+            Judged::Known(known) => {
+                tell(watch, known.picture.as_deref().unwrap_or_default());
+                if let Some(address) = &known.new_address {
+                    tell(watch, &either(self.checker.remember_address(&presented, address).await));
+                }
+            }
+            Judged::Refused(_) | Judged::Unknown => {}
+        }
+    }
+
+    pub(crate) fn checker(&self) -> &Arc<Checker> {
+        &self.checker
+    }
 }
 
-fn line(line: &str, name: &str) -> Option<russh::keys::PublicKey> {
-    let (names, key) = line.split_once(' ')?;
-    names.split(',').any(|n| n == name).then(|| russh::keys::PublicKey::from_openssh(key).ok())?
+fn either(told: Result<String, String>) -> String {
+    told.unwrap_or_else(|warning| warning)
 }
 
-/// Asks about an unknown key.
-pub(crate) async fn accept(target: &Target, _: Context<'_>, shown: &PublicKeyOrCertificate) -> Result<(), Failure> {
-    Err(Failure::new(Code::HostKeyUnknown, format!("check the host key of {}", target.host_name())).said(fingerprint(shown)))
+fn tell(watch: &dyn Watch, text: &str) {
+    if !text.is_empty() {
+        watch.progress(Progress::Warning { step: Step::HostKey, text: text.to_owned(), hint: String::new() });
+    }
+}
+
+/// How the key is known, for a person; nothing for the usual way.
+pub(crate) fn how(judged: &Judged) -> String {
+    match judged {
+        Judged::Known(known) => match &known.by {
+            By::Key(_) => String::new(),
+            By::Authority(entry) => format!("certificate, authority in {}", entry.place),
+            By::Person => "accepted just now".to_owned(),
+            By::Localhost => "not looked at, NoHostAuthenticationForLocalhost".to_owned(),
+        },
+        Judged::New => "new, added to known_hosts".to_owned(),
+        Judged::Refused(_) | Judged::Unknown => String::new(),
+    }
 }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use russh::keys::agent::AgentIdentity;
 use russh::keys::ssh_key::public::KeyData;
-use russh::keys::{Algorithm, Certificate, PublicKey};
+use russh::keys::{Certificate, PublicKey};
 
 use super::key_file::{BadKey, KeyFile, certificate, with_suffix};
 use crate::failure::Failure;
 use crate::host::target::Target;
 use crate::paths::Local;
+use crate::ssh::algorithms::UserKeys;
 use crate::ssh::tokens::Tokens;
 
 /// Who holds the private half.
@@ -90,41 +91,21 @@ impl Files {
 pub(crate) struct Rules {
     /// Offer nothing that no file names.
     only_named: bool,
-    accepted: Vec<String>,
-    smallest_rsa: usize,
+    pub(crate) keys: UserKeys,
 }
 
 impl Rules {
-    pub(crate) fn of(target: &Target) -> Self {
-        Self {
-            only_named: target.first("identitiesonly") == Some("yes"),
-            accepted: target.first("pubkeyacceptedalgorithms").unwrap_or_default().split(',').map(str::to_owned).collect(),
-            smallest_rsa: target.first("requiredrsasize").and_then(|n| n.parse().ok()).unwrap_or(1024),
-        }
+    pub(crate) fn of(target: &Target) -> Result<Self, Failure> {
+        Ok(Self { only_named: target.first("identitiesonly") == Some("yes"), keys: UserKeys::of(target)? })
     }
 
-    /// Whether PubkeyAcceptedAlgorithms has a name of the algorithm.
-    pub(crate) fn accepts(&self, name: &str) -> bool {
-        self.accepted.iter().any(|a| a == name) || self.accepted.iter().all(String::is_empty)
-    }
-
-    fn allows(&self, identity: &Identity) -> bool {
-        let Some(public) = &identity.public else { return true };
-        let suffix = if identity.certificate.is_some() { "-cert-v01@openssh.com" } else { "" };
-        let KeyData::Rsa(key) = public.key_data() else {
-            return self.accepts(&name(&public.algorithm(), !suffix.is_empty()));
-        };
-        let names = ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"];
-        key.key_size() as usize >= self.smallest_rsa && names.iter().any(|n| self.accepts(&format!("{n}{suffix}")))
+    fn allows(&self, identity: &Identity) -> Result<(), String> {
+        identity.public.as_ref().map_or(Ok(()), |public| self.keys.allow(public.key_data(), identity.certificate.is_some()))
     }
 }
 
-fn name(algorithm: &Algorithm, certificate: bool) -> String {
-    if certificate { algorithm.to_certificate_type() } else { algorithm.as_str().to_owned() }
-}
-
-/// The keys to offer, best first.
-pub(crate) fn in_order(files: &Files, agent: &[AgentIdentity], rules: &Rules) -> Vec<Identity> {
+/// The keys to offer, best first, and those that may not be offered, with the reason.
+pub(crate) fn in_order(files: &Files, agent: &[AgentIdentity], rules: &Rules) -> (Vec<Identity>, Vec<String>) {
     let certificates = files.named.iter().chain(&files.beside).filter_map(|(path, found)| {
         let holder = files.holder_of(found.public_key(), agent)?;
         Some(Identity {
@@ -143,8 +124,15 @@ pub(crate) fn in_order(files: &Files, agent: &[AgentIdentity], rules: &Rules) ->
     let mut all: Vec<Identity> = certificates.collect();
     all.extend(named.chain(unnamed).cloned());
     all.extend(in_files.map(from_file));
-    all.retain(|identity| rules.allows(identity));
-    all
+    let mut barred = Vec::new();
+    all.retain(|identity| match rules.allows(identity) {
+        Ok(()) => true,
+        Err(why) => {
+            barred.push(format!("{} ({why})", identity.label));
+            false
+        }
+    });
+    (all, barred)
 }
 
 fn from_agent(identity: &AgentIdentity) -> Identity {

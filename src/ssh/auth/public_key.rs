@@ -48,9 +48,10 @@ impl Keys {
             Some(agent) => agent::identities(agent).await,
             None => Vec::new(),
         };
-        let rules = Rules::of(login.target);
-        let queue = in_order(&files, &held, &rules).into();
-        Ok(Self { queue, useless, agent: connected, socket, rules, unlocked: Vec::new(), used: None })
+        let rules = Rules::of(login.target)?;
+        let (queue, barred) = in_order(&files, &held, &rules);
+        useless.extend(barred);
+        Ok(Self { queue: queue.into(), useless, agent: connected, socket, rules, unlocked: Vec::new(), used: None })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -176,20 +177,12 @@ impl Keys {
         if !public.algorithm().is_rsa() {
             return None;
         }
-        let suffix = if certificate { "-cert-v01@openssh.com" } else { "" };
-        let accepted = |hash: Option<HashAlg>| {
-            let name = match hash {
-                Some(HashAlg::Sha512) => "rsa-sha2-512",
-                Some(_) => "rsa-sha2-256",
-                None => "ssh-rsa",
-            };
-            self.rules.accepts(&format!("{name}{suffix}"))
-        };
+        let allowed = self.rules.keys.rsa_hashes(certificate);
         match login.link.handle.best_supported_rsa_hash().await {
-            Ok(Some(best)) if accepted(best) => best,
+            Ok(Some(best)) if allowed.contains(&best) => best,
             // A server from before RFC 8308: SHA-1 only where the person allowed it by name.
-            Ok(None) if accepted(None) => None,
-            _ => [Some(HashAlg::Sha512), Some(HashAlg::Sha256)].into_iter().find(|h| accepted(*h)).flatten(),
+            Ok(None) if allowed.contains(&None) => None,
+            _ => allowed.into_iter().flatten().next(),
         }
     }
 
