@@ -239,15 +239,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_dead_address_costs_only_its_head_start() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("listen");
-        let port = listener.local_addr().expect("address").port();
-        let target = Target::from_ssh_g(
-            "x".parse().expect("alias"),
-            &format!("hostname localhost\nport {port}\naddressfamily inet\n"),
-            "",
-        );
+        let bound = TcpSocket::new_v4().expect("socket");
+        bound.bind("127.0.0.1:0".parse().expect("address")).expect("bind");
+        let port = bound.local_addr().expect("address").port();
+        let printed = format!("hostname localhost\nport {port}\naddressfamily inet\n");
+        let target = Target::from_ssh_g("x".parse().expect("alias"), &printed, "");
+        assert_eq!(dial(&target).await.map(|_| ()).expect_err("nobody listens").code, Code::Unreachable);
+        let _listener = bound.listen(1).expect("listen");
         assert_eq!(dial(&target).await.map(|d| d.address.port()).expect("dialled"), port);
-        drop(listener);
-        assert_eq!(dial(&target).await.map(|_| ()).expect_err("closed").code, Code::Unreachable);
     }
 }
