@@ -3,6 +3,7 @@
 pub mod ask;
 pub mod check;
 pub mod completions;
+pub mod demo;
 pub mod enable;
 pub mod hosts;
 pub mod plain;
@@ -51,6 +52,7 @@ pub enum Command {
     Run(run::Run),
     Threads(threads::Threads),
     Completions(completions::Completions),
+    Demo(demo::Demo),
     #[command(hide = true)]
     StandIn(stand_in::StandIn),
 }
@@ -86,6 +88,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Run(command) => command.run(context).await,
         Command::Threads(command) => command.run(context).await,
         Command::Completions(command) => command.run(context),
+        Command::Demo(command) => command.run(context).await,
         Command::StandIn(command) => command.run(context).await,
     }
 }

@@ -19,6 +19,8 @@ pub struct Stage {
     pub local: Local,
     /// The folder on the host that is the project.
     pub folder: PathBuf,
+    /// The port of loopback that the host listens on.
+    pub port: u16,
     /// The `codex` the host has; none means the stand-in.
     pub codex: Option<PathBuf>,
     dir: tempfile::TempDir,
@@ -59,7 +61,7 @@ impl Stage {
         ];
         let host = Host::start(Account { home, vars }).await?;
         let local = machine(dir.path(), &host, path).map_err(failed)?;
-        Ok(Self { local, folder, codex, dir, _host: host, _model: model })
+        Ok(Self { local, folder, port: host.address.port(), codex, dir, _host: host, _model: model })
     }
 
     /// The temporary folder.
