@@ -40,12 +40,39 @@ pub fn end_processes(folder: &Path) {
     }
 }
 
-/// Removes the private folder below the temporary one that Codex puts its socket into; a link in its home leads there
-/// (measured on 0.169).
-pub fn remove_socket_folder(codex_home: &Path) {
+/// Removes the socket that a Codex with this home made outside of it: `/tmp/codex-daemon-UID/HASH`, to which a link in the home
+/// leads, and the lock beside it (measured on 0.169). The folder is shared by all servers of the account and stays.
+pub fn remove_socket(codex_home: &Path) {
     let link = codex_home.join("app-server-control/app-server-control.sock");
-    let folder = fs::read_link(link).ok().and_then(|target| Some(target.parent()?.to_owned()));
-    if let Some(folder) = folder.filter(|folder| folder.starts_with(std::env::temp_dir())) {
-        drop(fs::remove_dir_all(folder));
+    if let Ok(socket) = fs::read_link(link)
+        && socket.parent().is_some_and(is_daemon_folder)
+    {
+        drop(fs::remove_file(socket.with_extension("lock")));
+        drop(fs::remove_file(socket));
+    }
+}
+
+fn is_daemon_folder(folder: &Path) -> bool {
+    folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with("codex-daemon-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_own_socket_goes() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (shared, control) = (dir.path().join("codex-daemon-0"), dir.path().join("home/app-server-control"));
+        fs::create_dir_all(&shared).expect("made");
+        fs::create_dir_all(&control).expect("made");
+        for name in ["ours", "ours.lock", "theirs", "theirs.lock"] {
+            fs::write(shared.join(name), "").expect("written");
+        }
+        std::os::unix::fs::symlink(shared.join("ours"), control.join("app-server-control.sock")).expect("linked");
+        remove_socket(&dir.path().join("home"));
+        let mut left: Vec<_> = fs::read_dir(&shared).expect("read").flatten().map(|e| e.file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["theirs", "theirs.lock"]);
     }
 }

@@ -107,7 +107,7 @@ fn machine(dir: &Path, host: &Host, path: OsString) -> io::Result<Local> {
     fs::write(ssh.join("id_ed25519"), &host.client_key)?;
     fs::set_permissions(ssh.join("id_ed25519"), fs::Permissions::from_mode(0o600))?;
     let port = host.address.port();
-    fs::write(ssh.join("known_hosts"), format!("[127.0.0.1]:{port} {}\n", host.host_key))?;
+    fs::write(ssh.join("known_hosts"), format!("[127.0.0.1]:{port},127.0.0.1 {}\n", host.host_key))?;
     let at = ssh.display();
     let block = format!(
         "Host devbox\n    HostName 127.0.0.1\n    Port {port}\n    User demo\n    IdentityFile {at}/id_ed25519\n    \
@@ -126,6 +126,6 @@ fn machine(dir: &Path, host: &Host, path: OsString) -> io::Result<Local> {
 impl Drop for Stage {
     fn drop(&mut self) {
         leftovers::end_processes(self.path());
-        leftovers::remove_socket_folder(&self.path().join("devbox/.codex"));
+        leftovers::remove_socket(&self.path().join("devbox/.codex"));
     }
 }

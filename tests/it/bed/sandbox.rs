@@ -139,7 +139,7 @@ impl Drop for Sandbox {
         leftovers::end_processes(self.path());
         let hosts = std::fs::read_dir(self.path().join("hosts")).into_iter().flatten().flatten();
         for home in hosts.map(|entry| entry.path().join("home/.codex")).chain([self.codex_home()]) {
-            leftovers::remove_socket_folder(&home);
+            leftovers::remove_socket(&home);
         }
     }
 }
