@@ -17,7 +17,7 @@ mod sshd;
 mod works;
 
 pub(crate) use {
-    codex::Codex,
+    codex::{Codex, folder as codex_folder},
     process::{Ran, alive, run},
     sandbox::{Sandbox, append},
     sshd::{Host, NewHost},

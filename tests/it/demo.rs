@@ -1,5 +1,6 @@
 //! The demonstration and its parts: the host in this process, the stand-in for codex.
 
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -93,4 +94,83 @@ fn the_stand_in_fails_as_it_is_told() {
     assert_eq!(host.ssh("bash -lc 'codex --version'").exits(0).stdout, "codex-cli 0.1.0\n");
     let ran = host.ssh("bash -lc 'codex app-server --listen unix://'");
     assert!(ran.status != 0 && ran.stderr.contains("no disk"), "{ran:?}");
+}
+
+/// The sandbox's own temporary folder, so that what is left can be seen.
+fn demo(sandbox: &Sandbox, args: &[&str], path: &Path) -> Command {
+    let folder = sandbox.path().join("tmp");
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut command = sandbox.outpost(&[&["demo"], args].concat());
+    command.env("TMPDIR", folder).env("PATH", format!("{}:/usr/bin:/bin", path.display()));
+    command
+}
+
+fn nothing_is_left(sandbox: &Sandbox) {
+    let left: Vec<_> = std::fs::read_dir(sandbox.path().join("tmp")).unwrap().flatten().map(|e| e.path()).collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(outpost::demo::leftovers::processes(sandbox.path()), [0; 0]);
+}
+
+#[test]
+fn the_demonstration_runs_through_without_a_terminal() {
+    let sandbox = Sandbox::without_gate();
+    let ran = crate::bed::run(&mut demo(&sandbox, &[], Path::new("/nonexistent")), b"").exits(0);
+    nothing_is_left(&sandbox);
+    let mut settings = insta::Settings::clone_current();
+    let differ = [
+        (r"port \d+", "port PORT"),
+        (r"SHA256:\S+", "SHA256:…"),
+        (r" +\d+ ms", " N ms"),
+        (r"outpost-demo-\w+", "DEMO"),
+        (r"\d+\.\d s", "N s"),
+        (r"To \S+:", "To USER:"),
+    ];
+    differ.iter().for_each(|(pattern, word)| settings.add_filter(pattern, *word));
+    settings.bind(|| insta::assert_snapshot!(sandbox.stable(&ran.stdout)));
+}
+
+#[test]
+fn the_demonstration_uses_the_codex_of_the_path() {
+    let sandbox = Sandbox::without_gate();
+    let ran = crate::bed::run(&mut demo(&sandbox, &["--yes"], &crate::bed::codex_folder()), b"").exits(0);
+    nothing_is_left(&sandbox);
+    for part in ["the codex of your PATH", "+Hello from devbox!", "  Hello from devbox!", "nothing is left"] {
+        assert!(ran.stdout.contains(part), "{part}: {}{}", ran.stdout, ran.stderr);
+    }
+}
+
+/// Runs the demonstration on a terminal of its own until it offers the answers, and types `keys`.
+fn on_a_terminal(sandbox: &Sandbox, keys: &str) -> (Option<i32>, String) {
+    let pty = nix::pty::openpty(None, None).unwrap();
+    let side = || Stdio::from(pty.slave.try_clone().unwrap());
+    let mut command = demo(sandbox, &[], Path::new("/nonexistent"));
+    let mut child = command.env("TERM", "xterm").stdin(side()).stdout(side()).stderr(side()).spawn().unwrap();
+    drop((command, pty.slave));
+    let mut terminal = std::fs::File::from(pty.master);
+    let (mut text, mut buffer, mut typed) = (String::new(), [0; 4096], false);
+    // The terminal's end is an error once nobody holds the other side.
+    while let Ok(n @ 1..) = terminal.read(&mut buffer) {
+        text.push_str(&String::from_utf8_lossy(&buffer[..n]));
+        if !typed && text.contains("[y]") {
+            terminal.write_all(keys.as_bytes()).unwrap();
+            typed = true;
+        }
+    }
+    (child.wait().unwrap().code(), text)
+}
+
+#[test]
+fn a_person_answers_the_approval() {
+    let sandbox = Sandbox::without_gate();
+    let (code, text) = on_a_terminal(&sandbox, "n");
+    assert!(code == Some(0) && text.contains("declined, not run") && text.contains("nothing is left"), "{code:?} {text}");
+    nothing_is_left(&sandbox);
+}
+
+#[test]
+fn ctrl_c_leaves_nothing_behind() {
+    let sandbox = Sandbox::without_gate();
+    let (code, text) = on_a_terminal(&sandbox, "\u{3}");
+    assert!(code == Some(1) && text.contains("interrupted"), "{code:?} {text}");
+    nothing_is_left(&sandbox);
 }

@@ -15,8 +15,7 @@ pub(crate) struct Codex {
 impl Codex {
     /// The real codex, whose model answers at this base URL (`http://127.0.0.1:PORT/v1`).
     pub(crate) fn real(base_url: &str) -> Self {
-        let bin = native().parent().unwrap().to_owned();
-        Self { bin, config: outpost::demo::model::codex_config(base_url), stand_in: None }
+        Self { bin: folder(), config: outpost::demo::model::codex_config(base_url), stand_in: None }
     }
 
     /// Another program of the name `codex` in this folder.
@@ -51,9 +50,14 @@ impl Codex {
     }
 }
 
+/// The folder of the native `codex`.
+pub(crate) fn folder() -> PathBuf {
+    native().parent().unwrap().to_owned()
+}
+
 /// The native binary of the installed package: the wrapper beside it costs a start of Node.
-pub(crate) fn native() -> PathBuf {
-    let package = folder().join("node_modules/@openai/codex-linux-x64/vendor");
+fn native() -> PathBuf {
+    let package = package().join("node_modules/@openai/codex-linux-x64/vendor");
     let target = std::fs::read_dir(&package).ok().and_then(|mut entries| entries.next()?.ok());
     let path = target.map(|entry| entry.path().join("bin/codex")).filter(|path| path.exists());
     path.unwrap_or_else(|| panic!("no codex {RELEASE} in {}: run tests/run once", package.display()))
@@ -61,7 +65,7 @@ pub(crate) fn native() -> PathBuf {
 
 /// Where `tests/run` puts the package, or `OUTPOST_TEST_CODEX`.
 #[expect(clippy::disallowed_methods, reason = "a test is its own main: the codex is installed outside of the sandbox")]
-fn folder() -> PathBuf {
+fn package() -> PathBuf {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = || set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache"))).expect("HOME or XDG_CACHE_HOME");
     set("OUTPOST_TEST_CODEX").unwrap_or_else(|| cache().join("outpost").join(format!("codex-{RELEASE}")))

@@ -4,7 +4,7 @@ use outpost::demo::model::Model;
 use outpost::demo::script::{Output, Scene, Script};
 use tokio::io::AsyncReadExt;
 
-use super::codex::native;
+use super::codex::folder;
 use super::{Codex, Host, NewHost, Ran, Sandbox};
 
 #[test]
@@ -60,7 +60,7 @@ async fn a_real_codex_runs_a_scripted_turn() {
 #[test]
 fn what_a_sandbox_started_ends_with_it() {
     let sandbox = Sandbox::new();
-    let host = sandbox.host("devbox").codex(&Codex::in_folder(native().parent().unwrap())).build();
+    let host = sandbox.host("devbox").codex(&Codex::in_folder(&folder())).build();
     let ran = host.ssh("bash -lc 'setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo $!'").exits(0);
     let pid: i32 = ran.stdout.trim().parse().unwrap();
     assert!(outpost::demo::leftovers::processes(sandbox.path()).contains(&pid));
