@@ -1,22 +1,32 @@
 //! A host, and a folder on it: how one is reached, from the name in the ssh configuration to an answered `initialize`.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, watch};
+
 use crate::app_server::Server;
+use crate::app_server::durable::driver::{Dial, Durable, Identity, Settings};
+use crate::app_server::durable::event::Event;
+use crate::app_server::durable::link::State;
 use crate::config::hosts::{self, HostSettings};
 use crate::failure::{Code, Failure};
 use crate::host::{alias, resolve, target::Target};
 use crate::name::{Alias, Place, RemotePath};
+use crate::paths::Local;
 use crate::remote::{self, Facts, Framing, How, Link, Want, Wanted};
 use crate::rpc::lines;
 use crate::rpc::websocket::{self, upgrade::Upgrade};
 use crate::rpc::wire::Wire;
+use crate::ssh::ask::NobodyToAsk;
+use crate::ssh::exec::Tail;
 use crate::ssh::keywords;
 use crate::ssh::session::{Context, Session};
-use crate::step::{Clock, Progress, Step};
+use crate::step::{Clock, Nobody, Progress, Step};
 
 /// A host whose app-server answered.
 pub struct Host {
     /// The connection.
-    pub session: Session,
+    pub session: Current,
     /// What was found there.
     pub facts: Facts,
     /// How we came to its app-server.
@@ -43,13 +53,100 @@ impl Host {
     }
 }
 
+/// The session that stands now: a durable connection replaces it when the link was lost.
+#[derive(Clone)]
+pub struct Current(Arc<Mutex<Session>>);
+
+impl Current {
+    fn new(session: Session) -> Self {
+        Self(Arc::new(Mutex::new(session)))
+    }
+
+    /// The session.
+    #[must_use]
+    pub fn get(&self) -> Session {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, session: Session) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = session;
+    }
+
+    /// Says goodbye.
+    pub async fn close(&self) {
+        self.get().close().await;
+    }
+}
+
+/// Link, server and agent of a durable connection, and what happens to them.
+pub struct Life {
+    /// The three states.
+    pub state: watch::Receiver<State>,
+    /// What no message of the server says.
+    pub events: mpsc::Receiver<Event>,
+}
+
+/// A byte stream to an app-server that has not said anything yet.
+struct Raised {
+    session: Session,
+    facts: Facts,
+    how: How,
+    wire: Wire,
+    stderr: Tail,
+}
+
+impl Raised {
+    /// A thread belongs to a machine, a user and a CODEX_HOME there.
+    fn identity(&self) -> Identity {
+        let facts = &self.facts;
+        let host = if facts.machine.is_empty() { facts.hostname.clone() } else { facts.machine.clone() };
+        Identity { host, user: facts.uid.clone(), codex_home: facts.codex_home.clone(), epoch: None }
+    }
+}
+
 /// Reaches a host: one connection, one exec.
 ///
 /// # Errors
 /// From the name in the ssh configuration to `initialize`, each cause with its own code.
 pub async fn reach(context: &Context<'_>, alias: &Alias, want: Want) -> Result<Host, Failure> {
-    let (session, settings) = login(context, alias).await?;
-    serve(context, session, &settings, want).await.map_err(|e| e.at(alias))
+    let wanted = want.server;
+    let raised = raise(context, alias, want).await?;
+    let Raised { session, facts, how, wire, stderr } = raised;
+    let greeting = Greeting { context, how, wanted };
+    let server = greeting.say(wire, &stderr).await.map_err(|e| e.at(alias))?;
+    Ok(Host { session: Current::new(session), facts, how, server })
+}
+
+/// As [`reach`], and keeps the connection over lost links until its [`Host::server`] is dropped.
+///
+/// # Errors
+/// As [`reach`]; a link that is lost later is no error but told by the [`Life`].
+pub async fn keep(context: &Context<'_>, alias: &Alias, want: Want) -> Result<(Host, Life), Failure> {
+    let wanted = want.server;
+    let raised = raise(context, alias, want).await?;
+    let identity = raised.identity();
+    let Raised { session, facts, how, wire, stderr } = raised;
+    let session = Current::new(session);
+    let dial = dial(context.local.clone(), alias.clone(), session.clone());
+    let Durable { wire, state, events, .. } = Durable::start((wire, identity), dial, Settings::own());
+    let greeting = Greeting { context, how, wanted };
+    let server = greeting.say(wire, &stderr).await.map_err(|e| e.at(alias))?;
+    Ok((Host { session, facts, how, server }, Life { state, events }))
+}
+
+/// Dials the host again. Nobody is asked: at a reconnect nobody may be there.
+fn dial(local: Local, alias: Alias, current: Current) -> Dial {
+    let local = Arc::new(local);
+    Box::new(move || {
+        let (local, alias, current) = (Arc::clone(&local), alias.clone(), current.clone());
+        Box::pin(async move {
+            let context = Context { local: &local, ask: &NobodyToAsk, watch: &Nobody };
+            let raised = raise(&context, &alias, Want::server()).await?;
+            let identity = raised.identity();
+            current.set(raised.session);
+            Ok((raised.wire, identity))
+        })
+    })
 }
 
 /// Looks at a folder of a host; the path is as the remote resolved it. Nothing is left behind there.
@@ -57,25 +154,30 @@ pub async fn reach(context: &Context<'_>, alias: &Alias, want: Want) -> Result<H
 /// # Errors
 /// As [`enter`].
 pub async fn look(context: &Context<'_>, place: &Place) -> Result<RemotePath, Failure> {
-    let (host, path) = visit(context, place, Want::default()).await?;
+    let host = reach(context, &place.alias, Want::default().in_folder(folder(place))).await?;
     host.session.close().await;
-    Ok(path)
+    resolved(&host, place)
 }
 
 /// Reaches a folder of a host. It is looked at before any server is started; the path is as the remote resolved it.
 ///
 /// # Errors
 /// As [`reach`]; a folder that is missing, no directory or not readable, by name.
-pub async fn enter(context: &Context<'_>, place: &Place) -> Result<(Host, RemotePath), Failure> {
-    visit(context, place, Want::server()).await
+pub async fn enter(context: &Context<'_>, place: &Place) -> Result<(Host, Life, RemotePath), Failure> {
+    let (host, life) = keep(context, &place.alias, Want::server().in_folder(folder(place))).await?;
+    let path = resolved(&host, place)?;
+    Ok((host, life, path))
 }
 
-async fn visit(context: &Context<'_>, place: &Place, want: Want) -> Result<(Host, RemotePath), Failure> {
-    let folder = if place.path.is_empty() { "." } else { place.path.as_str() };
-    let host = reach(context, &place.alias, want.in_folder(folder)).await?;
-    let broken = || Failure::new(Code::FactsBroken, format!("look at {folder}")).said("the host did not say where it is");
-    let path = host.facts.folder.as_deref().and_then(|path| path.parse().ok()).ok_or_else(|| broken().at(&place.alias))?;
-    Ok((host, path))
+/// What to call the folder of a place to the remote; none given means the home folder.
+fn folder(place: &Place) -> &str {
+    if place.path.is_empty() { "." } else { &place.path }
+}
+
+fn resolved(host: &Host, place: &Place) -> Result<RemotePath, Failure> {
+    let broken =
+        || Failure::new(Code::FactsBroken, format!("look at {}", folder(place))).said("the host did not say where it is");
+    host.facts.folder.as_deref().and_then(|path| path.parse().ok()).ok_or_else(|| broken().at(&place.alias))
 }
 
 /// Checks a host: every step, nothing left behind there.
@@ -109,33 +211,43 @@ fn where_to(target: &Target) -> String {
     format!("{}@{} port {}", target.user(), target.host_name(), target.port())
 }
 
-async fn serve(context: &Context<'_>, session: Session, settings: &HostSettings, mut want: Want) -> Result<Host, Failure> {
+/// Logs in and brings the host up, to the byte stream of its app-server.
+async fn raise(context: &Context<'_>, alias: &Alias, mut want: Want) -> Result<Raised, Failure> {
+    let (session, settings) = login(context, alias).await?;
     let upgrade = Upgrade::new();
     want.early = upgrade.request();
-    let wanted = want.server;
-    let remote = remote::bring_up(&session, settings, want, context.watch).await?;
-    let clock = Clock::begin(context.watch, Step::AppServer);
-    let (how, facts) = (remote.server.how, remote.facts);
-    let stderr = remote.server.stderr.clone();
-    let opened = match wire(remote.server, upgrade).await {
-        Ok(wire) => Server::open(wire).await,
-        Err(failure) => Err(failure),
-    };
-    let server = opened.map_err(|failure| with_last_words(failure, &stderr.text()))?;
-    let host = Host { session, facts, how, server };
-    let detail = match (how, wanted) {
-        (How::Joined, _) => "runs",
-        (How::Started, _) => "started",
-        // A check proves that a server starts by starting one that ends with the session.
-        (How::Attached, Wanted::Check) => "can be started",
-        (How::Attached, Wanted::Server | Wanted::Attached) => "runs inside this session",
-    };
-    clock.done(format!("{detail}, version {}", host.version()));
-    if how == How::Attached && wanted != Wanted::Check {
-        let text = "the app-server runs inside this session: the work stops when the link does".to_owned();
-        context.watch.progress(Progress::Warning { step: Step::AppServer, text, hint: String::new() });
+    let remote = remote::bring_up(&session, &settings, want, context.watch).await.map_err(|e| e.at(alias))?;
+    let (how, facts, stderr) = (remote.server.how, remote.facts, remote.server.stderr.clone());
+    let wire = wire(remote.server, upgrade).await;
+    let wire = wire.map_err(|failure| with_last_words(failure, &stderr.text()).at(alias))?;
+    Ok(Raised { session, facts, how, wire, stderr })
+}
+
+/// The `initialize` of a connection, and what is told of it.
+struct Greeting<'a> {
+    context: &'a Context<'a>,
+    how: How,
+    wanted: Wanted,
+}
+
+impl Greeting<'_> {
+    async fn say(&self, wire: Wire, stderr: &Tail) -> Result<Server, Failure> {
+        let clock = Clock::begin(self.context.watch, Step::AppServer);
+        let server = Server::open(wire).await.map_err(|failure| with_last_words(failure, &stderr.text()))?;
+        let detail = match (self.how, self.wanted) {
+            (How::Joined, _) => "runs",
+            (How::Started, _) => "started",
+            // A check proves that a server starts by starting one that ends with the session.
+            (How::Attached, Wanted::Check) => "can be started",
+            (How::Attached, Wanted::Server | Wanted::Attached) => "runs inside this session",
+        };
+        clock.done(format!("{detail}, version {}", server.initialized.version().unwrap_or("unknown")));
+        if self.how == How::Attached && self.wanted != Wanted::Check {
+            let text = "the app-server runs inside this session: the work stops when the link does".to_owned();
+            self.context.watch.progress(Progress::Warning { step: Step::AppServer, text, hint: String::new() });
+        }
+        Ok(server)
     }
-    Ok(host)
 }
 
 async fn wire(link: Link, upgrade: Upgrade) -> Result<Wire, Failure> {

@@ -9,6 +9,7 @@ pub mod signals;
 pub mod turn;
 pub mod upload;
 pub mod which;
+pub mod witness;
 
 use std::io::IsTerminal;
 
@@ -22,7 +23,7 @@ use crate::app_server::Server;
 use crate::config::projects;
 use crate::failure::{Code, Exit, Failure};
 use crate::name::{Place, RemotePath};
-use crate::project::{self, Host};
+use crate::project::{self, Host, Life};
 use crate::thread::event::TurnEnd;
 use crate::thread::{Thread, message_id};
 use approve::Approve;
@@ -30,7 +31,8 @@ use events::Body;
 use options::ThreadOptions;
 use questions::Typed;
 use signals::Wish;
-use turn::{Followed, Stage, Turn};
+use turn::{Followed, Live, Stage, Turn};
+use witness::Witness;
 
 /// Run a Codex thread in a folder of a host.
 ///
@@ -153,7 +155,7 @@ impl Errand<'_> {
     }
 
     async fn on(&mut self, stage: &Stage) -> Result<Exit, Failure> {
-        let (host, folder) = tokio::select! {
+        let (host, life, folder) = tokio::select! {
             reached = connect(stage, self.place, self.context) => reached?,
             Ok(_) = self.wishes.recv() => return Ok(Exit::Interrupted),
         };
@@ -163,7 +165,8 @@ impl Errand<'_> {
         let thread = self.run.thread(host.server, &folder).await.map_err(|e| e.at(&stage.host))?;
         stage.line(Body::Thread { thread: &thread.id().0, cwd: &thread.view.cwd, model: &thread.model })?;
         stage.note(&format!("{}:{folder} · {about} · thread {}", stage.host, thread.id()));
-        let mut work = Work { run: self.run, stage, thread, wishes: &mut self.wishes, codex_home };
+        let live = Live { stage, thread, wishes: self.wishes.resubscribe(), witness: Witness::new(stage, life) };
+        let mut work = Work { run: self.run, live, codex_home };
         let exit = match self.prompt {
             Some(text) => work.one(text).await,
             None => work.conversation().await,
@@ -185,13 +188,13 @@ impl Run {
     }
 }
 
-async fn connect(stage: &Stage, place: &Place, context: &Context) -> Result<(Host, RemotePath), Failure> {
+async fn connect(stage: &Stage, place: &Place, context: &Context) -> Result<(Host, Life, RemotePath), Failure> {
     let spinner = Spinner::new(&stage.host, stage.screen.interactive && !stage.json);
     project::enter(&context.session(&spinner), place).await
 }
 
 fn announce(stage: &Stage, host: &Host) -> Result<(), Failure> {
-    stage.line(Body::Link { state: "up", detail: &host.session.facts().address })?;
+    stage.line(Body::Link { state: "up", detail: &host.session.get().facts().address })?;
     let (state, version) = (host.how(), host.server.initialized.version());
     stage.line(Body::Server { state, version, codex_home: &host.server.initialized.codex_home })
 }
@@ -227,9 +230,7 @@ async fn read_stdin() -> Result<String, Failure> {
 /// A thread that is worked with.
 struct Work<'a> {
     run: &'a Run,
-    stage: &'a Stage,
-    thread: Thread,
-    wishes: &'a mut Wishes,
+    live: Live<'a>,
     codex_home: String,
 }
 
@@ -237,39 +238,46 @@ impl Work<'_> {
     /// Sends one prompt and follows its turn.
     async fn one(&mut self, text: &str) -> Result<Exit, Failure> {
         let mut prompt = self.run.thread.prompt(text.to_owned())?;
-        let uploaded = upload::upload(self.thread.peer(), &self.codex_home, &self.run.thread.image).await?;
+        let uploaded = upload::upload(self.live.thread.peer(), &self.codex_home, &self.run.thread.image).await?;
         prompt.images.clone_from(&uploaded.files);
         let id = message_id();
-        let turn = self.thread.prompt(&prompt, &id).await?;
-        self.stage.line(Body::Turn { turn: &turn.0, message_id: &id })?;
-        let following = Turn::new(self.stage, &mut self.thread, self.wishes, turn).of_prompt(&id);
+        let turn = tokio::select! {
+            turn = self.live.witness.during(self.live.thread.prompt(&prompt, &id)) => turn??,
+            Ok(_) = self.live.wishes.recv() => {
+                self.live.stage.note("left before the prompt was answered: whether it arrived is not known");
+                return self.ended(&Followed::Left).map(|_| Exit::Interrupted);
+            }
+        };
+        self.live.stage.line(Body::Turn { turn: &turn.0, message_id: &id })?;
+        let following = Turn::new(&mut self.live, turn).of_prompt(&id);
         if self.run.detach {
             let followed = following.until_delivered().await?;
             if followed == Followed::Left && !self.run.json {
-                self.stage.screen.line(&self.thread.id().0)?;
+                self.live.stage.screen.line(&self.live.thread.id().0)?;
             }
             return self.ended(&followed).map(|exit| if followed == Followed::Left { Exit::Done } else { exit });
         }
         let (followed, last) = following.follow().await?;
         self.run.thread.keep(&last)?;
         if followed != Followed::Left {
-            uploaded.remove(self.thread.peer()).await;
+            uploaded.remove(self.live.thread.peer()).await;
         }
         self.ended(&followed)
     }
 
     fn ended(&self, followed: &Followed) -> Result<Exit, Failure> {
-        let resume = format!("outpost run --resume {} {}:{}", self.thread.id(), self.stage.host, self.thread.view.cwd);
+        let resume =
+            format!("outpost run --resume {} {}:{}", self.live.thread.id(), self.live.stage.host, self.live.thread.view.cwd);
         let (outcome, why, exit) = match followed {
             Followed::Ended(TurnEnd::Completed) => ("completed", "", Exit::Done),
             Followed::Ended(TurnEnd::Interrupted) => ("interrupted", "", Exit::Failed),
             Followed::Ended(TurnEnd::Failed(why)) => ("failed", why.as_str(), Exit::Failed),
             Followed::Left => {
-                self.stage.note(&format!("the turn goes on at {}; come back with\n  {resume}", self.stage.host));
+                self.live.stage.note(&format!("the turn goes on at {}; come back with\n  {resume}", self.live.stage.host));
                 ("left", "", Exit::Failed)
             }
         };
-        self.stage.line(Body::Ended { outcome, why, resume: &resume })?;
+        self.live.stage.line(Body::Ended { outcome, why, resume: &resume })?;
         Ok(exit)
     }
 

@@ -150,13 +150,15 @@ impl Asked {
         }
     }
 
-    /// The decisions that may be taken, in the order they are offered.
+    /// The decisions that may be taken, in the order they are offered. A plain no is always among them: the server takes it
+    /// though it does not list it (0.169.0 lists "accept" and "cancel" only; tried).
     #[must_use]
     pub fn decisions(&self) -> Vec<Decision> {
         let all = [Decision::Accept, Decision::AcceptForSession, Decision::Decline, Decision::Cancel];
         match self {
             Self::Command(CommandAsked { available_decisions: Some(listed), .. }) => {
-                all.into_iter().filter(|d| listed.iter().any(|l| l.as_str() == Some(d.as_str()))).collect()
+                let offered = |d: &Decision| *d == Decision::Decline || listed.iter().any(|l| l.as_str() == Some(d.as_str()));
+                all.into_iter().filter(offered).collect()
             }
             Self::Command(_) | Self::FileChange(_) => all.to_vec(),
             Self::Permissions(_) => vec![Decision::Accept, Decision::AcceptForSession, Decision::Decline],
@@ -212,7 +214,7 @@ mod tests {
         let params =
             json!({"itemId":"i","command":"rm x","availableDecisions":["accept",{"acceptWithExecpolicyAmendment":{}},"cancel"]});
         let asked = Asked::read("item/commandExecution/requestApproval", &params).expect("read");
-        assert_eq!(asked.decisions(), [Decision::Accept, Decision::Cancel]);
+        assert_eq!(asked.decisions(), [Decision::Accept, Decision::Decline, Decision::Cancel]);
         assert_eq!(asked.answer(Decision::Cancel), json!({"decision":"cancel"}));
         assert!(Asked::read("attestation/generate", &params).is_none());
     }

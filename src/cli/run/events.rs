@@ -69,6 +69,28 @@ pub enum Body<'a> {
         /// The id it was sent with.
         message_id: &'a str,
     },
+    /// A prompt of ours had not arrived when the link was lost, and was sent again.
+    SentAgain {
+        /// The id it was sent with.
+        message_id: &'a str,
+    },
+    /// A prompt of ours could not be delivered.
+    GivenBack {
+        /// The id it was sent with.
+        message_id: &'a str,
+    },
+    /// The answer of a request was lost with the link: whether it was carried out is not known.
+    NotKnown {
+        /// Its method.
+        method: &'a str,
+    },
+    /// The link is back, and everything that was missed was told before this line.
+    Back {
+        /// How long it was gone, in milliseconds.
+        away_ms: u64,
+        /// The server: "same", "restarted" or "unknown".
+        server: &'a str,
+    },
     /// An approval was answered here.
     Approval {
         /// The decision: "accept", "acceptForSession", "decline", "cancel", or "answered" for questions.

@@ -10,6 +10,7 @@ use super::events::{Body, Line};
 use super::paint::Painter;
 use super::questions;
 use super::signals::Wish;
+use super::witness::{Happened, Witness};
 use crate::app_server::protocol::approval::Asked;
 use crate::cli::screen::Screen;
 use crate::failure::Failure;
@@ -55,11 +56,21 @@ impl Stage {
     }
 }
 
+/// A thread that is worked with, and who listens meanwhile.
+pub struct Live<'a> {
+    /// Where it is shown.
+    pub stage: &'a Stage,
+    /// The thread.
+    pub thread: Thread,
+    /// What the person wants.
+    pub wishes: broadcast::Receiver<Wish>,
+    /// What happens to the connection.
+    pub witness: Witness<'a>,
+}
+
 /// A turn that is followed.
-pub struct Turn<'a> {
-    stage: &'a Stage,
-    thread: &'a mut Thread,
-    wishes: &'a mut broadcast::Receiver<Wish>,
+pub struct Turn<'t, 'a> {
+    live: &'t mut Live<'a>,
     id: TurnId,
     /// The id our prompt was sent with: the person need not read it again.
     ours: String,
@@ -71,19 +82,25 @@ pub struct Turn<'a> {
     last_message: String,
 }
 
-/// What happened while an approval was on the screen.
-enum AtApproval {
-    Key(Option<Key>),
+/// What happens while a turn is followed.
+enum Happens {
     News(Option<News>),
     Wish(Wish),
+    Link(Happened),
 }
 
-impl<'a> Turn<'a> {
-    /// Follows a turn that `thread` runs.
-    pub fn new(stage: &'a Stage, thread: &'a mut Thread, wishes: &'a mut broadcast::Receiver<Wish>, id: TurnId) -> Self {
-        let painter = Painter::new(stage.screen.colour);
+/// What happens while an approval is on the screen.
+enum AtApproval {
+    Key(Option<Key>),
+    Other(Happens),
+}
+
+impl<'t, 'a> Turn<'t, 'a> {
+    /// Follows a turn that the thread runs.
+    pub fn new(live: &'t mut Live<'a>, id: TurnId) -> Self {
+        let painter = Painter::new(live.stage.screen.colour);
         let (held, last_message) = (VecDeque::new(), String::new());
-        Self { stage, thread, wishes, id, ours: String::new(), painter, held, interrupted: false, last_message }
+        Self { live, id, ours: String::new(), painter, held, interrupted: false, last_message }
     }
 
     /// As [`Self::new`], for a turn that a prompt of ours began.
@@ -97,11 +114,14 @@ impl<'a> Turn<'a> {
     /// # Errors
     /// When the connection ends first.
     pub async fn until_delivered(self) -> Result<Followed, Failure> {
-        while let Some(news) = self.thread.next().await {
-            self.stage.line(Body::Codex { message: &news.raw })?;
+        loop {
+            let Some(news) = self.live.witness.during(self.live.thread.next()).await? else {
+                return Err(self.live.thread.why_ended());
+            };
+            self.live.stage.line(Body::Codex { message: &news.raw })?;
             for event in news.events {
                 if matches!(&event, Event::Prompted { message_id: Some(id), .. } if *id == self.ours) {
-                    self.stage.line(Body::Delivered { message_id: &self.ours })?;
+                    self.live.stage.line(Body::Delivered { message_id: &self.ours })?;
                     return Ok(Followed::Left);
                 }
                 if let Event::TurnEnded(id, end) = event
@@ -111,30 +131,44 @@ impl<'a> Turn<'a> {
                 }
             }
         }
-        Err(self.thread.why_ended())
     }
 
     /// Follows it to its end; also gives the agent's last message.
     ///
     /// # Errors
-    /// When the connection ends, or our output cannot be written.
+    /// When the connection is over for good, or our output cannot be written.
     pub async fn follow(mut self) -> Result<(Followed, String), Failure> {
         loop {
-            let news = match self.held.pop_front() {
-                Some(news) => Some(news),
-                None => tokio::select! {
-                    news = self.thread.next() => news,
-                    Ok(wish) = self.wishes.recv() => match self.obey(wish).await? {
-                        Some(followed) => return Ok((followed, self.last_message)),
-                        None => continue,
-                    },
+            let followed = match self.held.pop_front() {
+                Some(news) => self.show(news).await?,
+                None => match self.happens().await {
+                    Happens::News(Some(news)) => self.show(news).await?,
+                    Happens::News(None) => return Err(self.live.thread.why_ended()),
+                    Happens::Wish(wish) => self.obey(wish).await?,
+                    Happens::Link(happened) => self.link(happened)?,
                 },
             };
-            let Some(news) = news else { return Err(self.thread.why_ended()) };
-            if let Some(followed) = self.show(news).await? {
+            if let Some(followed) = followed {
                 return Ok((followed, self.last_message));
             }
         }
+    }
+
+    async fn happens(&mut self) -> Happens {
+        tokio::select! {
+            news = self.live.thread.next() => Happens::News(news),
+            Ok(wish) = self.live.wishes.recv() => Happens::Wish(wish),
+            happened = self.live.witness.next() => Happens::Link(happened),
+        }
+    }
+
+    fn link(&mut self, happened: Happened) -> Result<Option<Followed>, Failure> {
+        if let Some(words) = self.live.witness.tell(happened)? {
+            let text = self.painter.pause();
+            self.live.stage.screen.answer(&text)?;
+            self.live.stage.note(&words);
+        }
+        Ok(None)
     }
 
     /// The first Ctrl-C stops the turn, the second does not wait for its end.
@@ -144,20 +178,24 @@ impl<'a> Turn<'a> {
             Wish::Interrupt if self.interrupted => Ok(Some(Followed::Ended(TurnEnd::Interrupted))),
             Wish::Interrupt => {
                 self.interrupted = true;
-                self.stage.note("interrupting the turn (Ctrl-C again: do not wait for its end)");
-                self.thread.interrupt(&self.id).await?;
+                self.live.stage.note("interrupting the turn (Ctrl-C again: do not wait for its end)");
+                tokio::select! {
+                    done = self.live.witness.during(self.live.thread.interrupt(&self.id)) => done??,
+                    // With the link gone there is no end to wait for.
+                    Ok(_) = self.live.wishes.recv() => return Ok(Some(Followed::Left)),
+                }
                 Ok(None)
             }
         }
     }
 
     async fn show(&mut self, news: News) -> Result<Option<Followed>, Failure> {
-        self.stage.line(Body::Codex { message: &news.raw })?;
+        self.live.stage.line(Body::Codex { message: &news.raw })?;
         for event in news.events {
             let ours = matches!(&event, Event::Prompted { message_id: Some(id), .. } if *id == self.ours);
-            if !self.stage.json && !ours {
+            if !self.live.stage.json && !ours {
                 let text = self.painter.paint(&event);
-                self.stage.screen.answer(&text)?;
+                self.live.stage.screen.answer(&text)?;
             }
             if let Some(followed) = self.handle(event).await? {
                 return Ok(Some(followed));
@@ -170,7 +208,7 @@ impl<'a> Turn<'a> {
         match event {
             Event::Asked(approval) => return self.approval(&approval).await,
             Event::Prompted { message_id: Some(message_id), .. } => {
-                self.stage.line(Body::Delivered { message_id: &message_id })?
+                self.live.stage.line(Body::Delivered { message_id: &message_id })?
             }
             Event::SaidAll { text, .. } => self.last_message = text,
             Event::TurnEnded(id, end) if id == self.id => return Ok(Some(Followed::Ended(end))),
@@ -196,17 +234,17 @@ impl<'a> Turn<'a> {
     }
 
     async fn approval(&mut self, approval: &Approval) -> Result<Option<Followed>, Failure> {
-        let ask = self.stage.approve == Approve::Ask && self.stage.screen.interactive;
+        let ask = self.live.stage.approve == Approve::Ask && self.live.stage.screen.interactive;
         if !ask {
             return self.without_asking(approval).await;
         }
         let text = self.painter.pause();
-        self.stage.screen.answer(&text)?;
+        self.live.stage.screen.answer(&text)?;
         match &approval.asked {
             Asked::Questions(asked) => {
-                let given = questions::ask(asked, &self.stage.screen).await?;
-                self.thread.reply(approval, &given).await?;
-                self.stage.line(Body::Approval { decision: "answered", by: "person" })?;
+                let given = questions::ask(asked, &self.live.stage.screen).await?;
+                self.live.thread.reply(approval, &given).await?;
+                self.live.stage.line(Body::Approval { decision: "answered", by: "person" })?;
                 Ok(None)
             }
             Asked::Command(_) | Asked::FileChange(_) | Asked::Permissions(_) | Asked::Elicitation(_) => self.ask(approval).await,
@@ -215,58 +253,68 @@ impl<'a> Turn<'a> {
 
     async fn without_asking(&mut self, approval: &Approval) -> Result<Option<Followed>, Failure> {
         let offered = approval.asked.decisions();
-        let Some(decision) = approve::without_asking(self.stage.approve, &offered) else {
+        let Some(decision) = approve::without_asking(self.live.stage.approve, &offered) else {
             return Err(Failure::new(crate::failure::Code::ServerRefused, "answer an approval request")
                 .said("the server offers no decision of this kind")
                 .hint("answer it on a terminal: `outpost run --approve ask`"));
         };
-        self.thread.decide(approval, decision).await?;
-        self.stage.line(Body::Approval { decision: decision.as_str(), by: "option" })?;
-        let why = match (self.stage.approve, decision) {
+        self.live.thread.decide(approval, decision).await?;
+        self.live.stage.line(Body::Approval { decision: decision.as_str(), by: "option" })?;
+        let why = match (self.live.stage.approve, decision) {
             (Approve::Always, Decision::Accept | Decision::AcceptForSession) => "--approve always",
             (Approve::Never, _) => "--approve never",
             (Approve::Ask | Approve::Always, _) => "nobody is there to ask; --approve always would accept",
         };
-        self.stage.note(&format!("{}\n  {} ({why})", approve::question(approval), approve::word(decision)));
+        self.live.stage.note(&format!("{}\n  {} ({why})", approve::question(approval), approve::word(decision)));
         Ok(None)
     }
 
     async fn ask(&mut self, approval: &Approval) -> Result<Option<Followed>, Failure> {
         let offered = approval.asked.decisions();
-        self.stage.screen.note(&format!("\n{}\n{}", approve::question(approval), approve::keys(&offered)));
+        self.live.stage.screen.note(&format!("\n{}\n{}", approve::question(approval), approve::keys(&offered)));
         let mut keys = questions::RawKeys::begin()?;
         loop {
             let happened = tokio::select! {
                 key = keys.stream.next() => AtApproval::Key(read(key, &offered)),
-                news = self.thread.next() => AtApproval::News(news),
-                Ok(wish) = self.wishes.recv() => AtApproval::Wish(wish),
+                other = self.happens() => AtApproval::Other(other),
             };
             match happened {
                 AtApproval::Key(Some(Key::Decide(decision))) => {
                     drop(keys);
-                    self.thread.decide(approval, decision).await?;
-                    self.stage.line(Body::Approval { decision: decision.as_str(), by: "person" })?;
-                    self.stage.screen.note(&format!("  {}\n", approve::word(decision)));
+                    self.live.thread.decide(approval, decision).await?;
+                    self.live.stage.line(Body::Approval { decision: decision.as_str(), by: "person" })?;
+                    self.live.stage.screen.note(&format!("  {}\n", approve::word(decision)));
                     return Ok(None);
                 }
                 AtApproval::Key(Some(Key::More)) => {
                     drop(keys);
-                    self.stage.screen.note(&format!("{}\n{}", approve::more(approval, &self.painter), approve::keys(&offered)));
+                    self.live.stage.screen.note(&format!(
+                        "{}\n{}",
+                        approve::more(approval, &self.painter),
+                        approve::keys(&offered)
+                    ));
                     keys = questions::RawKeys::begin()?;
                 }
-                AtApproval::Key(Some(Key::Leave)) | AtApproval::Wish(Wish::Leave) => return Ok(Some(Followed::Left)),
-                AtApproval::Key(Some(Key::Interrupt)) | AtApproval::Wish(Wish::Interrupt) => {
+                AtApproval::Key(Some(Key::Leave)) | AtApproval::Other(Happens::Wish(Wish::Leave)) => {
+                    return Ok(Some(Followed::Left));
+                }
+                AtApproval::Key(Some(Key::Interrupt)) | AtApproval::Other(Happens::Wish(Wish::Interrupt)) => {
                     drop(keys);
                     return self.obey(Wish::Interrupt).await;
                 }
                 AtApproval::Key(None) => {}
-                AtApproval::News(None) => return Err(self.thread.why_ended()),
-                AtApproval::News(Some(news)) => {
+                AtApproval::Other(Happens::Link(happened)) => {
+                    drop(keys);
+                    self.link(happened)?;
+                    keys = questions::RawKeys::begin()?;
+                }
+                AtApproval::Other(Happens::News(None)) => return Err(self.live.thread.why_ended()),
+                AtApproval::Other(Happens::News(Some(news))) => {
                     let over = is_over(&news, approval, &self.id);
                     self.held.push_back(news);
                     if over {
                         drop(keys);
-                        self.stage.screen.note("  answered elsewhere\n");
+                        self.live.stage.screen.note("  answered elsewhere\n");
                         return Ok(None);
                     }
                 }

@@ -50,6 +50,18 @@ pub(crate) fn run(command: &mut Command, stdin: &[u8]) -> Ran {
     Ran { status: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
+/// The processes of a program that have a file open: sshd hides its arguments and its environment.
+pub(crate) fn with_open(file: &Path, program: &str) -> Vec<i32> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let runs = |pid: &i32| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe.ends_with(program));
+    let opened = |pid: &i32| {
+        let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        fds.filter_map(|fd| std::fs::read_link(fd.path()).ok()).any(|target| target == file)
+    };
+    pids.filter(runs).filter(opened).collect()
+}
+
 /// Whether a process runs; one that ended and was not waited for does not.
 pub(crate) fn alive(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

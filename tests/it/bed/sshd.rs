@@ -228,6 +228,14 @@ impl Host {
         self.log().lines().filter(|line| line.starts_with("Starting session:")).count()
     }
 
+    /// Cuts every link: kills its sshds, and nothing that they started.
+    pub(crate) fn cut(&self) {
+        for pid in process::with_open(&self.log_file(), "sshd") {
+            // One that has ended by itself is fine.
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        }
+    }
+
     /// Runs a command on it by the real `ssh`.
     pub(crate) fn ssh(&self, command: &str) -> Ran {
         process::run(&mut self.ssh_command(command), b"")
