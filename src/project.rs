@@ -100,7 +100,7 @@ impl Raised {
     fn identity(&self) -> Identity {
         let facts = &self.facts;
         let host = if facts.machine.is_empty() { facts.hostname.clone() } else { facts.machine.clone() };
-        Identity { host, user: facts.uid.clone(), codex_home: facts.codex_home.clone(), epoch: None }
+        Identity { host, user: facts.uid.clone(), codex_home: facts.codex_home.clone(), epoch: facts.epoch.clone() }
     }
 }
 

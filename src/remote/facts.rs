@@ -66,6 +66,8 @@ pub struct Facts {
     pub folder: Option<String>,
     /// The app-server's socket, when it has one.
     pub socket: Option<String>,
+    /// Tells this process of the app-server from the next one; none when it has no socket.
+    pub epoch: Option<String>,
     /// How long the shell took before it ran our script, start-up files included.
     #[serde(skip)]
     pub shell_took: Duration,
@@ -151,6 +153,7 @@ impl Fields {
             home_fs: self.take("home_fs"),
             folder: self.get("folder").map(str::to_owned),
             socket: self.get("socket").map(str::to_owned),
+            epoch: self.get("epoch").map(str::to_owned),
             shell_took: Duration::ZERO,
         }
     }

@@ -124,9 +124,14 @@ fi
 leave_session
 exec "$codex" app-server
 }
+# Tells one server process from the next: each makes its own socket.
+epoch() {
+stat -c %d.%i.%Z "$place" 2>/dev/null || stat -f %d.%i.%c "$place" 2>/dev/null || ls -di "$place"
+}
 join() {
 say how "$1"
 say socket "$socket"
+say epoch "$(epoch)"
 send .
 if [ -n "$deaf" ]; then
 exit 0

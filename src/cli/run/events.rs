@@ -84,7 +84,7 @@ pub enum Body<'a> {
         /// Its method.
         method: &'a str,
     },
-    /// The link is back, and everything that was missed was told before this line.
+    /// The link is back; what was missed follows, each item once.
     Back {
         /// How long it was gone, in milliseconds.
         away_ms: u64,

@@ -1,6 +1,7 @@
 //! Running programs: output in full, and a limit for those that hang.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
