@@ -204,3 +204,17 @@ fn the_table_of_failures_is_whole() {
     let empty: Vec<&String> = wanted.iter().filter(|row| row.ends_with("|  |")).collect();
     assert!(empty.is_empty(), "what to do is missing: {empty:#?}");
 }
+
+#[test]
+fn every_dependency_says_why() {
+    let manifest: toml::Table = std::fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    let sections = ["dependencies", "dev-dependencies"].map(|section| manifest[section].as_table().unwrap().keys());
+    let mut wanted: Vec<String> = sections.into_iter().flatten().cloned().collect();
+    wanted.sort();
+    wanted.dedup();
+    let text = std::fs::read_to_string(root().join("docs/DEPENDENCIES.md")).unwrap();
+    let rows = text.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned()));
+    let mut listed: Vec<String> = rows.collect();
+    listed.sort();
+    assert_eq!(listed, wanted);
+}
