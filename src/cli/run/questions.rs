@@ -63,7 +63,7 @@ pub async fn line(prompt: &str) -> Result<Typed, Failure> {
 /// Asks the agent's questions one after the other; what is not answered goes back empty.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub async fn ask(asked: &QuestionsAsked, screen: &Screen) -> Result<Vec<(String, Vec<String>)>, Failure> {
     let mut given = Vec::new();
     for question in &asked.questions {
