@@ -1,6 +1,7 @@
 //! What the ssh configuration says: the hosts it names, and what each resolves to.
 
 pub mod alias;
+pub mod fallback;
 pub mod include;
 pub mod pattern;
 pub mod resolve;

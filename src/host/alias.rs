@@ -16,10 +16,10 @@ use crate::name::{self, Alias};
 use crate::paths::{self, Local};
 
 /// The system's configuration, read after the person's.
-const SYSTEM_CONFIG: &str = "/etc/ssh/ssh_config";
+pub(super) const SYSTEM_CONFIG: &str = "/etc/ssh/ssh_config";
 
 /// ssh's own limit on Includes within Includes.
-const DEEPEST_INCLUDE: usize = 16;
+pub(super) const DEEPEST_INCLUDE: usize = 16;
 
 /// Files that include each other more often than this are a mistake, not a configuration.
 const MOST_FILES: usize = 4096;

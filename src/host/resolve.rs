@@ -1,4 +1,4 @@
-//! What OpenSSH makes of a host: `ssh -G`, run for one host at a time and with a time limit.
+//! What OpenSSH makes of a host: `ssh -G`, run for one host at a time and with a time limit; without an `ssh`, [`fallback`].
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -15,6 +15,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::OnceCell;
 
 use super::alias;
+use super::fallback;
 use super::target::Target;
 use crate::failure::{Code, Failure};
 use crate::name::Alias;
@@ -76,7 +77,7 @@ impl Hop {
 /// As [`resolve`], save for unknown names.
 pub async fn hop(local: &Local, hop: &Hop) -> Result<Target, Failure> {
     let Some(ssh) = find_ssh(local) else {
-        return Err(Failure::new(Code::ResolveUnsupported, "no `ssh` on PATH").at(&hop.host));
+        return fallback::resolve(local, hop);
     };
     let mut args = Vec::new();
     if let Some(file) = &local.ssh_config {

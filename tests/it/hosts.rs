@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use outpost::failure::Code;
+use outpost::host::fallback::rules;
 use outpost::host::{alias, resolve};
 use outpost::paths::Local;
 use outpost::ssh::keywords;
@@ -125,6 +126,18 @@ fn every_keyword_is_in_the_table() {
     assert!(all.len() > 150, "{}", all.len());
     let missing: Vec<_> = all.iter().filter(|name| keywords::find(name).is_none()).collect();
     assert!(missing.is_empty(), "not in src/ssh/keywords.rs: {missing:?}");
+}
+
+/// The fallback has a rule for each of them, and none for what is no keyword.
+#[test]
+fn the_fallback_knows_every_keyword() {
+    let read_by_itself = ["host", "match", "include", "ignoreunknown"];
+    for keyword in keywords::KEYWORDS {
+        let name = keyword.name.to_ascii_lowercase();
+        assert!(rules::rule(&name).is_some() || read_by_itself.contains(&name.as_str()), "{name}");
+    }
+    let all = rules::TAKEN.iter().map(|(name, _)| name).chain(rules::PASSED_OVER).chain(rules::REFUSED);
+    all.for_each(|name| assert!(keywords::find(name).is_some(), "{name}"));
 }
 
 #[test]

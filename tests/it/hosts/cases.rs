@@ -141,3 +141,23 @@ pub(crate) const CASES: &[Case] = &[
     with("include with an error", "b a", "Include inc\nHost a\n", &[("inc", "Host b\n  Nonsense x\n")]),
     with("include of itself", "b a", "Include inc\nHost a\n", &[("inc", "Host b\nInclude inc\n")]),
 ];
+
+/// Configurations of the plain kind: these must resolve without `ssh` too.
+#[rustfmt::skip]
+pub(crate) const PLAIN: &[Case] = &[
+    case("the usual", "dev", "Host dev\n  HostName 10.0.0.1\n  User me\n  Port 2222\n  IdentityFile ~/.ssh/id_ed25519\n  IdentitiesOnly yes\n"),
+    case("a bastion", "in gate", "Host in\n  ProxyJump gate\nHost gate\n  ProxyJump none\n  User ops\nHost *\n  ProxyJump me@gate:2200\n  ServerAliveInterval 30\n"),
+    case("debian's own", "a", "Host a\n  User x\nHost *\n  SendEnv LANG LC_*\n  HashKnownHosts yes\n  GSSAPIAuthentication yes\n"),
+    case("first wins, also in a block", "a", "Host a\n  Port 5\n  Port 6\n  IdentityFile ~/a\n  IdentityFile ~/b\n  IdentityFile ~/a\nHost *\n  Port 7\n  IdentityFile ~/c\n"),
+    case("quotes of both kinds", "a", "Host 'a'\n  IdentityFile \"~/my keys/id\"\n  User 'x'\n"),
+    case("a macbook's", "a", "IgnoreUnknown UseKeychain,AddKeys*\nHost a\n  UseKeychain yes\n  AddKeysToAgent yes\n"),
+    case("known hosts", "a", "Host a\n  UserKnownHostsFile ~/.ssh/k1 ~/.ssh/k2\n  StrictHostKeyChecking accept-new\n  HostKeyAlias b\n  UpdateHostKeys no\n"),
+    case("one known hosts", "a b", "Host a\n  UserKnownHostsFile ~/.ssh/known_hosts\nHost b\n  UserKnownHostsFile /dev/null\n  StrictHostKeyChecking no\n"),
+    case("what does not count may be odd", "a", "Host a\n  User x\nHost *.lan\n  ProxyCommand nc %h %p\n  HostName %h.lan\n  IdentityFile ~/.ssh/%r\n"),
+    case("forwards are not ours", "a", "Host a\n  LocalForward 8080 localhost:80\n  ControlMaster auto\n  ControlPath ~/.ssh/%C\n  User x\n"),
+    case("numbers", "a", "Host a\n  ConnectTimeout 10\n  ConnectionAttempts 3\n  ServerAliveCountMax 4\n  NumberOfPasswordPrompts 1\n  TCPKeepAlive no\n"),
+    case("ways in", "a", "Host a\n  PreferredAuthentications publickey,password\n  PubkeyAuthentication no\n  PasswordAuthentication no\n  AddressFamily inet6\n  Compression yes\n"),
+    case("agent", "a", "Host a\n  IdentityAgent ~/.1password/agent.sock\n  ForwardAgent yes\n  AddKeysToAgent no\n  CertificateFile ~/c-cert.pub\n"),
+    case("all but one", "a b", "Host a b\n  User x\nHost * !b\n  Port 5\n"),
+    with("included", "b a", "Include inc\nHost a\n  User y\nHost *\n  User z\n", &[("inc", "Host b\n  Port 5\nHost *\n  Port 6\n")]),
+];

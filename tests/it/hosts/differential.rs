@@ -4,9 +4,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use outpost::failure::Code;
 use outpost::host::alias::{self, Listing};
+use outpost::host::fallback::rules;
+use outpost::host::resolve;
+use outpost::host::target::Target;
+use outpost::paths::Local;
 
-use super::cases::{CASES, Case};
+use super::cases::{CASES, Case, PLAIN};
 use crate::bed::Sandbox;
 
 /// A sandbox that holds the configuration.
@@ -116,4 +121,43 @@ async fn hosts_resolve_as_ssh_says() {
             }
         }
     }
+}
+
+/// What matters to a connection; `ssh -G` prints the paths of keys with `~`, ssh2-config without.
+fn matters(target: &Target, home: &Path) -> Vec<(&'static str, Vec<String>)> {
+    let home = format!("{}/", home.display());
+    let one = |keyword: &str| target.all(keyword).iter().map(|value| value.replace(&home, "~/")).collect();
+    rules::TAKEN.iter().map(|(keyword, _)| (*keyword, one(keyword))).collect()
+}
+
+/// Without `ssh` a host resolves to what `ssh -G` says, or is refused with file and line; whatever ssh refuses is refused.
+#[tokio::test]
+async fn the_fallback_agrees_with_ssh_or_refuses() {
+    // ssh takes `~` from the password database, ours from `Local`: let both say the same.
+    let home = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap().dir;
+    let (mut agreed, mut refused) = (0, 0);
+    for (case, plain) in CASES.iter().map(|case| (case, false)).chain(PLAIN.iter().map(|case| (case, true))) {
+        let sandbox = laid_out(case);
+        let local = sandbox.local();
+        let mut alone = Local { home: home.clone(), ..local.clone() };
+        alone.vars.insert("PATH".into(), "/nowhere".into());
+        let listing = alias::list(&local).unwrap();
+        assert!(!plain || names(&listing).join(" ") == case.aliases, "{}: {:?}", case.name, names(&listing));
+        for listed in &listing.hosts {
+            let said = resolve::resolve(&local, &listed.alias).await;
+            match resolve::resolve(&alone, &listed.alias).await {
+                Ok(target) => {
+                    agreed += 1;
+                    let want = said.unwrap_or_else(|e| panic!("{}: ssh refuses: {e}", case.name));
+                    assert_eq!(matters(&target, &home), matters(&want, &home), "{}", case.name);
+                }
+                Err(failure) => {
+                    refused += 1;
+                    assert_eq!(failure.code, Code::ResolveUnsupported, "{}: {failure}", case.name);
+                    assert!(!plain, "{}: {failure}", case.name);
+                }
+            }
+        }
+    }
+    assert!(agreed > 60 && refused > 20, "{agreed} agreed, {refused} refused");
 }
