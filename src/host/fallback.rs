@@ -38,6 +38,9 @@ pub fn resolve(local: &Local, hop: &Hop) -> Result<Target, Failure> {
     let answers = rules::TAKEN.iter().flat_map(|(keyword, kind)| answer(&params, keyword, (*kind, local)));
     let mut given: Vec<(String, String)> = overrides(hop).into_iter().chain(answers).collect();
     given.extend(derived(&given, local));
+    if leads_back(&given, name) {
+        return Err(unsupported("a ProxyJump that leads back to the host itself".to_owned()).at(name));
+    }
     Ok(Target::from_ssh_g(hop.host.clone(), &printed(&given, &own), &own))
 }
 
@@ -64,6 +67,20 @@ fn overrides(hop: &Hop) -> Vec<(String, String)> {
         .into_iter()
         .filter_map(|(keyword, value)| value.map(|value| (keyword.to_owned(), value)))
         .collect()
+}
+
+/// OpenSSH refuses some of these ("jumphost loop") and follows others.
+fn leads_back(given: &[(String, String)], name: &str) -> bool {
+    let value = |wanted: &str| given.iter().find(|(keyword, _)| keyword == wanted).map_or("", |(_, value)| value);
+    let host_of = |hop: &str| {
+        let host = hop.rsplit('@').next().unwrap_or_default();
+        let host = host
+            .strip_prefix('[')
+            .and_then(|host| host.split(']').next())
+            .unwrap_or_else(|| host.split(':').next().unwrap_or_default());
+        host.to_lowercase()
+    };
+    value("proxyjump").split(',').map(host_of).any(|host| host == name.to_lowercase() || host == value("hostname"))
 }
 
 /// OpenSSH's default of UpdateHostKeys is to leave known-hosts files alone that are not its own; a default, so a value of the

@@ -3,6 +3,7 @@
 mod cases;
 mod command;
 mod differential;
+mod random;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

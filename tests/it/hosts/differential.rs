@@ -24,14 +24,14 @@ fn laid_out(case: &Case) -> Sandbox {
     sandbox
 }
 
-struct Said {
-    accepted: bool,
+pub(super) struct Said {
+    pub(super) accepted: bool,
     values: String,
     log: String,
 }
 
 /// What `ssh -v -G` says: its log names the Host lines that it applied.
-fn ssh(sandbox: &Sandbox, word: &str) -> Said {
+pub(super) fn ssh(sandbox: &Sandbox, word: &str) -> Said {
     let mut command = Command::new("ssh");
     sandbox.clean(&mut command);
     let output = command.args(["-v", "-F"]).arg(sandbox.ssh_config()).args(["-G", "--", word]).output().unwrap();
@@ -44,7 +44,7 @@ fn names(listing: &Listing) -> Vec<&str> {
 }
 
 /// `FILE line N: Applying options for WORD`, for each line that ssh found to match.
-fn applied(said: &Said, word: &str) -> BTreeSet<String> {
+pub(super) fn applied(said: &Said, word: &str) -> BTreeSet<String> {
     // ssh writes what is not ASCII in octal.
     let octal = |byte: u8| if byte.is_ascii() { char::from(byte).to_string() } else { format!("\\{byte:03o}") };
     let end = format!(": Applying options for {}", word.bytes().map(octal).collect::<String>());
@@ -52,7 +52,7 @@ fn applied(said: &Said, word: &str) -> BTreeSet<String> {
     lines.filter_map(|line| line.strip_prefix("debug1: ")?.strip_suffix(end.as_str()).map(str::to_owned)).collect()
 }
 
-fn place(file: &Path, line: usize) -> String {
+pub(super) fn place(file: &Path, line: usize) -> String {
     format!("{} line {line}", file.display())
 }
 
@@ -124,7 +124,7 @@ async fn hosts_resolve_as_ssh_says() {
 }
 
 /// What matters to a connection; `ssh -G` prints the paths of keys with `~`, ssh2-config without.
-fn matters(target: &Target, home: &Path) -> Vec<(&'static str, Vec<String>)> {
+pub(super) fn matters(target: &Target, home: &Path) -> Vec<(&'static str, Vec<String>)> {
     let home = format!("{}/", home.display());
     let one = |keyword: &str| target.all(keyword).iter().map(|value| value.replace(&home, "~/")).collect();
     rules::TAKEN.iter().map(|(keyword, _)| (*keyword, one(keyword))).collect()
