@@ -80,7 +80,11 @@ fn leads_back(given: &[(String, String)], name: &str) -> bool {
             .unwrap_or_else(|| host.split(':').next().unwrap_or_default());
         host.to_lowercase()
     };
-    value("proxyjump").split(',').map(host_of).any(|host| host == name.to_lowercase() || host == value("hostname"))
+    value("proxyjump")
+        .split(',')
+        .filter(|hop| !hop.is_empty())
+        .map(host_of)
+        .any(|host| host == name.to_lowercase() || host == value("hostname"))
 }
 
 /// OpenSSH's default of UpdateHostKeys is to leave known-hosts files alone that are not its own; a default, so a value of the
