@@ -1,27 +1,28 @@
 //! A host, and a folder on it: how one is reached, from the name in the ssh configuration to an answered `initialize`.
 
+pub mod keeper;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, watch};
 
 use crate::app_server::Server;
-use crate::app_server::durable::driver::{Dial, Durable, Identity, Settings};
+use crate::app_server::durable::driver::{Durable, Identity, Settings};
 use crate::app_server::durable::event::Event;
 use crate::app_server::durable::link::State;
 use crate::config::hosts::{self, HostSettings};
 use crate::failure::{Code, Failure};
 use crate::host::{alias, resolve, target::Target};
 use crate::name::{Alias, Place, RemotePath};
-use crate::paths::Local;
 use crate::remote::{self, Facts, Framing, How, Link, Want, Wanted};
 use crate::rpc::lines;
 use crate::rpc::websocket::{self, upgrade::Upgrade};
 use crate::rpc::wire::Wire;
-use crate::ssh::ask::NobodyToAsk;
 use crate::ssh::exec::Tail;
 use crate::ssh::keywords;
 use crate::ssh::session::{Context, Session};
-use crate::step::{Clock, Nobody, Progress, Step};
+use crate::step::{Clock, Progress, Step};
+use keeper::Keeper;
 
 /// A host whose app-server answered.
 pub struct Host {
@@ -87,7 +88,7 @@ pub struct Life {
 }
 
 /// A byte stream to an app-server that has not said anything yet.
-struct Raised {
+pub struct Raised {
     session: Session,
     facts: Facts,
     how: How,
@@ -96,12 +97,23 @@ struct Raised {
 }
 
 impl Raised {
-    /// A thread belongs to a machine, a user and a CODEX_HOME there.
-    fn identity(&self) -> Identity {
-        let facts = &self.facts;
-        let host = if facts.machine.is_empty() { facts.hostname.clone() } else { facts.machine.clone() };
-        Identity { host, user: facts.uid.clone(), codex_home: facts.codex_home.clone(), epoch: facts.epoch.clone() }
+    /// Where it leads to.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        identity(&self.facts)
     }
+
+    /// The connection; nothing was said on it yet.
+    #[must_use]
+    pub fn into_wire(self) -> Wire {
+        self.wire
+    }
+}
+
+/// A thread belongs to a machine, a user and a CODEX_HOME there.
+fn identity(facts: &Facts) -> Identity {
+    let host = if facts.machine.is_empty() { facts.hostname.clone() } else { facts.machine.clone() };
+    Identity { host, user: facts.uid.clone(), codex_home: facts.codex_home.clone(), epoch: facts.epoch.clone() }
 }
 
 /// Reaches a host: one connection, one exec.
@@ -123,30 +135,14 @@ pub async fn reach(context: &Context<'_>, alias: &Alias, want: Want) -> Result<H
 /// As [`reach`]; a link that is lost later is no error but told by the [`Life`].
 pub async fn keep(context: &Context<'_>, alias: &Alias, want: Want) -> Result<(Host, Life), Failure> {
     let wanted = want.server;
-    let raised = raise(context, alias, want).await?;
+    let (keeper, raised) = Keeper::reach(context, alias, want).await?;
     let identity = raised.identity();
-    let Raised { session, facts, how, wire, stderr } = raised;
-    let session = Current::new(session);
-    let dial = dial(context.local.clone(), alias.clone(), session.clone());
-    let Durable { wire, state, events, .. } = Durable::start((wire, identity), dial, Settings::own());
+    let Raised { facts, how, wire, stderr, .. } = raised;
+    let session = keeper.session().clone();
+    let Durable { wire, state, events, .. } = Durable::start((wire, identity), keeper.dial(), Settings::own());
     let greeting = Greeting { context, how, wanted };
     let server = greeting.say(wire, &stderr).await.map_err(|e| e.at(alias))?;
     Ok((Host { session, facts, how, server }, Life { state, events }))
-}
-
-/// Dials the host again. Nobody is asked: at a reconnect nobody may be there.
-fn dial(local: Local, alias: Alias, current: Current) -> Dial {
-    let local = Arc::new(local);
-    Box::new(move || {
-        let (local, alias, current) = (Arc::clone(&local), alias.clone(), current.clone());
-        Box::pin(async move {
-            let context = Context { local: &local, ask: &NobodyToAsk, watch: &Nobody };
-            let raised = raise(&context, &alias, Want::server()).await?;
-            let identity = raised.identity();
-            current.set(raised.session);
-            Ok((raised.wire, identity))
-        })
-    })
 }
 
 /// Looks at a folder of a host; the path is as the remote resolved it. Nothing is left behind there.
@@ -212,14 +208,18 @@ fn where_to(target: &Target) -> String {
 }
 
 /// Logs in and brings the host up, to the byte stream of its app-server.
-async fn raise(context: &Context<'_>, alias: &Alias, mut want: Want) -> Result<Raised, Failure> {
+async fn raise(context: &Context<'_>, alias: &Alias, want: Want) -> Result<Raised, Failure> {
     let (session, settings) = login(context, alias).await?;
+    bring_up(context, session, &settings, want).await.map_err(|e| e.at(alias))
+}
+
+/// One exec on a session that stands.
+async fn bring_up(context: &Context<'_>, session: Session, settings: &HostSettings, mut want: Want) -> Result<Raised, Failure> {
     let upgrade = Upgrade::new();
     want.early = upgrade.request();
-    let remote = remote::bring_up(&session, &settings, want, context.watch).await.map_err(|e| e.at(alias))?;
+    let remote = remote::bring_up(&session, settings, want, context.watch).await?;
     let (how, facts, stderr) = (remote.server.how, remote.facts, remote.server.stderr.clone());
-    let wire = wire(remote.server, upgrade).await;
-    let wire = wire.map_err(|failure| with_last_words(failure, &stderr.text()).at(alias))?;
+    let wire = wire(remote.server, upgrade).await.map_err(|failure| with_last_words(failure, &stderr.text()))?;
     Ok(Raised { session, facts, how, wire, stderr })
 }
 

@@ -296,6 +296,10 @@ impl Driver {
             Here::Up { ended, .. } => ended.why(),
             Here::Down { why, .. } | Here::Dialling { why, .. } => why.clone(),
         };
+        // A server that ends instead of greeting is a failure for the person who waits for it, not a lost link.
+        if self.settings.notes == Notes::Quiet && self.hold.greets() {
+            return Err(why);
+        }
         let now = self.now();
         self.hold.down(now);
         self.sleep = Sleep::new(now, wall());

@@ -161,6 +161,12 @@ impl Hold {
         self.server
     }
 
+    /// Whether the client has asked for `initialize` and no server has answered yet.
+    #[must_use]
+    pub fn greets(&self) -> bool {
+        self.initialize.is_some() && self.codex_home.is_none()
+    }
+
     /// What the agent does.
     #[must_use]
     pub fn agent(&self) -> Agent {

@@ -1,0 +1,112 @@
+//! A host kept within reach: one SSH session at a time, and as many connections to its app-server as are wanted over it.
+//!
+//! At a reconnect nobody is asked anything: what needs a person stops the dialling, and the person is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use super::{Current, Raised};
+use crate::app_server::durable::driver::{Dial, Identity};
+use crate::failure::Failure;
+use crate::name::Alias;
+use crate::paths::Local;
+use crate::remote::{Facts, Want};
+use crate::rpc::websocket;
+use crate::rpc::wire::Wire;
+use crate::ssh::ask::NobodyToAsk;
+use crate::ssh::session::{Context, Session};
+use crate::step::Nobody;
+
+/// How long a session that may be dead is given to show that it is not.
+const ALIVE: Duration = Duration::from_secs(3);
+
+/// The host.
+pub struct Keeper {
+    local: Local,
+    alias: Alias,
+    session: Current,
+    /// What was found when the session was made. Held while connecting: of several clients that lost their link one makes the
+    /// next session, the others use it.
+    facts: Mutex<Facts>,
+}
+
+impl Keeper {
+    /// Reaches a host for the first time, with a person to ask.
+    ///
+    /// # Errors
+    /// As [`super::reach`].
+    pub async fn reach(context: &Context<'_>, alias: &Alias, want: Want) -> Result<(Arc<Self>, Raised), Failure> {
+        let raised = super::raise(context, alias, want).await?;
+        let keeper = Self {
+            local: context.local.clone(),
+            alias: alias.clone(),
+            session: Current::new(raised.session.clone()),
+            facts: Mutex::new(raised.facts.clone()),
+        };
+        Ok((Arc::new(keeper), raised))
+    }
+
+    /// The session that stands now.
+    #[must_use]
+    pub fn session(&self) -> &Current {
+        &self.session
+    }
+
+    /// One more connection: over the session that stands, or over a new one.
+    ///
+    /// # Errors
+    /// As [`super::reach`].
+    pub async fn connect(&self) -> Result<(Wire, Identity), Failure> {
+        let mut facts = self.facts.lock().await;
+        let session = self.session.get();
+        if session.ping(ALIVE).await.is_ok() {
+            return self.over(session, &mut facts).await.map_err(|e| e.at(&self.alias));
+        }
+        // What it still had to send must not arrive after what is sent again.
+        session.close().await;
+        let raised = super::raise(&self.context(), &self.alias, Want::server()).await?;
+        Ok(self.taken(raised, &mut facts))
+    }
+
+    async fn over(&self, session: Session, facts: &mut Facts) -> Result<(Wire, Identity), Failure> {
+        if let Some(socket) = &facts.socket
+            && let Ok(stream) = session.unix_socket(socket).await
+            && let Ok(wire) = websocket::client(stream).await
+        {
+            // Another server may stand behind the socket by now.
+            return Ok((wire, Identity { epoch: None, ..super::identity(facts) }));
+        }
+        // The server is gone, or sshd forbids such channels: another exec joins it or starts it.
+        let settings = crate::config::hosts::load(&self.local)?.settings(&self.alias);
+        let raised = super::bring_up(&self.context(), session, &settings, Want::server()).await?;
+        Ok(self.taken(raised, facts))
+    }
+
+    fn taken(&self, raised: Raised, facts: &mut Facts) -> (Wire, Identity) {
+        let identity = raised.identity();
+        self.session.set(raised.session);
+        *facts = raised.facts;
+        (raised.wire, identity)
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context { local: &self.local, ask: &NobodyToAsk, watch: &Nobody }
+    }
+
+    /// What a durable connection dials with.
+    #[must_use]
+    pub fn dial(self: &Arc<Self>) -> Dial {
+        let keeper = Arc::clone(self);
+        Box::new(move || {
+            let keeper = Arc::clone(&keeper);
+            Box::pin(async move { keeper.connect().await })
+        })
+    }
+
+    /// Says goodbye to the host.
+    pub async fn close(&self) {
+        self.session.close().await;
+    }
+}
