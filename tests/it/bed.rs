@@ -11,6 +11,8 @@
 //! Everything that was started with the sandbox's path in its environment ends with the sandbox.
 
 mod codex;
+pub(crate) mod faulty;
+pub(crate) mod front;
 pub(crate) mod process;
 mod sandbox;
 mod sshd;

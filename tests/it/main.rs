@@ -10,6 +10,7 @@
 mod architecture;
 mod bed;
 mod demo;
+mod durable;
 mod gate;
 mod host_keys;
 mod hosts;

@@ -1,0 +1,151 @@
+//! A wire with faults between a client and a bed's sshd: it cuts, resets, half-closes, stalls and swallows.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{broadcast, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::sandbox::{Sandbox, append};
+use super::sshd::Host;
+
+/// How the wire treats what goes through it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mood {
+    /// It passes.
+    Good,
+    /// It passes late.
+    Slow(Duration),
+    /// Nothing passes and nobody is told: a half-open link.
+    Swallow,
+    /// New connections are closed at once.
+    Refuse,
+}
+
+/// What happens to the connections that stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Both ends are closed.
+    Cut,
+    /// The client gets a reset.
+    Reset,
+    /// Nothing more comes from the host; the other way stays open.
+    HalfClose,
+}
+
+/// The wire; it ends when it is dropped.
+pub(crate) struct Faulty {
+    address: SocketAddr,
+    mood: watch::Sender<Mood>,
+    faults: broadcast::Sender<Fault>,
+    serving: Option<JoinHandle<()>>,
+    listener: Option<TcpListener>,
+}
+
+impl Faulty {
+    /// A wire on a port that the system picks. [`Self::lead_to`] gives it its other end.
+    pub(crate) async fn new() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        Self {
+            address,
+            mood: watch::Sender::new(Mood::Good),
+            faults: broadcast::Sender::new(16),
+            serving: None,
+            listener: Some(listener),
+        }
+    }
+
+    /// The lines of the host's block that lead through it.
+    pub(crate) fn ssh_lines(&self) -> [String; 3] {
+        ["HostName 127.0.0.1".into(), format!("Port {}", self.address.port()), "ProxyCommand none".into()]
+    }
+
+    /// From now on connections lead to this host, whose key is known by this address.
+    pub(crate) fn lead_to(&mut self, host: Arc<Host>, sandbox: &Sandbox) {
+        let public = std::fs::read_to_string(host.dir.join("hostkey_ed25519.pub")).unwrap();
+        append(&sandbox.known_hosts(), &format!("[127.0.0.1]:{} {public}", self.address.port()));
+        let listener = self.listener.take().expect("it leads nowhere yet");
+        self.serving = Some(tokio::spawn(serve(listener, host, self.mood.subscribe(), self.faults.clone())));
+    }
+
+    pub(crate) fn mood(&self, mood: Mood) {
+        self.mood.send_replace(mood);
+    }
+
+    pub(crate) fn fault(&self, fault: Fault) {
+        drop(self.faults.send(fault));
+    }
+}
+
+impl Drop for Faulty {
+    fn drop(&mut self) {
+        if let Some(serving) = &self.serving {
+            serving.abort();
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, host: Arc<Host>, mood: watch::Receiver<Mood>, faults: broadcast::Sender<Fault>) {
+    let mut connections = JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        while connections.try_join_next().is_some() {}
+        if *mood.borrow() == Mood::Refuse {
+            continue;
+        }
+        client.set_nodelay(true).unwrap();
+        connections.spawn(connection(client, Arc::clone(&host), mood.clone(), faults.subscribe()));
+    }
+}
+
+async fn connection(client: TcpStream, host: Arc<Host>, mood: watch::Receiver<Mood>, mut faults: broadcast::Receiver<Fault>) {
+    let (mut from_host, mut to_host) = tokio::io::split(host.connect_pipe());
+    let (mut from_client, mut to_client) = client.into_split();
+    let mut down = mood.clone();
+    let mut up = mood;
+    let mut half = false;
+    let passing = async { tokio::join!(pass(&mut from_client, &mut to_host, &mut up), std::future::pending::<()>()) };
+    tokio::pin!(passing);
+    loop {
+        let fault = tokio::select! {
+            _ = &mut passing => return,
+            () = pass(&mut from_host, &mut to_client, &mut down), if !half => return,
+            fault = faults.recv() => fault.unwrap_or(Fault::Cut),
+        };
+        match fault {
+            Fault::Cut => return,
+            Fault::Reset => {
+                drop(to_client.as_ref().set_zero_linger());
+                return;
+            }
+            Fault::HalfClose => {
+                half = true;
+                drop(to_client.shutdown().await);
+            }
+        }
+    }
+}
+
+/// Passes bytes on until an end closes.
+async fn pass(from: &mut (impl AsyncReadExt + Unpin), to: &mut (impl AsyncWriteExt + Unpin), mood: &mut watch::Receiver<Mood>) {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let Ok(n @ 1..) = from.read(&mut buffer).await else { return };
+        let now = *mood.borrow_and_update();
+        match now {
+            Mood::Good | Mood::Refuse => {}
+            #[expect(clippy::disallowed_methods, reason = "a slow wire is slow by the clock")]
+            Mood::Slow(delay) => tokio::time::sleep(delay).await,
+            // What is swallowed is swallowed for good: a connection that lost bytes can only end.
+            Mood::Swallow => loop {
+                let Ok(1..) = from.read(&mut buffer).await else { return };
+            },
+        }
+        if to.write_all(&buffer[..n]).await.is_err() || to.flush().await.is_err() {
+            return;
+        }
+    }
+}

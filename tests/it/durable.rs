@@ -1,0 +1,149 @@
+//! The durable connection on real parts: real sshd behind a faulty wire, real codex, a scripted model.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use outpost::app_server::durable::driver::Settings;
+use outpost::app_server::durable::event::Event;
+use outpost::app_server::durable::link::Link;
+use outpost::demo::model::Model;
+use outpost::demo::script::Script;
+use serde_json::json;
+
+use super::bed::faulty::{Fault, Faulty, Mood};
+use super::bed::front::{Front, text};
+use super::bed::{Codex, Host, Sandbox};
+
+struct Bed {
+    sandbox: Sandbox,
+    host: Arc<Host>,
+    wire: Faulty,
+    model: Model,
+}
+
+impl Bed {
+    async fn new() -> Self {
+        let model = Model::start(Script::default()).await.unwrap();
+        let (sandbox, mut wire) = (Sandbox::new(), Faulty::new().await);
+        let lines = wire.ssh_lines();
+        let new = lines.iter().fold(sandbox.host("devbox"), |new, line| new.ssh(line));
+        let host = Arc::new(new.codex(&Codex::real(&model.base_url())).build());
+        std::fs::create_dir(host.home.join("app")).unwrap();
+        wire.lead_to(Arc::clone(&host), &sandbox);
+        Self { sandbox, host, wire, model }
+    }
+
+    async fn front(&self) -> (Front, String) {
+        let front = Front::reach(&self.sandbox, "devbox", Settings::own()).await;
+        let thread = front.thread(&self.host.home.join("app")).await;
+        (front, thread)
+    }
+
+    /// Ends the app-server as the kernel would.
+    async fn kill_server(&self) {
+        let killed = self.host.ssh("pkill -9 -u $(id -u) -f 'app-server --listen unix' -e; true");
+        println!("{}", killed.stdout);
+    }
+}
+
+const PROMPT: [&str; 3] = ["turn{", "userMessage(", ")userMessage"];
+
+fn is_lost(state: &outpost::app_server::durable::link::State) -> bool {
+    matches!(state.link, Link::Lost { .. })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn field_54_a_message_cut_while_it_streams_is_whole_in_the_end() {
+    for fault in [Fault::Cut, Fault::Reset, Fault::HalfClose] {
+        let bed = Bed::new().await;
+        let (mut front, thread) = bed.front().await;
+        front.call("turn/start", Front::prompt(&thread, "c1", "say one two\nwait a\nsay three four\nwait b\nsay five")).await;
+        front.until("one two", |m| text(super::bed::front::params(m), &["delta"]).contains("two")).await;
+        bed.wire.mood(Mood::Refuse);
+        bed.wire.fault(fault);
+        front.until_state("lost", is_lost).await;
+        bed.model.open("a");
+        bed.wire.mood(Mood::Good);
+        front.until_state("up", |s| s.link == Link::Up).await;
+        bed.model.open("b");
+        front.until_method("turn/completed").await;
+        let story = front.story();
+        println!("{fault:?} {story:#?}");
+        assert_eq!(story[..3], PROMPT);
+        assert_eq!(story.last().unwrap(), "}completed");
+        let said: String = story.iter().filter_map(|w| w.strip_prefix("> ")).collect();
+        assert_eq!(said.split_whitespace().collect::<Vec<_>>(), ["one", "two", "three", "four", "five"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_half_open_link_is_known_within_ten_seconds_and_an_approval_outlives_it() {
+    let bed = Bed::new().await;
+    let (mut front, thread) = bed.front().await;
+    front.call("turn/start", Front::prompt(&thread, "c1", "ask touch asked\nsay done")).await;
+    let asked = front.until_method("item/commandExecution/requestApproval").await;
+    bed.wire.mood(Mood::Swallow);
+    let began = std::time::Instant::now();
+    front.until_state("lost", is_lost).await;
+    assert!(began.elapsed() < Duration::from_secs(11), "{:?}", began.elapsed());
+    front.answer(&asked, "accept").await;
+    bed.wire.mood(Mood::Good);
+    front.until_method("turn/completed").await;
+    println!("{:#?}", front.story());
+    assert!(bed.host.home.join("app/asked").exists());
+    assert_eq!(front.story().iter().filter(|w| *w == "?").count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_typed_without_a_link_is_sent_when_it_is_back() {
+    let bed = Bed::new().await;
+    let (mut front, thread) = bed.front().await;
+    front.call("turn/start", Front::prompt(&thread, "c1", "say first")).await;
+    front.until_method("turn/completed").await;
+    bed.wire.mood(Mood::Refuse);
+    bed.wire.fault(Fault::Cut);
+    front.until_state("lost", is_lost).await;
+    let peer = front.peer.clone();
+    let prompt = Front::prompt(&thread, "c2", "say second");
+    let sending = tokio::spawn(async move { peer.call("turn/start", prompt).await });
+    bed.wire.mood(Mood::Good);
+    sending.await.unwrap().unwrap();
+    front.until_method("turn/completed").await;
+    let items = front.call("thread/items/list", json!({"threadId": thread, "limit": 100})).await;
+    let prompts = items["data"].as_array().unwrap().iter().filter(|e| text(e, &["item", "type"]) == "userMessage").count();
+    assert_eq!(prompts, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_leaves_an_interrupted_turn_and_the_thread_goes_on() {
+    let bed = Bed::new().await;
+    let (mut front, thread) = bed.front().await;
+    front.call("turn/start", Front::prompt(&thread, "c1", "say kept\nrun echo hi\nsay cut\nwait a")).await;
+    front.until("cut", |m| text(super::bed::front::params(m), &["delta"]).contains("cut")).await;
+    bed.kill_server().await;
+    front.until_method("turn/completed").await;
+    println!("{:#?}", front.story());
+    assert_eq!(front.story().last().unwrap(), "}interrupted");
+    front.call("turn/start", Front::prompt(&thread, "c2", "say again")).await;
+    front.until_method("turn/completed").await;
+    assert_eq!(front.story().last().unwrap(), "}completed");
+    let mut delivered = Vec::new();
+    while let Ok(event) = front.events.try_recv() {
+        if let Event::Delivered { message, .. } = event {
+            delivered.push(message);
+        }
+    }
+    assert_eq!(delivered, ["c1", "c2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unprompted_thread_lives_through_a_cut() {
+    let bed = Bed::new().await;
+    let (mut front, thread) = bed.front().await;
+    bed.wire.fault(Fault::Cut);
+    front.until_state("lost", is_lost).await;
+    front.call("turn/start", Front::prompt(&thread, "c1", "say hello\nrun echo hi\nsay bye")).await;
+    front.until_method("turn/completed").await;
+    println!("{:#?}", front.story());
+    assert_eq!(front.story()[..3], PROMPT);
+}
