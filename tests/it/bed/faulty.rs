@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,8 +16,6 @@ use super::sshd::Host;
 pub(crate) enum Mood {
     /// It passes.
     Good,
-    /// It passes late.
-    Slow(Duration),
     /// Nothing passes and nobody is told: a half-open link.
     Swallow,
     /// New connections are closed at once.
@@ -137,8 +134,6 @@ async fn pass(from: &mut (impl AsyncReadExt + Unpin), to: &mut (impl AsyncWriteE
         let now = *mood.borrow_and_update();
         match now {
             Mood::Good | Mood::Refuse => {}
-            #[expect(clippy::disallowed_methods, reason = "a slow wire is slow by the clock")]
-            Mood::Slow(delay) => tokio::time::sleep(delay).await,
             // What is swallowed is swallowed for good: a connection that lost bytes can only end.
             Mood::Swallow => loop {
                 let Ok(1..) = from.read(&mut buffer).await else { return };

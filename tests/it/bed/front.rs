@@ -1,6 +1,5 @@
 //! A front end that writes down all it hears: the durable connection of a host, without any words or colours.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use outpost::app_server::durable::driver::{Durable, Settings};
@@ -29,7 +28,6 @@ pub(crate) struct Front {
     pub(crate) heard: Vec<Incoming>,
     pub(crate) state: watch::Receiver<State>,
     pub(crate) events: mpsc::Receiver<Event>,
-    pub(crate) keeper: Arc<Keeper>,
 }
 
 impl Front {
@@ -41,7 +39,7 @@ impl Front {
         let (keeper, reached) = Keeper::reach(&context, &alias, Want::server()).await.unwrap();
         let durable = Durable::start((reached.wire, reached.identity), keeper.dial(), settings);
         let (peer, incoming) = Peer::start(durable.wire);
-        let front = Self { peer, incoming, heard: Vec::new(), state: durable.state, events: durable.events, keeper };
+        let front = Self { peer, incoming, heard: Vec::new(), state: durable.state, events: durable.events };
         let hello = json!({"clientInfo": {"name": "front", "version": "0"}, "capabilities": {"experimentalApi": true}});
         front.call("initialize", hello).await;
         front.peer.notify("initialized", Value::Null).await.unwrap();
@@ -79,13 +77,6 @@ impl Front {
 
     pub(crate) async fn until_method(&mut self, wanted: &str) -> Incoming {
         self.until(wanted, |m| method(m) == wanted).await
-    }
-
-    /// Takes what is there already.
-    pub(crate) fn drain(&mut self) {
-        while let Ok(next) = self.incoming.try_recv() {
-            self.heard.push(next);
-        }
     }
 
     pub(crate) async fn answer(&self, asked: &Incoming, decision: &str) {
