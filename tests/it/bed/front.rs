@@ -66,7 +66,11 @@ impl Front {
     pub(crate) async fn until(&mut self, what: &str, is_it: impl Fn(&Incoming) -> bool) -> Incoming {
         loop {
             let next = tokio::time::timeout(LIMIT, self.incoming.recv()).await;
-            let next = next.unwrap_or_else(|_| panic!("never heard {what}; heard {:#?}", self.story()));
+            let next = next.unwrap_or_else(|_| {
+                let events: Vec<Event> = std::iter::from_fn(|| self.events.try_recv().ok()).collect();
+                let (story, last) = (self.story(), self.heard.iter().rev().take(6).collect::<Vec<_>>());
+                panic!("never heard {what}; {story:?}; {events:#?}; {:?}; last {last:#?}", *self.state.borrow());
+            });
             let next = next.unwrap_or_else(|| panic!("the connection ended: {}", self.peer.why_ended()));
             self.heard.push(next.clone());
             if is_it(&next) {
