@@ -37,7 +37,8 @@ impl Front {
         let context = Context { local: &local, ask: &NobodyToAsk, watch: &Nobody };
         let alias: Alias = alias.parse().unwrap();
         let (keeper, reached) = Keeper::reach(&context, &alias, Want::server()).await.unwrap();
-        let durable = Durable::start((reached.wire, reached.identity), keeper.dial(), settings);
+        let identity = reached.identity();
+        let durable = Durable::start((reached.into_wire(), identity), keeper.dial(), settings);
         let (peer, incoming) = Peer::start(durable.wire);
         let front = Self { peer, incoming, heard: Vec::new(), state: durable.state, events: durable.events };
         let hello = json!({"clientInfo": {"name": "front", "version": "0"}, "capabilities": {"experimentalApi": true}});
