@@ -14,6 +14,7 @@ pub mod screen;
 pub mod spinner;
 pub mod stand_in;
 pub mod table;
+pub mod thread;
 pub mod threads;
 
 use std::path::PathBuf;
@@ -51,6 +52,7 @@ pub enum Command {
     Projects(projects::ProjectsCommand),
     Run(run::Run),
     Threads(threads::Threads),
+    Thread(thread::ThreadCommand),
     Completions(completions::Completions),
     Demo(demo::Demo),
     #[command(hide = true)]
@@ -87,6 +89,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Projects(command) => command.run(context).await,
         Command::Run(command) => command.run(context).await,
         Command::Threads(command) => command.run(context).await,
+        Command::Thread(command) => command.run(context).await,
         Command::Completions(command) => command.run(context),
         Command::Demo(command) => command.run(context).await,
         Command::StandIn(command) => command.run(context).await,

@@ -290,7 +290,8 @@ fn refused(method: &str, error: CallError) -> Failure {
         let hint = "another Codex on that host has this thread open: close it there, or join its server with `outpost check`";
         return Failure { code: Code::ActiveWriter, ..failure }.hint(hint);
     }
-    if failure.said.contains("no rollout found") || failure.said.contains("thread not found") {
+    let unknown = ["no rollout found", "thread not found", "thread not loaded"];
+    if unknown.iter().any(|words| failure.said.contains(words)) {
         return Failure { code: Code::NameUnknown, ..failure }.hint("`outpost threads` lists the threads of your hosts");
     }
     failure

@@ -18,3 +18,4 @@ mod launch;
 mod run;
 mod session;
 mod shells;
+mod thread;

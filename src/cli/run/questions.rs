@@ -60,6 +60,18 @@ pub async fn line(prompt: &str) -> Result<Typed, Failure> {
     }
 }
 
+/// Whether a person agrees; nobody there means no.
+///
+/// # Errors
+/// As [`line`].
+pub async fn agreed(screen: &Screen, what: &str) -> Result<bool, Failure> {
+    if !screen.interactive {
+        return Ok(false);
+    }
+    let typed = line(&format!("{what} [y/N] ")).await?;
+    Ok(matches!(typed, Typed::Line(word) if matches!(word.trim(), "y" | "Y" | "yes")))
+}
+
 /// Asks the agent's questions one after the other; what is not answered goes back empty.
 ///
 /// # Errors

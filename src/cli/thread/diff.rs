@@ -1,0 +1,142 @@
+//! `outpost thread diff`: what a thread's file changes did, as a patch.
+
+use clap::Args;
+
+use super::Which;
+use crate::app_server::protocol::item::Item;
+use crate::cli::run::paint;
+use crate::cli::{Context, plain};
+use crate::failure::{Exit, Failure};
+use crate::thread::catalog::{self, Entry};
+use crate::thread::event::{Change, ChangeKind, End};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Diff {
+    /// The thread.
+    #[arg(value_name = "THREAD")]
+    thread: Which,
+    /// Only the last turn.
+    #[arg(long)]
+    last_turn: bool,
+    /// Only the files and how many lines.
+    #[arg(long)]
+    stat: bool,
+}
+
+impl Diff {
+    pub(super) async fn run(&self, context: &Context) -> Result<Exit, Failure> {
+        let found = self.thread.find(context).await?;
+        let items = catalog::items(&found.host.server.peer, &found.view.id).await.map_err(|e| e.at(&found.alias))?;
+        found.host.session.close().await;
+        let changes = done(&items, self.last_turn);
+        if self.stat {
+            changes.iter().try_for_each(|change| context.screen.line(&paint::head(change, End::Done)))?;
+        } else {
+            let patch: String = changes.iter().map(|change| patch(change, &found.view.cwd)).collect();
+            // A pipe gets the patch to the byte; a terminal what is harmless of it.
+            context.screen.answer(&if context.screen.out_is_terminal { plain::text(&patch) } else { patch })?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// The changes that were made, in their order.
+fn done(items: &[Entry], last_turn: bool) -> Vec<Change> {
+    let last = items.last().map(|entry| &entry.turn_id);
+    let wanted = items.iter().filter(|entry| !last_turn || Some(&entry.turn_id) == last);
+    let changes = wanted.filter_map(|entry| {
+        let Item::FileChange { changes, status, .. } = entry.view() else { return None };
+        (status == "completed").then_some(changes)
+    });
+    changes.flatten().collect()
+}
+
+/// One file's part of a patch, with paths relative to the thread's folder.
+fn patch(change: &Change, cwd: &str) -> String {
+    let inside = |path: &str| path.strip_prefix(cwd).map_or(path, |rest| rest.trim_start_matches('/')).to_owned();
+    let from = inside(&change.path);
+    let to = match &change.kind {
+        ChangeKind::Update { move_path: Some(to) } => inside(to),
+        ChangeKind::Update { .. } | ChangeKind::Add | ChangeKind::Delete | ChangeKind::Other => from.clone(),
+    };
+    let head = format!("diff --git {} {}\n", quoted("a/", &from), quoted("b/", &to));
+    let (a, b) = (quoted("a/", &from), quoted("b/", &to));
+    match &change.kind {
+        ChangeKind::Add => format!("{head}new file mode 100644\n--- /dev/null\n+++ {b}\n{}", whole(&change.diff, '+')),
+        ChangeKind::Delete => format!("{head}deleted file mode 100644\n--- {a}\n+++ /dev/null\n{}", whole(&change.diff, '-')),
+        ChangeKind::Update { .. } | ChangeKind::Other => {
+            let renamed = if from == to { String::new() } else { format!("rename from {from}\nrename to {to}\n") };
+            format!("{head}{renamed}--- {a}\n+++ {b}\n{}", ended(&change.diff))
+        }
+    }
+}
+
+/// A whole file as one hunk.
+fn whole(content: &str, sign: char) -> String {
+    let count = content.lines().count();
+    if count == 0 {
+        return String::new();
+    }
+    let range = if sign == '+' { format!("-0,0 +1,{count}") } else { format!("-1,{count} +0,0") };
+    let lines: String = content.lines().map(|line| format!("{sign}{line}\n")).collect();
+    let open = if content.ends_with('\n') { "" } else { "\\ No newline at end of file\n" };
+    format!("@@ {range} @@\n{lines}{open}")
+}
+
+fn ended(diff: &str) -> String {
+    if diff.ends_with('\n') { diff.to_owned() } else { format!("{diff}\n") }
+}
+
+/// A path as git writes it: quoted when it holds what would end it early.
+fn quoted(prefix: &str, path: &str) -> String {
+    if path.chars().any(|c| c.is_control() || c == '"' || c == '\\') {
+        let escaped: String = path.bytes().map(escape).collect();
+        format!("\"{prefix}{escaped}\"")
+    } else {
+        format!("{prefix}{path}")
+    }
+}
+
+fn escape(byte: u8) -> String {
+    match byte {
+        b'"' => "\\\"".to_owned(),
+        b'\\' => "\\\\".to_owned(),
+        0x20..=0x7e => char::from(byte).to_string(),
+        other => format!("\\{other:03o}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(path: &str, kind: ChangeKind, diff: &str) -> Change {
+        Change { path: path.into(), kind, diff: diff.into() }
+    }
+
+    #[test]
+    fn git_takes_the_patch() {
+        let dir = tempfile::tempdir().expect("dir");
+        let git = |args: &[&str]| std::process::Command::new("git").args(args).current_dir(&dir).status().expect("git").success();
+        assert!(git(&["init", "-q"]));
+        for (name, content) in [("old", "one\ntwo\n"), ("gone", "x"), ("from", "same\nline\n")] {
+            std::fs::write(dir.path().join(name), content).expect("written");
+        }
+        let patch: String = [
+            change("/w/old", ChangeKind::Update { move_path: None }, "@@ -1,2 +1,2 @@\n one\n-two\n+2\n"),
+            change("/w/new \"x\"", ChangeKind::Add, "hello"),
+            change("/w/gone", ChangeKind::Delete, "x"),
+            change("/w/from", ChangeKind::Update { move_path: Some("/w/to".into()) }, "@@ -1,2 +1,2 @@\n same\n-line\n+LINE"),
+        ]
+        .iter()
+        .map(|change| super::patch(change, "/w"))
+        .collect();
+        std::fs::write(dir.path().join("p.patch"), &patch).expect("written");
+        assert!(git(&["apply", "p.patch"]), "{patch}");
+        let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).ok();
+        assert_eq!(read("old").as_deref(), Some("one\n2\n"));
+        assert_eq!(read("new \"x\"").as_deref(), Some("hello"));
+        assert_eq!(read("to").as_deref(), Some("same\nLINE\n"));
+        assert_eq!((read("gone"), read("from")), (None, None));
+    }
+}

@@ -1,0 +1,71 @@
+//! `outpost thread log`: a conversation read back, and followed.
+
+use clap::Args;
+use tokio::sync::broadcast;
+
+use super::Which;
+use crate::cli::Context;
+use crate::cli::run::approve::Approve;
+use crate::cli::run::paint::Painter;
+use crate::cli::run::signals;
+use crate::cli::run::turn::{Live, Stage, Turn};
+use crate::cli::run::witness::Witness;
+use crate::failure::{Exit, Failure};
+use crate::project;
+use crate::remote::Want;
+use crate::thread::catalog;
+use crate::thread::reader::Reader;
+use crate::thread::{Options, Thread};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Log {
+    /// The thread.
+    #[arg(value_name = "THREAD")]
+    thread: Which,
+    /// Go on with what the running turn does, to its end.
+    #[arg(short, long)]
+    follow: bool,
+    /// What to do about approvals that come up while following.
+    #[arg(long, value_enum, default_value_t = Approve::Ask)]
+    approve: Approve,
+    /// Print one item a line, as the server keeps it.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Log {
+    pub(super) async fn run(&self, context: &Context) -> Result<Exit, Failure> {
+        let found = self.thread.find(context).await?;
+        let items = catalog::items(&found.host.server.peer, &found.view.id).await.map_err(|e| e.at(&found.alias))?;
+        found.host.session.close().await;
+        let mut reader = Reader::new(found.view.id.clone());
+        let mut painter = Painter::new(context.screen.colour);
+        for entry in items {
+            if self.json {
+                context.screen.json(&entry.item)?;
+                continue;
+            }
+            for event in reader.whole(entry.view()) {
+                context.screen.answer(&painter.paint(&event))?;
+            }
+        }
+        context.screen.answer(&painter.pause())?;
+        if self.follow { self.follow(context).await } else { Ok(Exit::Done) }
+    }
+
+    /// Subscribes and follows the running turn; without one there is nothing to follow.
+    async fn follow(&self, context: &Context) -> Result<Exit, Failure> {
+        let alias = self.thread.alias(context)?;
+        let nobody = crate::step::Nobody;
+        let (host, life) = project::keep(&context.session(&nobody), &alias, Want::server()).await?;
+        let view = crate::cli::run::which::by_id(&host.server.peer, &self.thread.id).await.map_err(|e| e.at(&alias))?;
+        let thread = Thread::resume(host.server, &view.id, &Options::default()).await.map_err(|e| e.at(&alias))?;
+        let Some(turn) = thread.running().await.map_err(|e| e.at(&alias))? else { return Ok(Exit::Done) };
+        let stage = Stage { screen: context.screen.clone(), json: self.json, approve: self.approve, host: alias.to_string() };
+        let wishes: broadcast::Receiver<_> = signals::listen()?;
+        let mut live = Live { stage: &stage, thread, wishes, witness: Witness::new(&stage, life) };
+        Turn::new(&mut live, turn).follow().await.map_err(|e| e.at(&alias))?;
+        host.session.close().await;
+        Ok(Exit::Done)
+    }
+}
