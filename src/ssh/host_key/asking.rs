@@ -7,7 +7,7 @@ use super::line::Marker;
 use super::verdict::Verdict;
 use super::{Checker, Decision, Presented, failure, fingerprint};
 use crate::failure::{Code, Failure};
-use crate::ssh::ask::{Ask, NoAnswer, Question};
+use crate::ssh::ask::{Ask, NoAnswer, NobodyToAsk, Question};
 
 /// An unknown key that a person accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Accepted {
 const TRIES: usize = 20;
 
 /// The most lines with other names that are shown, as in OpenSSH.
-const MAX_OTHER_NAMES: usize = 3;
+const MAX_OTHER_NAMES: usize = 8;
 
 pub(super) async fn accept(checker: &Checker, presented: &Presented, ask: &dyn Ask) -> Result<Accepted, Failure> {
     // Only an unknown key can be accepted, whoever calls.
@@ -37,6 +37,7 @@ pub(super) async fn accept(checker: &Checker, presented: &Presented, ask: &dyn A
         echo: true,
         preface: preface(checker, presented, flaw.as_deref()),
     };
+    let ask = if checker.policy.batch { &NobodyToAsk } else { ask };
     for _ in 0..TRIES {
         let answer = ask.ask(&question).await.map_err(|no| unanswered(checker, presented, no, flaw.as_deref()))?;
         match read(answer.reveal(), &print) {

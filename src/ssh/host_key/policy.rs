@@ -48,6 +48,8 @@ pub struct Policy {
     pub strict: Strict,
     /// UpdateHostKeys.
     pub update: Update,
+    /// BatchMode: nobody is asked.
+    pub batch: bool,
     /// HashKnownHosts.
     pub hash: bool,
     /// VisualHostKey.
@@ -79,6 +81,7 @@ impl Policy {
         Ok(Self {
             strict: strict(target.first("stricthostkeychecking"))?,
             update: update(target.first("updatehostkeys"))?,
+            batch: switch(target, "batchmode")?,
             hash: switch(target, "hashknownhosts")?,
             visual: switch(target, "visualhostkey")?,
             check_ip: switch(target, "checkhostip")?,

@@ -99,7 +99,8 @@ impl Lab {
         config.into_iter().chain(all).collect()
     }
 
-    fn ssh(&self, args: &[String]) -> Command {
+    /// The real `ssh` in the lab's environment.
+    pub(crate) fn ssh(&self, args: &[String]) -> Command {
         let mut command = Command::new("ssh");
         self.sandbox.clean(&mut command);
         command.args(args);
