@@ -139,7 +139,7 @@ impl UserKeys {
     /// The reason.
     pub fn allow(&self, key: &KeyData, certificate: bool) -> Result<(), String> {
         if let Some(bits) = fingerprint::short_rsa(key, self.min_rsa_bits) {
-            return Err(format!("its RSA key has {bits} bits, RequiredRSASize asks for {}", self.min_rsa_bits));
+            return Err(format!("it has {bits} bits where RequiredRSASize asks for {}", self.min_rsa_bits));
         }
         let names = fingerprint::signature_names(key, certificate);
         let allowed = names.iter().any(|n| self.accepted.contains(n));
@@ -157,5 +157,43 @@ impl UserKeys {
             _ => None,
         };
         self.accepted.iter().filter_map(hash).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn post_quantum_exchanges() {
+        for (name, expected) in [
+            ("mlkem768x25519-sha256", true),
+            ("sntrup761x25519-sha512@openssh.com", true),
+            ("sntrup761x25519-sha512", true),
+            ("curve25519-sha256", false),
+            ("diffie-hellman-group18-sha512", false),
+            ("", false),
+        ] {
+            assert_eq!(is_post_quantum(name), expected, "{name}");
+        }
+    }
+
+    /// Without an `ssh` to ask, the lists are those of OpenSSH 9.2, and the forms are evaluated here.
+    #[test]
+    fn without_ssh() {
+        let target = |text| Target::from_ssh_g("box".parse().unwrap(), text, "");
+        let (keys, certificates) = host_keys(&target("")).unwrap();
+        assert_eq!((keys.len(), certificates.len()), (8, 8));
+        let (keys, certificates) = host_keys(&target("hostkeyalgorithms -*cert*,ecdsa*,sk-*\n")).unwrap();
+        let names: Vec<&str> = keys.iter().map(Algorithm::as_str).collect();
+        assert_eq!((names.join(","), certificates.len()), ("ssh-ed25519,rsa-sha2-512,rsa-sha2-256".to_owned(), 0));
+        let ciphers: Vec<cipher::Name> = cut(&target("ciphers ^aes256-ctr\n"), "Ciphers", &[]).unwrap();
+        assert_eq!(ciphers.first().map(AsRef::as_ref), Some("aes256-ctr"));
+        assert!(cut::<cipher::Name>(&target("ciphers none\n"), "Ciphers", &[]).is_err());
+        assert!(cut::<mac::Name>(&target("macs none,umac-64@openssh.com\n"), "MACs", &[]).is_err());
+        assert!(
+            cut::<kex::Name>(&target("kexalgorithms none,ext-info-s,kex-strict-c-v00@openssh.com\n"), "KexAlgorithms", &[])
+                .is_err()
+        );
     }
 }

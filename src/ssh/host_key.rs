@@ -12,6 +12,7 @@ pub mod fingerprint;
 pub mod known;
 pub mod krl;
 pub mod line;
+pub mod order;
 pub mod pattern;
 pub mod policy;
 pub mod revoked;
@@ -22,12 +23,11 @@ pub mod write;
 
 use std::net::IpAddr;
 
+use russh::keys::PublicKeyOrCertificate;
 use russh::keys::ssh_key::public::KeyData;
-use russh::keys::{Algorithm, PublicKeyOrCertificate};
 
 use self::asking::Accepted;
 use self::known::KnownFile;
-use self::line::Marker;
 use self::policy::{Policy, Strict};
 use self::revoked::Revoked;
 use self::verdict::{By, Lookup, RevokedBy, Verdict};
@@ -75,15 +75,6 @@ pub struct Known {
     pub new_address: Option<String>,
     /// For a person, where VisualHostKey wants it.
     pub picture: Option<String>,
-}
-
-/// The order in which host keys are asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Order {
-    /// For `Preferred.key`.
-    pub keys: Vec<Algorithm>,
-    /// For `Preferred.host_key_certificates`.
-    pub certificates: Vec<Algorithm>,
 }
 
 impl Presented {
@@ -144,22 +135,6 @@ impl Checker {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
-    }
-
-    /// In which order to ask for host keys: certificates where an authority is known for the host, then the types of its known
-    /// keys, then the rest. `in_order` are the names of HostKeyAlgorithms; unless `ours_to_order`, their order stays.
-    #[must_use]
-    pub fn order(&self, in_order: &[Algorithm], certificates: &[Algorithm], ours_to_order: bool) -> Order {
-        let portless = self.lookup.portless.as_deref().unwrap_or_default();
-        let authority = self.lookup.named.iter().chain(portless).any(|e| e.marker == Marker::Authority);
-        let certificates = if authority || in_order.is_empty() { certificates.to_vec() } else { Vec::new() };
-        let known = |a: &Algorithm| self.lookup.named.iter().any(|e| e.marker == Marker::Key && same_type(&e.key, a));
-        let best_is_known = in_order.first().is_some_and(known);
-        let mut keys = in_order.to_vec();
-        if ours_to_order && !best_is_known {
-            keys.sort_by_key(|a| !known(a));
-        }
-        Order { keys, certificates }
     }
 
     /// What the files say of a key.
@@ -250,13 +225,6 @@ impl Checker {
 /// As OpenSSH writes a name with a port that is not 22.
 fn with_port(host: &str, port: u16) -> String {
     if port == 22 { host.to_owned() } else { format!("[{host}]:{port}") }
-}
-
-fn same_type(key: &KeyData, algorithm: &Algorithm) -> bool {
-    match (key, algorithm) {
-        (KeyData::Rsa(_), Algorithm::Rsa { .. }) => true,
-        (key, algorithm) => key.algorithm() == *algorithm,
-    }
 }
 
 /// A failure about the host key of a target, without its words.

@@ -4,4 +4,6 @@ mod asked;
 mod certificates;
 mod files;
 mod lab;
+mod learned;
 mod revoked;
+mod told;

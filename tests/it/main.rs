@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod algorithms;
 mod architecture;
 mod bed;
 mod demo;

@@ -20,7 +20,7 @@ use crate::ssh::ask::{Ask, Question};
 pub struct Plan {
     /// To be handed to `Handle::hostkeys_prove`; only after it succeeded to [`Checker::learn`].
     pub prove: Vec<PublicKey>,
-    /// Lines whose key the server did not announce.
+    /// Lines about the host whose key the server did not announce.
     pub stale: Vec<Place>,
 }
 
@@ -35,14 +35,19 @@ impl Checker {
             By::Person => true,
             By::Authority(_) | By::Localhost => false,
         };
-        if self.policy.update == Update::No || !trusted {
+        let wanted = match self.policy.update {
+            Update::No => false,
+            Update::Yes => true,
+            Update::Ask => !self.policy.batch,
+        };
+        if !wanted || !trusted {
             return None;
         }
         let keys = self.usable(announced)?;
         let survey = survey(&self.own_files_now(), &self.name, &keys)?;
         let new = |key: &&PublicKey| !survey.found.contains(key.key_data());
         let prove: Vec<PublicKey> = keys.iter().filter(new).cloned().collect();
-        (!prove.is_empty()).then_some(Plan { prove, stale: survey.stale })
+        (!prove.is_empty()).then(|| Plan { prove, stale: survey.stale.into_iter().map(|(_, place)| place).collect() })
     }
 
     /// Adds the keys of a plan whose proof succeeded. What comes back is for the person; nothing when they said no.
@@ -61,11 +66,7 @@ impl Checker {
 
     /// The announced keys that may be used; none at all when one is announced twice.
     fn usable(&self, announced: &[PublicKey]) -> Option<Vec<PublicKey>> {
-        let least = self.policy.certificate.min_rsa_bits;
-        let allowed = |key: &KeyData| {
-            let names = fingerprint::signature_names(key, false);
-            names.iter().any(|n| self.policy.algorithms.contains(n)) && fingerprint::short_rsa(key, least).is_none()
-        };
+        let allowed = |key: &KeyData| fingerprint::signature_names(key, false).iter().any(|n| self.policy.algorithms.contains(n));
         let mut keys: Vec<PublicKey> = Vec::new();
         for key in announced.iter().filter(|k| !k.key_data().is_certificate() && allowed(k.key_data())) {
             if keys.iter().any(|k| k.key_data() == key.key_data()) {
@@ -87,7 +88,8 @@ impl Checker {
 #[derive(Debug, Default)]
 struct Survey {
     found: Vec<KeyData>,
-    stale: Vec<Place>,
+    stale: Vec<(KeyData, Place)>,
+    elsewhere: Vec<KeyData>,
 }
 
 /// Nothing when the files are not plain enough to be added to.
@@ -99,14 +101,15 @@ fn survey(files: &[KnownFile], name: &str, keys: &[PublicKey]) -> Option<Survey>
             let Some((line, key)) = line::parse(text).and_then(|l| Some((l, line::key(l.key)?))) else { continue };
             match (pattern::matches(name, line.hosts), announced(&key)) {
                 (Match::No, true) => return None,
-                (Match::No, false) => {}
+                (Match::No, false) => survey.elsewhere.push(key),
                 _ if line.marker != Marker::Key || is_complex(line.hosts) => return None,
                 (_, true) => survey.found.push(key),
-                (_, false) => survey.stale.push(Place { file: file.path.clone(), line: number }),
+                (_, false) => survey.stale.push((key, Place { file: file.path.clone(), line: number })),
             }
         }
     }
-    Some(survey)
+    let shared = survey.stale.iter().any(|(key, _)| survey.elsewhere.contains(key));
+    (!shared).then_some(survey)
 }
 
 /// A wildcard, or more than a name and an address.

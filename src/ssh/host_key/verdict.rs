@@ -85,10 +85,7 @@ pub enum Verdict {
 #[must_use]
 pub fn judge(presented: &Presented, lookup: &Lookup, policy: &Policy) -> Verdict {
     if let Some(bits) = fingerprint::short_rsa(&presented.key, policy.certificate.min_rsa_bits) {
-        return Verdict::Barred(format!(
-            "its RSA key has {bits} bits, RequiredRSASize asks for {}",
-            policy.certificate.min_rsa_bits
-        ));
+        return Verdict::Barred(format!("it has {bits} bits where RequiredRSASize asks for {}", policy.certificate.min_rsa_bits));
     }
     if let Some(place) = revoked(presented, lookup) {
         return Verdict::Revoked(RevokedBy::Line(place));
@@ -181,4 +178,86 @@ fn other<'a>(key: &KeyData, entries: &'a [Entry]) -> Option<&'a Entry> {
 fn allowed(presented: &Presented, policy: &Policy) -> bool {
     let names = fingerprint::signature_names(&presented.key, presented.certificate.is_some());
     names.iter().any(|name| policy.algorithms.iter().any(|a| a == name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::path::Path;
+
+    use super::*;
+    use crate::host::target::Target;
+    use crate::paths::Local;
+    use crate::ssh::host_key::{Checker, Decision, Known, line};
+
+    const ONE: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICaE+IEpbGiy4V9Dp+qOA/SD2eM7Iru3uNoN68DLBlL0";
+    const OTHER: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC67wd32xJWr/WLPFvZItEQ2I8aVBYiNjSps4CE54m4Y";
+
+    fn presented() -> Presented {
+        Presented { key: line::key(ONE.as_bytes()).unwrap(), certificate: None }
+    }
+
+    fn checker(dir: &Path, known: &str, settings: &str, address: &str) -> Checker {
+        let file = dir.join("known");
+        std::fs::write(&file, known.replace("{one}", ONE).replace("{other}", OTHER)).unwrap();
+        let printed = format!("hostname box\nuserknownhostsfile {}\nglobalknownhostsfile /dev/null\n{settings}", file.display());
+        let target = Target::from_ssh_g("box".parse().unwrap(), &printed, "");
+        let vars = std::collections::HashMap::new();
+        let local = Local { home: dir.into(), user: "me".into(), codex_home: dir.into(), ssh_config: None, vars };
+        Checker::new(&target, &local).unwrap().at(address.parse::<IpAddr>().unwrap())
+    }
+
+    /// Not comparable with `ssh` on one machine: it never checks the address of a loopback connection.
+    #[test]
+    fn check_host_ip() {
+        let dir = tempfile::tempdir().unwrap();
+        for (known, settings, address, expected) in [
+            ("box {one}\n", "checkhostip no\n", "10.0.0.7", "known"),
+            ("box {one}\n", "checkhostip yes\n", "10.0.0.7", "known, new 10.0.0.7"),
+            ("box {one}\n", "checkhostip yes\nport 2222\n", "fe80::1", "known, new [fe80::1]:2222"),
+            ("box,10.0.0.7 {one}\n", "checkhostip yes\n", "10.0.0.7", "known"),
+            ("box {one}\n10.0.0.7 {other}\n", "checkhostip yes\n", "10.0.0.7", "changed, its address"),
+            ("box {one}\n10.0.0.7 {other}\n", "checkhostip no\n", "10.0.0.7", "known"),
+            ("box {one}\n127.0.0.1 {other}\n", "checkhostip yes\n", "127.0.0.1", "known"),
+            ("10.0.0.7 {other}\n", "checkhostip yes\n", "10.0.0.7", "changed, its address"),
+            ("10.0.0.7 {one}\n", "checkhostip yes\n", "10.0.0.7", "unknown"),
+            ("box {one}\n@revoked 10.0.0.7 {one}\n", "checkhostip yes\n", "10.0.0.7", "revoked"),
+            ("box {other}\n10.0.0.7 {one}\n", "checkhostip yes\n", "10.0.0.7", "changed"),
+        ] {
+            let checker = checker(dir.path(), known, settings, address);
+            let told = match (checker.judge(&presented()), checker.decide(&presented())) {
+                (_, Decision::Known(Known { new_address: Some(new), .. })) => format!("known, new {new}"),
+                (_, Decision::Known(_)) => "known".to_owned(),
+                (Verdict::Changed { address: true, .. }, Decision::Stop(_)) => "changed, its address".to_owned(),
+                (Verdict::Changed { .. }, Decision::Stop(_)) => "changed".to_owned(),
+                (Verdict::Revoked(_), Decision::Stop(_)) => "revoked".to_owned(),
+                (Verdict::Unknown { .. }, Decision::Ask) => "unknown".to_owned(),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(told, expected, "{known:?} {settings:?} {address}");
+        }
+    }
+
+    #[test]
+    fn a_loopback_host_may_be_left_unchecked() {
+        let dir = tempfile::tempdir().unwrap();
+        let setting = "nohostauthenticationforlocalhost yes\n";
+        for (settings, address, expected) in
+            [(setting, "127.0.0.1", true), (setting, "::1", true), (setting, "10.0.0.7", false), ("", "127.0.0.1", false)]
+        {
+            let verdict = checker(dir.path(), "box {other}\n", settings, address).judge(&presented());
+            assert_eq!(matches!(verdict, Verdict::Known { by: By::Localhost, .. }), expected, "{address}");
+        }
+        let aliased = format!("{setting}hostkeyalias box\n");
+        assert!(matches!(checker(dir.path(), "box {other}\n", &aliased, "::1").judge(&presented()), Verdict::Changed { .. }));
+    }
+
+    #[test]
+    fn a_setting_that_is_no_word_of_openssh_is_an_error() {
+        for setting in ["stricthostkeychecking maybe\n", "updatehostkeys sometimes\n", "requiredrsasize big\n", "checkhostip 1\n"]
+        {
+            let target = Target::from_ssh_g("box".parse().unwrap(), setting, "");
+            assert!(Policy::of(&target).is_err(), "{setting}");
+        }
+    }
 }
