@@ -88,3 +88,32 @@ fn hosts_are_listed_with_the_gate_off() {
     assert!(ran.stdout.starts_with("a  "), "{}", ran.stdout);
     assert_eq!(ran.stderr, "note: remote connections are off; `outpost enable` switches them on\n");
 }
+
+/// Every command that would touch a host says so and how to switch it on.
+#[test]
+fn commands_that_touch_a_host_are_exit_3() {
+    let sandbox = Sandbox::without_gate();
+    sandbox.add_ssh_config("Host a\n  ProxyCommand touch $HOME/ran\n");
+    for args in [&["check", "a"][..], &["run", "a:/tmp", "hello"], &["threads", "a"]] {
+        let ran = sandbox.run(args).exits(3);
+        assert!(ran.stderr.starts_with("error[gate-off]: ") && ran.stderr.contains("outpost enable"), "{args:?}: {}", ran.stderr);
+    }
+    assert!(!sandbox.home().join("ran").exists());
+    insta::assert_snapshot!(sandbox.stable(&sandbox.run(&["check", "a"]).exits(3).stderr), @r"
+    error[gate-off]: remote connections are switched off
+      said: [SANDBOX]/codex-home/config.toml does not say `[features] remote_connections = true`
+      try:  outpost enable
+    ");
+}
+
+#[test]
+fn scripts_are_told_in_json() {
+    let sandbox = Sandbox::without_gate();
+    let said = |args: &[&str]| sandbox.stable(&sandbox.run(args).exits(0).stdout);
+    let line = |on: bool, changed: bool| {
+        format!("{{\"remote_connections\":{on},\"file\":\"[SANDBOX]/codex-home/config.toml\",\"changed\":{changed}}}\n")
+    };
+    assert_eq!(said(&["enable", "--json"]), line(true, true));
+    assert_eq!(said(&["enable", "--json"]), line(true, false));
+    assert_eq!(said(&["disable", "--json"]), line(false, true));
+}

@@ -12,7 +12,7 @@ use outpost::failure::Code;
 use outpost::host::fallback::rules;
 use outpost::host::{alias, resolve};
 use outpost::paths::Local;
-use outpost::ssh::keywords;
+use outpost::ssh::keywords::{self, Meaning};
 
 /// A home with an ssh configuration.
 struct Home {
@@ -90,6 +90,26 @@ async fn a_hanging_match_exec_is_ended() {
     assert!(began.elapsed().as_secs() < 9, "the clock is paused");
 }
 
+/// When we stop waiting, the commands of `Match exec` end with their `ssh`: the pipe that only they hold is closed.
+#[tokio::test]
+async fn no_command_of_match_exec_is_left() {
+    let home = Home::with("Host dev\nMatch exec \"exec 9>$HOME/pipe; echo up >&9; sleep 1000\"\n  User x\n");
+    nix::unistd::mkfifo(&home.path("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let pipe = home.path("pipe");
+    let reader = tokio::task::spawn_blocking(move || std::io::BufReader::new(std::fs::File::open(pipe).unwrap()));
+    let mut reader = {
+        let resolving = home.resolve("dev");
+        tokio::pin!(resolving);
+        // Opening the pipe ends when the command has opened its side.
+        tokio::select! {
+            reader = reader => reader.unwrap(),
+            outcome = &mut resolving => panic!("{outcome:?}"),
+        }
+    };
+    let text = tokio::task::spawn_blocking(move || std::io::read_to_string(&mut reader).unwrap()).await.unwrap();
+    assert!(text.is_empty() || text == "up\n", "{text}");
+}
+
 #[test]
 fn listing_reads_only_the_file_of_minus_f() {
     let home = Home::with("Host a\n");
@@ -150,4 +170,35 @@ fn docs_show_the_table() {
         Some(keywords::markdown().as_str()),
         "docs/SSH.md shows the table of src/ssh/keywords.rs"
     );
+}
+
+/// What is said to be honoured is read somewhere.
+#[test]
+fn honoured_keywords_are_read() {
+    let mut sources = String::new();
+    let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/ssh"))];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            match entry.file_name().and_then(|name| name.to_str()) {
+                Some("keywords.rs") => {}
+                _ if entry.is_dir() => folders.push(entry),
+                _ => sources.push_str(&std::fs::read_to_string(entry).unwrap()),
+            }
+        }
+    }
+    // `Target` has these three by name.
+    let by_name = ["HostName", "Port", "User"];
+    let honoured = keywords::KEYWORDS.iter().filter(|row| row.meaning == Meaning::Honoured && !row.note.contains("`ssh -G`"));
+    for row in honoured.filter(|row| !by_name.contains(&row.name)) {
+        assert!(sources.contains(&format!("\"{}\"", row.name.to_ascii_lowercase())), "{} is read nowhere in src/ssh", row.name);
+    }
+}
+
+#[test]
+fn docs_name_every_setting() {
+    let text = include_str!("../../docs/SETTINGS.md");
+    let rows: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let mut keys = outpost::config::hosts::KEYS.to_vec();
+    keys.sort_by_key(|key| rows.iter().position(|row| row == key));
+    assert_eq!(rows, keys);
 }

@@ -1,6 +1,7 @@
 //! `outpost hosts enable|disable|set|remove`: what we remember of each host.
 
 use clap::Args;
+use serde_json::json;
 
 use crate::cli::{Context, plain};
 use crate::config::hosts::edit::{self, Setting};
@@ -18,6 +19,9 @@ pub struct EnableHosts {
     /// Use all hosts again.
     #[arg(long, conflicts_with = "aliases")]
     all: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Leave hosts out: nothing connects to them.
@@ -26,6 +30,9 @@ pub struct DisableHosts {
     /// The hosts.
     #[arg(value_name = "HOST", required = true)]
     aliases: Vec<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Set how a host is used; `KEY=` unsets.
@@ -40,6 +47,9 @@ pub struct SetHost {
     /// What to set.
     #[arg(value_name = "KEY=VALUE", required = true)]
     settings: Vec<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Forget everything remembered of hosts; your ssh configuration is not touched.
@@ -48,6 +58,9 @@ pub struct RemoveHosts {
     /// The hosts.
     #[arg(value_name = "HOST", required = true)]
     aliases: Vec<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 impl EnableHosts {
@@ -62,7 +75,7 @@ impl EnableHosts {
         } else {
             edit::enable(&context.local, &known.all(&self.aliases)?)?;
         }
-        known.tell_usable(context)
+        known.tell_usable(context, self.json)
     }
 }
 
@@ -74,7 +87,7 @@ impl DisableHosts {
     pub fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let known = Known::of(context)?;
         edit::disable(&context.local, &known.all(&self.aliases)?)?;
-        known.tell_usable(context)
+        known.tell_usable(context, self.json)
     }
 }
 
@@ -87,8 +100,12 @@ impl SetHost {
         let settings = self.settings.iter().map(|word| Setting::parse(word)).collect::<Result<Vec<_>, _>>()?;
         let alias = Known::of(context)?.one(&self.alias)?;
         edit::set(&context.local, &alias, &settings)?;
-        let path = hosts::path(&context.local);
-        context.screen.line(&plain::line(&format!("{alias}: kept in {}", path.display())))?;
+        let path = hosts::path(&context.local).display().to_string();
+        if self.json {
+            context.screen.json(&json!({"host": alias, "file": path}))?;
+        } else {
+            context.screen.line(&plain::line(&format!("{alias}: kept in {path}")))?;
+        }
         Ok(Exit::Done)
     }
 }
@@ -102,6 +119,10 @@ impl RemoveHosts {
         let known = Known::of(context)?;
         let aliases = known.all(&self.aliases)?;
         edit::remove(&context.local, &aliases)?;
+        if self.json {
+            context.screen.json(&json!({"forgotten": aliases}))?;
+            return Ok(Exit::Done);
+        }
         for alias in &aliases {
             let was = known.file.named().any(|named| named == alias);
             let said = if was { "forgotten" } else { "nothing was remembered of it" };
@@ -131,7 +152,7 @@ impl Known {
         words.iter().map(|word| self.one(word)).collect()
     }
 
-    fn tell_usable(&self, context: &Context) -> Result<Exit, Failure> {
+    fn tell_usable(&self, context: &Context, json: bool) -> Result<Exit, Failure> {
         let file = hosts::load(&context.local)?;
         let usable: Vec<&str> = self
             .listing
@@ -140,6 +161,10 @@ impl Known {
             .filter(|listed| file.is_usable(&listed.alias))
             .map(|listed| listed.alias.as_str())
             .collect();
+        if json {
+            context.screen.json(&json!({"in_use": usable}))?;
+            return Ok(Exit::Done);
+        }
         let said = match usable.len() {
             0 => "none".to_owned(),
             all if all == self.listing.hosts.len() => "all hosts".to_owned(),

@@ -141,6 +141,57 @@ fn choosing_hosts() {
 }
 
 #[test]
+fn choices_are_told_in_json() {
+    let sandbox = sandbox("Host a\nHost b\n");
+    let said = |args: &[&str]| sandbox.stable(&sandbox.run(args).exits(0).stdout);
+    assert_eq!(said(&["hosts", "disable", "b", "--json"]), "{\"in_use\":[\"a\"]}\n");
+    assert_eq!(said(&["hosts", "enable", "--all", "--json"]), "{\"in_use\":[\"a\",\"b\"]}\n");
+    let file = "[SANDBOX]/codex-home/outpost/hosts.toml";
+    assert_eq!(said(&["hosts", "set", "a", "carrier=ssh", "--json"]), format!("{{\"host\":\"a\",\"file\":\"{file}\"}}\n"));
+    assert_eq!(said(&["hosts", "remove", "a", "--json"]), "{\"forgotten\":[\"a\"]}\n");
+}
+
+/// A host that is not in use, or not there, is refused before anything is tried.
+#[test]
+fn hosts_that_cannot_be_used() {
+    let sandbox = sandbox("Host devbox prod\n  ProxyCommand touch $HOME/ran\n");
+    sandbox.run(&["hosts", "disable", "prod"]).exits(0);
+    insta::assert_snapshot!(sandbox.run(&["run", "prod:/tmp", "hello"]).exits(4).stderr, @r"
+    error[host-disabled]: prod: this host is not in use
+      said: it is switched off
+      try:  outpost hosts enable prod
+    ");
+    insta::assert_snapshot!(sandbox.run(&["run", "devbx:/tmp", "hello"]).exits(4).stderr, @r"
+    error[host-unknown]: no Host line of the ssh configuration names 'devbx'
+      try:  did you mean devbox? `outpost hosts` lists all
+    ");
+    assert!(!sandbox.home().join("ran").exists());
+}
+
+/// Whether our script runs on a real host whose block says `lines` too.
+fn shell_answers(lines: &str) -> bool {
+    let sandbox = Sandbox::new();
+    sandbox.host("devbox").build();
+    sandbox.add_ssh_config(&format!("Host devbox\n{lines}"));
+    let checked: Value = serde_json::from_str(&sandbox.run(&["check", "devbox", "--json"]).stdout).unwrap();
+    let steps = checked[0]["steps"].as_array().unwrap();
+    steps.iter().any(|step| step["step"] == "login shell" && step["ok"] == true)
+}
+
+#[test]
+fn field_02_remote_command_is_passed_over() {
+    assert!(shell_answers("  RemoteCommand sudo -iu nobody\n  RequestTTY force\n"));
+}
+
+/// Forwards of the configuration are not ours to open: a port that is taken does not matter.
+#[test]
+fn field_03_forwards_are_passed_over() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    assert!(shell_answers(&format!("  LocalForward {port} 127.0.0.1:9\n  ExitOnForwardFailure yes\n")));
+}
+
+#[test]
 fn settings_of_a_host() {
     let sandbox = sandbox("Host devbox\n");
     sandbox.run(&["hosts", "set", "devbox", "codex=~/bin/codex", "env.HTTPS_PROXY=http://p:1", "carrier=ssh"]).exits(0);
