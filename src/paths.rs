@@ -89,6 +89,27 @@ pub fn private_dir(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
+/// The folder for sockets that live as long as a process: `$XDG_RUNTIME_DIR/outpost`, else one of our own in `/tmp`. Nobody
+/// else can have made it, or can look into it.
+///
+/// # Errors
+/// What the system says, or that the folder is somebody else's or open to others.
+pub fn runtime_dir(local: &Local) -> io::Result<PathBuf> {
+    let uid = nix::unistd::getuid();
+    let dir = match local.var("XDG_RUNTIME_DIR").map(Path::new).filter(|d| d.is_absolute()) {
+        Some(base) => base.join("outpost"),
+        None => Path::new("/tmp").join(format!("outpost-{uid}")),
+    };
+    private_dir(&dir)?;
+    let meta = std::fs::symlink_metadata(&dir)?;
+    let (owner, mode) = (std::os::unix::fs::MetadataExt::uid(&meta), std::os::unix::fs::MetadataExt::mode(&meta) & 0o777);
+    if !meta.is_dir() || owner != uid.as_raw() || mode & 0o077 != 0 {
+        let why = format!("{} is not a folder of yours with mode 0700 (owner {owner}, mode {mode:o})", dir.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    }
+    Ok(dir)
+}
+
 /// Replaces a file's content by a rename, so that a reader sees the old or the new one. A link is followed and stays a
 /// link, the mode of an existing file stays, a new file is 0600.
 ///

@@ -37,10 +37,13 @@ impl Session {
         Ok(Self { carrier: Carrier::InProcess(connection), facts: Arc::new(facts) })
     }
 
-    /// A session over the system's `ssh`.
-    #[must_use]
-    pub fn over_system_ssh(ssh: SystemSsh) -> Self {
-        Self { carrier: Carrier::System(ssh), facts: Arc::default() }
+    /// The same over the system's `ssh` (`carrier = "ssh"`), which prompts by itself.
+    ///
+    /// # Errors
+    /// As [`Session::open`], with ssh's own words.
+    pub async fn open_with_system_ssh(target: &Target, context: &Context<'_>) -> Result<Self, Failure> {
+        let (ssh, facts) = SystemSsh::open(target, *context).await?;
+        Ok(Self { carrier: Carrier::System(ssh), facts: Arc::new(facts) })
     }
 
     /// What is known of the connection.
@@ -67,9 +70,7 @@ impl Session {
     pub async fn unix_socket(&self, path: &str) -> Result<ByteStream, Failure> {
         match &self.carrier {
             Carrier::InProcess(connection) => connection.stream(Open::Unix(path.to_owned())).await,
-            Carrier::System(_) => Err(Failure::new(Code::ChannelRefused, format!("open the remote socket {path}"))
-                .said("not over the system ssh")
-                .hint("use an exec channel")),
+            Carrier::System(ssh) => ssh.unix_socket(path).await,
         }
     }
 
@@ -118,7 +119,7 @@ impl Session {
     pub async fn closed(&self) {
         match &self.carrier {
             Carrier::InProcess(connection) => connection.seen().ended().await,
-            Carrier::System(_) => std::future::pending().await,
+            Carrier::System(ssh) => ssh.closed().await,
         }
     }
 
@@ -129,7 +130,7 @@ impl Session {
     pub async fn ping(&self, limit: Duration) -> Result<Duration, Failure> {
         match &self.carrier {
             Carrier::InProcess(connection) => connection.ping(limit).await,
-            Carrier::System(_) => Ok(Duration::ZERO),
+            Carrier::System(ssh) => ssh.ping(limit).await,
         }
     }
 
@@ -137,7 +138,7 @@ impl Session {
     pub async fn close(&self) {
         match &self.carrier {
             Carrier::InProcess(connection) => connection.close().await,
-            Carrier::System(_) => {}
+            Carrier::System(ssh) => ssh.close().await,
         }
     }
 }

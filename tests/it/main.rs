@@ -18,5 +18,6 @@ mod hosts;
 mod launch;
 mod run;
 mod session;
+mod session_system;
 mod shells;
 mod thread;

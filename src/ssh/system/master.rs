@@ -1,0 +1,146 @@
+//! The one `ssh` that has logged in: the person's live ControlMaster, or a private one of ours.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Child;
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::{OURS, Ssh, words};
+use crate::failure::{Code, Failure};
+use crate::host::target::Target;
+use crate::paths::{Local, runtime_dir};
+use crate::ssh::exec::Tail;
+
+/// What our master prints once its control socket listens.
+const READY: &str = "outpost-master-ready";
+
+/// The longest path of a control socket: 108 for the system, less what ssh appends while it makes it (a dot and 16 letters).
+const LONGEST: usize = 108 - 17 - 1;
+
+/// The one login.
+pub(super) struct Master {
+    socket: PathBuf,
+    dir: PathBuf,
+    ours: Option<Ours>,
+}
+
+struct Ours {
+    ended: watch::Receiver<bool>,
+    stop: CancellationToken,
+    _guard: DropGuard,
+}
+
+impl Master {
+    pub(super) async fn find_or_start(ssh: &Ssh, target: &Target, local: &Local) -> Result<Self, Failure> {
+        let dir = runtime_dir(local).map_err(|e| {
+            Failure::new(Code::LocalIo, "make a private folder for control sockets")
+                .said(e)
+                .hint("set XDG_RUNTIME_DIR to a folder of yours with mode 0700")
+        })?;
+        let theirs = target.first("controlpath").filter(|p| !p.is_empty() && *p != "none").map(PathBuf::from);
+        if let Some(socket) = theirs
+            && ssh.control(&socket, &["-O", "check"]).await.is_ok()
+        {
+            return Ok(Self { socket, dir, ours: None });
+        }
+        let socket = dir.join(format!("m{}-{:08x}", std::process::id(), rand::random::<u32>()));
+        if socket.as_os_str().len() > LONGEST {
+            return Err(Failure::new(Code::SocketPathLong, format!("make a control socket at {}", socket.display()))
+                .said(format!("the path is longer than {LONGEST} bytes"))
+                .hint("set XDG_RUNTIME_DIR to a shorter path"));
+        }
+        let ours = start(ssh, target, &socket).await?;
+        Ok(Self { socket, dir, ours: Some(ours) })
+    }
+
+    /// For people.
+    pub(super) fn whose(&self) -> &'static str {
+        if self.ours.is_some() { "the system ssh" } else { "your running ssh (ControlMaster)" }
+    }
+
+    pub(super) fn socket(&self) -> &PathBuf {
+        &self.socket
+    }
+
+    /// The folder for sockets of ours.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The options of a call that rides on this login. A master that takes no further session makes ssh log in anew, asking
+    /// for a code again: a command that connects nowhere keeps it from that.
+    pub(super) fn client(&self) -> Vec<OsString> {
+        let socket = [OsString::from("-S"), self.socket.clone().into_os_string()];
+        let options = ["-o", "ControlMaster=no", "-o", "ProxyCommand=exit 255"];
+        socket.into_iter().chain(options.map(OsString::from)).collect()
+    }
+
+    pub(super) async fn ended(&self) {
+        match &self.ours {
+            Some(ours) => drop(ours.ended.clone().wait_for(|e| *e).await),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends our login; a person's own stays.
+    pub(super) async fn close(&self, ssh: &Ssh) {
+        if let Some(ours) = &self.ours {
+            drop(ssh.control(&self.socket, &["-O", "exit"]).await);
+            ours.stop.cancel();
+            self.ended().await;
+        }
+    }
+}
+
+fn options(target: &Target, socket: &Path) -> Vec<OsString> {
+    let mut options: Vec<OsString> = vec!["-S".into(), socket.into(), "-N".into()];
+    let ready = format!("LocalCommand=echo {READY}");
+    let always = ["ControlMaster=yes", "ControlPersist=no", "PermitLocalCommand=yes", &ready];
+    options.extend(always.iter().flat_map(|o| ["-o".into(), OsString::from(o)]));
+    if target.is_default("serveraliveinterval") {
+        options.extend(["-o".into(), "ServerAliveInterval=15".into()]);
+    }
+    // -N is SessionType=none: the first word of each option counts.
+    options.extend(OURS.iter().map(OsString::from));
+    options.extend(["--".into(), target.alias.as_str().into()]);
+    options
+}
+
+async fn start(ssh: &Ssh, target: &Target, socket: &Path) -> Result<Ours, Failure> {
+    let mut command = ssh.command(&options(target, socket));
+    // Its own group: Ctrl-C is for the turn. ssh still asks on the terminal, where it may not be in the background: so it stays.
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|e| super::failed(format!("{}: {e}", ssh.program.display())))?;
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(super::failed("it has no pipes"));
+    };
+    let tail = Tail::default();
+    let filling = tokio::spawn(tail.clone().fill(stderr));
+    let mut lines = BufReader::new(stdout).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if line.trim() == READY {
+            return Ok(watch_over(child));
+        }
+    }
+    let status = child.wait().await;
+    drop(filling.await);
+    Err(words::failure(&tail.text(), &status.map_or_else(|e| e.to_string(), |s| s.to_string())))
+}
+
+fn watch_over(mut child: Child) -> Ours {
+    let (sender, ended) = watch::channel(false);
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = child.wait() => {}
+            () = stopped.cancelled() => drop(child.kill().await),
+        }
+        sender.send_replace(true);
+    });
+    Ours { ended, stop: stop.clone(), _guard: stop.drop_guard() }
+}
