@@ -158,7 +158,7 @@ impl<'a> Login<'a> {
         let notes = self.link.seen.notes();
         let words = notes.parting.clone();
         let tried = format!("log in as {}", self.target.user());
-        if notes.said_goodbye && words.to_ascii_lowercase().contains("too many authentication failures") {
+        if notes.said_goodbye && words.to_ascii_lowercase().contains("too many authentication") {
             let offered = self.tried.join(", ");
             return Failure::new(Code::AuthRefused, tried).said(format!("{words} (offered: {offered})")).hint(format!(
                 "name the one key this host takes: IdentityFile and IdentitiesOnly yes for '{}' in the ssh configuration",

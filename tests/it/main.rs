@@ -18,6 +18,7 @@ mod hosts;
 mod launch;
 mod run;
 mod session;
+mod session_login;
 mod session_system;
 mod shells;
 mod thread;
