@@ -175,7 +175,11 @@ impl<'a> Login<'a> {
         let tried = format!("log in as {} ({method})", self.target.user());
         match why {
             NoAnswer::NobodyThere => Failure::new(Code::AuthNeedsPerson, tried)
-                .said("there is no terminal to ask on")
+                .said(if self.tried.is_empty() {
+                    "there is no terminal to ask on".to_owned()
+                } else {
+                    format!("{} did not suffice, and there is no terminal to ask on", self.tried.join(", "))
+                })
                 .hint("run it in a terminal, set SSH_ASKPASS and SSH_ASKPASS_REQUIRE=force, or load a key into ssh-agent"),
             NoAnswer::Refused => Failure::new(Code::AuthCancelled, tried)
                 .said("no answer was given")

@@ -13,16 +13,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::bed::Sandbox;
 
-async fn open_asking(local: &Local, alias: &str, ask: &dyn Ask) -> Result<Session, Failure> {
+pub(crate) async fn open_asking(local: &Local, alias: &str, ask: &dyn Ask) -> Result<Session, Failure> {
     let target = resolve(local, &alias.parse().unwrap()).await?;
     Session::open(&target, &Context { local, ask, watch: &Nobody }).await
 }
 
-async fn open(sandbox: &Sandbox, alias: &str) -> Result<Session, Failure> {
+pub(crate) async fn open(sandbox: &Sandbox, alias: &str) -> Result<Session, Failure> {
     open_asking(&sandbox.local(), alias, &NobodyToAsk).await
 }
 
-async fn said(session: &Session, command: &str) -> (String, ExitStatus) {
+pub(crate) async fn said(session: &Session, command: &str) -> (String, ExitStatus) {
     let mut exec = session.exec(command).await.unwrap();
     let mut out = String::new();
     exec.stdout.read_to_string(&mut out).await.unwrap();

@@ -65,20 +65,21 @@ impl Keys {
     /// Offers the next key.
     pub(super) async fn offer_next(&mut self, login: &mut Login<'_>) -> Result<Reply, Failure> {
         let Some(identity) = self.queue.pop_front() else { return Ok(Reply::Exhausted) };
+        login.tried.push(identity.label.clone());
         let outcome = match &identity.holder {
             Holder::Agent => self.offer_from_agent(&identity, login).await,
             Holder::File(file) => self.offer_from_file(&identity, Arc::clone(file), login).await,
         }?;
-        if let Some(reply) = &outcome {
-            login.tried.push(identity.label.clone());
-            if matches!(reply, Reply::Success | Reply::Refused { partial: true, .. }) {
-                login.passed.push(format!("publickey {}", identity.label));
-            }
+        if matches!(outcome, Some(Reply::Success | Reply::Refused { partial: true, .. })) {
+            login.passed.push(format!("publickey {}", identity.label));
         }
         match outcome {
             Some(reply) => Ok(reply),
-            // This key could not sign; the next one may.
-            None => Box::pin(self.offer_next(login)).await,
+            // This key could not sign and was not really offered; the next one may.
+            None => {
+                login.tried.retain(|label| *label != identity.label);
+                Box::pin(self.offer_next(login)).await
+            }
         }
     }
 

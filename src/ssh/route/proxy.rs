@@ -105,8 +105,14 @@ async fn keep(
     let status = tokio::select! {
         status = child.wait() => status.ok(),
         () = dropped.cancelled() => {
-            drop(child.start_kill());
-            child.wait().await.ok()
+            // Its pipes are closed now, which ends most; what it says while it ends may explain why it carried nothing.
+            match tokio::time::timeout(LAST_WORDS, child.wait()).await {
+                Ok(status) => status.ok(),
+                Err(_) => {
+                    drop(child.start_kill());
+                    child.wait().await.ok()
+                }
+            }
         }
     };
     stderr_read.await;
