@@ -99,3 +99,27 @@ fn rsa_keys_that_are_too_short() {
     let (before, after) = text.split_once("SHA256:").unwrap();
     insta::assert_snapshot!(format!("{before}SHA256:[RSA]{}", &after[43..]));
 }
+
+/// The same through the whole program: three situations, three codes, exit 5, one connection each, nothing written.
+#[test]
+fn field_15_check_tells_them_apart() {
+    let sandbox = crate::bed::Sandbox::new();
+    let host = sandbox.host("box").unknown().build();
+    let key = super::lab::public(&host.dir.join("hostkey_ed25519"));
+    let other = super::lab::public(&host.dir.join("id"));
+    for (known, code) in [
+        (String::new(), "host-key-unknown"),
+        (format!("box {other}\n"), "host-key-changed"),
+        (format!("box {key}\n@revoked * {key}\n"), "host-key-revoked"),
+    ] {
+        std::fs::write(sandbox.known_hosts(), &known).unwrap();
+        let ran = sandbox.run(&["check", "box", "--json"]).exits(5);
+        let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        let steps = report[0]["steps"].as_array().unwrap();
+        let step = steps.iter().find(|s| s["step"] == "host key").unwrap();
+        assert_eq!((&report[0]["ready"], &step["ok"]), (&false.into(), &false.into()), "{}", ran.stdout);
+        assert!(ran.stdout.contains(code) && ran.stdout.contains("SHA256:"), "{}", ran.stdout);
+        assert_eq!(std::fs::read_to_string(sandbox.known_hosts()).unwrap(), known);
+    }
+    assert_eq!(host.logins(), 0);
+}
