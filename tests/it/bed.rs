@@ -16,6 +16,7 @@ pub(crate) mod front;
 pub(crate) mod process;
 mod sandbox;
 mod sshd;
+mod terminal;
 mod works;
 
 pub(crate) use {
@@ -23,4 +24,5 @@ pub(crate) use {
     process::{Ran, alive, run},
     sandbox::{Sandbox, append},
     sshd::{Host, NewHost},
+    terminal::Terminal,
 };

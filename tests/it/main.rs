@@ -23,4 +23,5 @@ mod session_login;
 mod session_route;
 mod session_system;
 mod shells;
+mod terminal;
 mod thread;

@@ -1,0 +1,82 @@
+//! `outpost run` as a person sees it: in a real terminal, on real parts.
+
+use super::bed::Terminal;
+use super::run::Bed;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_is_answered_with_a_key() {
+    let bed = Bed::new().await;
+    let terminal = Terminal::outpost(&bed.sandbox, &["run", "devbox:app", "ask touch asked\nsay All done."]);
+    let screen = terminal.shows("[m] show more");
+    assert!(screen.contains("? The agent asks to run a command") && screen.contains("$ touch asked"), "{screen}");
+    terminal.press(&["m"]);
+    terminal.shows("/bin/bash -lc 'touch asked'");
+    terminal.press(&["x", "y"]);
+    let screen = terminal.shows("[exit 0]");
+    assert!(screen.contains("accepted") && screen.contains("All done."), "{screen}");
+    assert!(bed.host.home.join("app/asked").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_declined_approval_lets_the_turn_go_on() {
+    let bed = Bed::new().await;
+    let terminal = Terminal::outpost(&bed.sandbox, &["run", "devbox:app", "ask touch asked\nsay Then not."]);
+    terminal.shows("[m] show more");
+    terminal.press(&["n"]);
+    let screen = terminal.shows("[exit 0]");
+    assert!(screen.contains("declined") && screen.contains("Then not."), "{screen}");
+    assert!(!bed.host.home.join("app/asked").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_interrupts_the_turn() {
+    let bed = Bed::new().await;
+    let terminal = Terminal::outpost(&bed.sandbox, &["run", "devbox:app", "wait never\nsay x"]);
+    terminal.shows(" · thread ");
+    bed.model.reached("never").await;
+    terminal.press(&["C-c"]);
+    let screen = terminal.shows("[exit 1]");
+    assert!(screen.contains("the turn was interrupted"), "{screen}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_backslash_leaves_the_turn_running() {
+    let bed = Bed::new().await;
+    let terminal = Terminal::outpost(&bed.sandbox, &["run", "devbox:app", "wait held\nsay went on"]);
+    bed.model.reached("held").await;
+    terminal.press(&["C-\\"]);
+    let screen = terminal.shows("[exit 1]");
+    assert!(screen.contains("the turn goes on at devbox; come back with"), "{screen}");
+    bed.model.open("held");
+    let ran = bed.run(&["run", "--last", "devbox:app", "say and on"]).await.exits(0);
+    assert!(ran.stdout.contains("and on"), "{}", ran.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_terminal_leaves_the_turn_running() {
+    let bed = Bed::new().await;
+    let terminal = Terminal::outpost(&bed.sandbox, &["run", "devbox:app", "wait held\nrun touch went-on"]);
+    bed.model.reached("held").await;
+    terminal.close();
+    bed.model.open("held");
+    let threads = bed.run(&["threads", "devbox", "--json"]).await.exits(0);
+    let listed = super::run::lines(&threads);
+    let id = listed[0][0]["threads"][0]["id"].as_str().unwrap().to_owned();
+    bed.run(&["thread", "log", &format!("devbox:{id}"), "--follow"]).await.exits(0);
+    assert!(bed.host.home.join("app/went-on").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_prompt_it_is_a_conversation() {
+    let bed = Bed::new().await;
+    let terminal = Terminal::outpost(&bed.sandbox, &["run", "devbox:app"]);
+    terminal.shows("\n›");
+    terminal.type_text("say the first answer");
+    terminal.press(&["Enter"]);
+    terminal.shows("\nthe first answer");
+    terminal.type_text("say the second answer");
+    terminal.press(&["Enter"]);
+    terminal.shows("\nthe second answer");
+    terminal.press(&["C-d"]);
+    terminal.shows("[exit 0]");
+}
