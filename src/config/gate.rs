@@ -1,8 +1,10 @@
 //! The gate: `[features] remote_connections = true` in Codex's own config.toml. One key, read often and changed on request.
 
+mod splice;
+
 use std::path::Path;
 
-use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike};
+use toml_edit::Item;
 
 use super::toml_file::TomlFile;
 use crate::failure::{Code, Failure};
@@ -56,10 +58,7 @@ pub fn set(local: &Local, on: bool) -> Result<Change, Failure> {
     if read(&file)? == on {
         return Ok(Change::Already);
     }
-    let text = file.edited(|document| {
-        put(document, on);
-        Ok(())
-    })?;
+    let text = splice::set(file.text(), &file.parse()?, on);
     prove(&path, &file, &text, on)?;
     file.write(&text)?;
     Ok(if file.exists() { Change::Written } else { Change::Made })
@@ -80,62 +79,6 @@ fn kind(item: &Item) -> String {
     let name = item.type_name();
     let article = if name.starts_with(['a', 'i']) { "an" } else { "a" };
     format!("{article} {name}")
-}
-
-fn put(document: &mut DocumentMut, on: bool) {
-    if !document.contains_key(TABLE) {
-        let mut table = Table::new();
-        if !document.is_empty() {
-            table.decor_mut().set_prefix("\n");
-        }
-        document.insert(TABLE, Item::Table(table));
-    }
-    match document.get_mut(TABLE) {
-        Some(Item::Table(table)) => put_in_table(table, on),
-        Some(Item::Value(value)) => {
-            if let Some(table) = value.as_inline_table_mut() {
-                put_in_line(table, on);
-            }
-        }
-        // `read` has refused everything else.
-        Some(Item::None | Item::ArrayOfTables(_)) | None => {}
-    }
-}
-
-fn put_in_table(table: &mut Table, on: bool) {
-    if !replaced(table, on) {
-        // A `features` that only `[features.sub]` made has no header of its own yet.
-        if !table.is_dotted() {
-            table.set_implicit(false);
-        }
-        table.insert(KEY, toml_edit::value(on));
-    }
-}
-
-fn put_in_line(table: &mut InlineTable, on: bool) {
-    if replaced(table, on) {
-        return;
-    }
-    // What stood before the closing brace stays before it.
-    let last = table.iter_mut().last().map(|(_, value)| value.decor_mut());
-    let suffix = last.and_then(|decor| {
-        let suffix = decor.suffix().and_then(|raw| raw.as_str()).map(str::to_owned);
-        decor.set_suffix("");
-        suffix
-    });
-    let mut value: toml_edit::Value = on.into();
-    value.decor_mut().set_suffix(suffix.unwrap_or_default());
-    value.decor_mut().set_prefix(" ");
-    table.insert(KEY, value);
-}
-
-/// Changes the value where it stands, with the comment behind it.
-fn replaced(table: &mut dyn TableLike, on: bool) -> bool {
-    let Some(value) = table.get_mut(KEY).and_then(Item::as_value_mut) else { return false };
-    let decor = value.decor().clone();
-    *value = on.into();
-    *value.decor_mut() = decor;
-    true
 }
 
 /// Before anything is written: the new text must differ from the old one in this key alone.
@@ -159,6 +102,7 @@ fn prove(path: &Path, old: &TomlFile, new: &str, on: bool) -> Result<(), Failure
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn local(dir: &Path) -> Local {
         Local {
@@ -240,9 +184,20 @@ mod tests {
             ("[features] # head\n", "[features] # head\nremote_connections = true\n"),
             ("[features]\nremote_connections = false # off\n", "[features]\nremote_connections = true # off\n"),
             ("features = { a = true }\nb = 1\n", "features = { a = true, remote_connections = true }\nb = 1\n"),
-            ("features = {}\n", "features = { remote_connections = true}\n"),
+            ("features = {}\n", "features = { remote_connections = true }\n"),
+            ("features={a=1}", "features={a=1, remote_connections = true}"),
+            (
+                "features.a = [\n 1,\n] # c\nb = 1\nfeatures.c = 2\nd = 3\n",
+                "features.a = [\n 1,\n] # c\nb = 1\nfeatures.c = 2\nfeatures.remote_connections = true\nd = 3\n",
+            ),
+            ("a.x = 1\nb = 2\na.y = 3\n[features]", "a.x = 1\nb = 2\na.y = 3\n[features]\nremote_connections = true\n"),
+            (
+                "[features]\na.b = 1\n[features.c]\nd = 1\n",
+                "[features]\na.b = 1\nremote_connections = true\n[features.c]\nd = 1\n",
+            ),
+            ("model = 1", "model = 1\n\n[features]\nremote_connections = true\n"),
             ("features.a = true\n[b]\n", "features.a = true\nfeatures.remote_connections = true\n[b]\n"),
-            ("[features.sub]\na = 1\n", "[features]\nremote_connections = true\n[features.sub]\na = 1\n"),
+            ("[features.sub]\na = 1\n", "[features.sub]\na = 1\n\n[features]\nremote_connections = true\n"),
             ("\u{feff}a = 1\r\n", "\u{feff}a = 1\r\n\r\n[features]\r\nremote_connections = true\r\n"),
             ("a = '''\r\nx\r\n'''\r\n", "a = '''\r\nx\r\n'''\r\n\r\n[features]\r\nremote_connections = true\r\n"),
             (
@@ -254,10 +209,58 @@ mod tests {
         }
     }
 
+    proptest! {
+        /// Whatever the file: switched on and off again it says what it said, or it was left alone.
+        #[test]
+        fn other_bytes_stay(lines in prop::collection::vec(prop::sample::select(LINES), 0..8), ending in prop::sample::select(&["\n", "\r\n"])) {
+            let text = lines.join(ending);
+            with(&text, |local| {
+                let now = || std::fs::read_to_string(local.config_toml()).expect("there");
+                match set(local, true) {
+                    Ok(_) => {
+                        let kept = text.lines().filter(|line| !line.contains('{') && !line.contains("remote_connections"));
+                        let on = now();
+                        let mut left = on.lines();
+                        for line in kept {
+                            assert!(left.any(|other| other == line), "{line:?} of {text:?} in {on:?}");
+                        }
+                        assert!(ending == "\n" || on.matches('\n').count() == on.matches("\r\n").count() || !text.contains('\n'), "{on:?}");
+                    }
+                    Err(failure) => {
+                        assert_eq!((failure.code, now()), (Code::ConfigBroken, text.clone()));
+                        assert!(text.parse::<toml::Table>().is_err() || text.contains("connections = 1"), "{text:?}: {failure}");
+                    }
+                }
+            });
+        }
+    }
+
+    const LINES: &[&str] = &[
+        "a = 1",
+        "b.c = 2",
+        "b.d = 3 # d",
+        "features.x = true",
+        "features.y = [",
+        "  1,",
+        "]",
+        "[features]",
+        "[features.sub]",
+        "[ other ]",
+        "features = { x = 1 }",
+        "features = {}",
+        "remote_connections = false # off",
+        "remote_connections = 1",
+        "# comment",
+        "",
+        "  e = 'f'",
+        "[[list]]",
+        "features.remote_connections = false",
+    ];
+
     #[test]
     fn switching_off_keeps_the_line() {
         assert_eq!(after("[features]\nremote_connections = true # on\n", false), "[features]\nremote_connections = false # on\n");
-        assert_eq!(after("features={remote_connections=true,a=1}", false), "features={remote_connections=false,a=1}\n");
+        assert_eq!(after("features={remote_connections=true,a=1}", false), "features={remote_connections=false,a=1}");
     }
 
     #[test]
