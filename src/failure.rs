@@ -168,6 +168,8 @@ codes! {
     SocketForeign = "socket-foreign", Remote, Person;
     /// The server behind the socket runs on another host that shares this home.
     ServerElsewhere = "server-elsewhere", Remote, Person;
+    /// We started no server on this host, or its log is gone.
+    LogMissing = "log-missing", Remote, Person;
     /// CODEX_HOME is on a file system on which Codex's databases do not work.
     NetworkHome = "network-home", Remote, Person;
     /// The host ends what a session leaves behind, and our server with it.

@@ -8,19 +8,22 @@ mod exchange;
 pub mod facts;
 mod frame;
 mod judge;
+mod link;
 mod refusal;
+mod said;
 pub mod script;
 
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
 pub use facts::Facts;
+pub use link::{Framing, How, Link};
+pub use said::{Said, Stopped, logs, stop};
+
+use exchange::Errand;
+use script::Job;
 
 use crate::config::hosts::HostSettings;
 use crate::failure::Failure;
-use crate::ssh::ByteStream;
-use crate::ssh::exec::{ExitStatus, Tail};
 use crate::ssh::session::Session;
 use crate::step::Watch;
 
@@ -52,10 +55,11 @@ pub enum Wanted {
 }
 
 impl Wanted {
-    fn word(self) -> &'static str {
+    /// The script's word for it; a host that is known to end what a session leaves behind gets nothing to end.
+    fn word(self, session_attached: bool) -> &'static str {
         match self {
-            Self::Check => "check",
-            Self::Server => "server",
+            Self::Server if !session_attached => "server",
+            Self::Check | Self::Server => "check",
             Self::Attached => "attached",
         }
     }
@@ -90,42 +94,6 @@ pub struct Remote {
     pub server: Link,
 }
 
-/// How one message is told from the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
-    /// WebSocket frames behind an HTTP upgrade.
-    WebSocket,
-    /// One JSON document a line.
-    Lines,
-}
-
-/// How we came to the app-server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
-    /// It was running.
-    Joined,
-    /// We started it; it stays when the session ends.
-    Started,
-    /// It runs inside the session and ends with it.
-    Attached,
-}
-
-/// The byte stream of an app-server.
-pub struct Link {
-    /// Positioned where the server's own bytes begin.
-    pub stream: ByteStream,
-    /// How to read it.
-    pub framing: Framing,
-    /// How we came to it.
-    pub how: How,
-    /// The last that the remote command said on standard error.
-    pub stderr: Tail,
-    /// How the remote command ended, once it did.
-    pub status: oneshot::Receiver<ExitStatus>,
-    /// Whether [`Want::early`] went ahead to the server (a server that reads lines never sees it).
-    pub early_sent: bool,
-}
-
 /// How long the parts of a bring-up may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -135,6 +103,11 @@ pub struct Limits {
     pub shell: Duration,
     /// From there to the end of the answer; a first start of codex on a slow disk takes several seconds.
     pub answer: Duration,
+}
+
+impl Limits {
+    /// For what a person waits for and may interrupt.
+    const UNLIMITED: Duration = Duration::from_secs(365 * 24 * 3600);
 }
 
 impl Default for Limits {
@@ -150,7 +123,11 @@ impl Default for Limits {
 /// # Errors
 /// Whatever stands between a login and a `codex`, each with its own code.
 pub async fn bring_up(session: &Session, settings: &HostSettings, want: Want, watch: &dyn Watch) -> Result<Remote, Failure> {
-    let mut remote = exchange::Errand { session, settings, want: &want }.run(watch).await?;
-    remote.server.early_sent &= !want.early.is_empty();
-    Ok(remote)
+    let limits = want.limits;
+    let early = !want.early.is_empty();
+    let job = Job::BringUp(want);
+    let heard = Errand { session, settings, job: &job, limits }.run(watch).await?;
+    let (facts, mut server) = link::open(session, heard, watch).await?;
+    server.early_sent &= early;
+    Ok(Remote { facts, server })
 }

@@ -94,6 +94,21 @@ impl Answer {
             .hint("look what they wait for:  ssh HOST 'time true'")
     }
 
+    /// A field of the answer.
+    pub fn word(&self, key: &str) -> Option<&str> {
+        self.fields.get(key)
+    }
+
+    /// The failure that the answer names.
+    pub fn refused(&self) -> Failure {
+        refusal::refused(&self.fields, self.fields.get("error").unwrap_or_default())
+    }
+
+    /// The bytes that came behind the last frame.
+    pub fn rest(self) -> Vec<u8> {
+        self.frames.finish().0
+    }
+
     /// The noise, when there was nothing else.
     pub fn noise(self) -> Noise {
         self.frames.finish().1
@@ -104,8 +119,8 @@ impl Answer {
     /// # Errors
     /// What the script says it stopped for.
     pub fn conclude(self, watch: &dyn Watch) -> Result<(Facts, How, Vec<u8>), Failure> {
-        if let Some(error) = self.fields.get("error") {
-            return Err(refusal::refused(&self.fields, error));
+        if self.fields.get("error").is_some() {
+            return Err(self.refused());
         }
         let how = match self.fields.get("how") {
             Some("joined") => How::Joined,

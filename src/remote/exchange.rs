@@ -1,86 +1,88 @@
 //! The one exec: sends the script, reads the answer, hands the stream on.
 
-use std::io::Cursor;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{timeout, timeout_at};
 
+use super::Limits;
 use super::answer::{Answer, Reached};
 use super::judge::{self, Silence};
-use super::refusal::READS_INPUT;
-use super::script::{Texts, Way, Words};
-use super::{Framing, How, Link, Remote, Want};
+use super::script::{Job, Texts, Way, Words};
 use crate::config::hosts::HostSettings;
 use crate::failure::{Code, Failure};
 use crate::ssh::exec::{Exec, ExitStatus};
 use crate::ssh::session::Session;
 use crate::step::{Progress, Step, Watch};
 
-/// One bring-up.
+/// One run of a script on a remote.
 pub struct Errand<'a> {
     /// Where.
     pub session: &'a Session,
     /// With which settings.
     pub settings: &'a HostSettings,
     /// What for.
-    pub want: &'a Want,
+    pub job: &'a Job,
+    /// How long its parts may take.
+    pub limits: Limits,
+}
+
+/// A run that was answered.
+pub struct Heard {
+    /// What it said.
+    pub answer: Answer,
+    /// Where it runs on; none when its input had to be closed.
+    pub exec: Option<Exec>,
 }
 
 /// What became of one way.
 enum Outcome {
-    Answered(Box<Answer>, Exec),
+    Heard(Box<Heard>),
     Silent(Silence),
 }
 
 impl Errand<'_> {
     /// Tries one way after the other.
-    pub async fn run(&self, watch: &dyn Watch) -> Result<Remote, Failure> {
+    pub async fn run(&self, watch: &dyn Watch) -> Result<Heard, Failure> {
         watch.progress(Progress::Began(Step::LoginShell));
         if !self.settings.run_through.is_empty() {
             return match self.attempt(Way::Through, watch).await? {
-                Outcome::Answered(answer, exec) => over_exec(*answer, exec, watch),
+                Outcome::Heard(heard) => Ok(*heard),
                 Outcome::Silent(silence) => Err(judge::silent(&[silence])),
             };
         }
         let first = match self.patiently(watch).await? {
-            Ok(remote) => return Ok(remote),
-            Err(silence) => silence,
+            Outcome::Heard(heard) => return Ok(*heard),
+            Outcome::Silent(silence) => silence,
         };
         match self.attempt(Way::Plain, watch).await? {
-            Outcome::Answered(answer, exec) => over_exec(*answer, exec, watch),
+            Outcome::Heard(heard) => Ok(*heard),
             Outcome::Silent(second) => Err(judge::silent(&[first, second])),
         }
     }
 
     /// The usual way, and after a while the one with a closed input beside it: from outside, start-up files that read all of
     /// their input look like slow ones.
-    async fn patiently(&self, watch: &dyn Watch) -> Result<Result<Remote, Silence>, Failure> {
+    async fn patiently(&self, watch: &dyn Watch) -> Result<Outcome, Failure> {
         let mut usual = std::pin::pin!(self.attempt(Way::Exec, watch));
-        let usual_outcome = match timeout(self.want.limits.patience, usual.as_mut()).await {
-            Ok(outcome) => outcome?,
-            Err(_) => {
-                let mut deaf = std::pin::pin!(self.attempt(Way::Deaf, watch));
-                tokio::select! {
-                    outcome = usual.as_mut() => outcome?,
-                    outcome = deaf.as_mut() => match outcome {
-                        Ok(Outcome::Answered(answer, _)) => return self.over_socket(*answer, watch).await.map(Ok),
-                        Ok(Outcome::Silent(silence)) => return Err(judge::silent(&[silence])),
-                        // A host that opens no second channel: the first one is all there is.
-                        Err(_) => usual.await?,
-                    },
-                }
-            }
-        };
-        match usual_outcome {
-            Outcome::Answered(answer, exec) => over_exec(*answer, exec, watch).map(Ok),
-            Outcome::Silent(silence) => Ok(Err(silence)),
+        if let Ok(outcome) = timeout(self.limits.patience, usual.as_mut()).await {
+            return outcome;
+        }
+        let mut deaf = std::pin::pin!(self.attempt(Way::Deaf, watch));
+        tokio::select! {
+            outcome = usual.as_mut() => outcome,
+            outcome = deaf.as_mut() => match outcome {
+                Ok(Outcome::Silent(silence)) => Err(judge::silent(&[silence])),
+                Ok(heard @ Outcome::Heard(_)) => Ok(heard),
+                // A host that opens no second channel: the first one is all there is.
+                Err(_) => usual.await,
+            },
         }
     }
 
     async fn attempt(&self, way: Way, watch: &dyn Watch) -> Result<Outcome, Failure> {
         let words = Words::random();
-        let texts = Texts { way, words: &words, settings: self.settings, want: self.want };
+        let texts = Texts { way, words: &words, settings: self.settings, job: self.job };
         let mut answer = Answer::new(&words.marker());
         let mut exec = self.session.exec(&texts.command()?).await?;
         if way == Way::Deaf {
@@ -93,7 +95,10 @@ impl Errand<'_> {
         }
         while self.hear(&mut exec, &mut answer, watch).await? {
             match (answer.reached, way) {
-                (Reached::End, _) => return Ok(Outcome::Answered(Box::new(answer), exec)),
+                (Reached::End, _) => {
+                    let exec = Some(exec).filter(|_| way != Way::Deaf);
+                    return Ok(Outcome::Heard(Box::new(Heard { answer, exec })));
+                }
                 (Reached::Outer, Way::Through) => send(&mut exec, &texts.body()).await,
                 _ => {}
             }
@@ -106,8 +111,8 @@ impl Errand<'_> {
         let before = answer.reached;
         let mut buffer = vec![0_u8; 16 * 1024];
         while answer.reached == before {
-            let more = if before >= Reached::Script { self.want.limits.answer } else { Duration::ZERO };
-            let limit = self.want.limits.shell + more;
+            let more = if before >= Reached::Script { self.limits.answer } else { Duration::ZERO };
+            let limit = self.limits.shell + more;
             let bytes = match timeout_at((answer.began + limit).into(), exec.stdout.read(&mut buffer)).await {
                 Err(_) => return Err(answer.too_slow(limit, &exec.stderr.text())),
                 Ok(Ok(0) | Err(_)) => return Ok(false),
@@ -117,7 +122,9 @@ impl Errand<'_> {
         }
         if before < Reached::Script && answer.reached >= Reached::Script {
             // Not sooner: a shell that replaced the login shell would read these bytes as commands.
-            send(exec, &self.want.early).await;
+            if let Job::BringUp(want) = self.job {
+                send(exec, &want.early).await;
+            }
         }
         Ok(true)
     }
@@ -127,31 +134,13 @@ impl Errand<'_> {
         let printed = answer.noise().text();
         let Exec { stdin, stdout, stderr, status } = exec;
         drop((stdin, stdout));
-        let status = timeout(self.want.limits.answer, status).await.ok().and_then(Result::ok).unwrap_or(ExitStatus::Unknown);
+        let status = timeout(self.limits.answer, status).await.ok().and_then(Result::ok).unwrap_or(ExitStatus::Unknown);
         let silence = Silence { tried: way.as_str(), printed, complained: stderr.text(), status };
         if script_ran {
             let words = judge::quoted(&silence.complained);
             return Err(Failure::new(Code::FactsBroken, "run the script; it ended before its answer was complete").said(words));
         }
         Ok(Outcome::Silent(silence))
-    }
-
-    /// The standard input of the exec is closed: the server's socket must be reached by a channel of its own.
-    async fn over_socket(&self, answer: Answer, watch: &dyn Watch) -> Result<Remote, Failure> {
-        let (facts, how, _) = answer.conclude(watch)?;
-        let socket = facts.socket.clone().unwrap_or_default();
-        let reads = |failure: Failure| {
-            let said = format!(
-                "a start-up file of the login shell reads all of standard input, and the socket is out of reach: {failure}"
-            );
-            Failure::new(Code::ShellReadsInput, "open a way to the app-server").said(said).hint(READS_INPUT)
-        };
-        let stream = self.session.unix_socket(&socket).await.map_err(reads)?;
-        let text = "a start-up file of the login shell reads all of standard input".to_owned();
-        watch.progress(Progress::Warning { step: Step::LoginShell, text, hint: READS_INPUT.to_owned() });
-        let (_, status) = tokio::sync::oneshot::channel();
-        let server = Link { stream, framing: Framing::WebSocket, how, stderr: Default::default(), status, early_sent: false };
-        Ok(Remote { facts, server })
     }
 }
 
@@ -161,12 +150,4 @@ async fn send(exec: &mut Exec, bytes: &[u8]) {
         let _ = exec.stdin.write_all(bytes).await;
         let _ = exec.stdin.flush().await;
     }
-}
-
-fn over_exec(answer: Answer, exec: Exec, watch: &dyn Watch) -> Result<Remote, Failure> {
-    let (facts, how, rest) = answer.conclude(watch)?;
-    let framing = if how == How::Attached { Framing::Lines } else { Framing::WebSocket };
-    let Exec { stdin, stdout, stderr, status } = exec;
-    let stream = Box::new(tokio::io::join(Cursor::new(rest).chain(stdout), stdin));
-    Ok(Remote { facts, server: Link { stream, framing, how, stderr, status, early_sent: true } })
 }

@@ -18,6 +18,7 @@ enum Refusal {
     ServerDied,
     ServerSilent,
     ShellReadsInput,
+    LogMissing,
 }
 
 /// What to do about a start-up file that reads standard input.
@@ -25,7 +26,7 @@ pub(super) const READS_INPUT: &str =
     "put  [ -t 0 ] &&  before the line that reads (cat, read, xargs …), so that it reads from a terminal only";
 
 impl Refusal {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::CodexMissing,
         Self::CodexNoNode,
         Self::CodexBroken,
@@ -37,6 +38,7 @@ impl Refusal {
         Self::ServerDied,
         Self::ServerSilent,
         Self::ShellReadsInput,
+        Self::LogMissing,
     ];
 
     fn from_word(word: &str) -> Option<Self> {
@@ -56,6 +58,7 @@ impl Refusal {
             Self::ServerDied => Code::ServerDied,
             Self::ServerSilent => Code::ServerSilent,
             Self::ShellReadsInput => Code::ShellReadsInput,
+            Self::LogMissing => Code::LogMissing,
         }
     }
 
@@ -69,6 +72,7 @@ impl Refusal {
             Self::CodexBroken | Self::CodexNoNode => format!("run {codex}"),
             Self::CodexHomeMissing => format!("look at CODEX_HOME, which is set to {}", facts.codex_home),
             Self::SocketForeign => "join the app-server".to_owned(),
+            Self::LogMissing => "read the log of the app-server".to_owned(),
             Self::ShellReadsInput => "run an app-server inside the session".to_owned(),
             Self::ServerDied | Self::ServerSilent => format!("start {codex} app-server"),
         }
@@ -81,6 +85,7 @@ impl Refusal {
             Self::FolderMissing => "it does not exist".to_owned(),
             Self::FolderNotDirectory => "it is not a folder".to_owned(),
             Self::CodexHomeMissing => "that folder does not exist".to_owned(),
+            Self::LogMissing => format!("there is no {words}: Outpost has started no server there"),
             Self::ShellReadsInput => "a start-up file of the login shell reads all of standard input".to_owned(),
             Self::CodexNoNode => {
                 format!("it begins with {words} and there is no node on the PATH of the login shell: {}", facts.path)
@@ -102,6 +107,7 @@ impl Refusal {
             Self::FolderUnreadable if facts.os == "Darwin" => {
                 "on that Mac: System Settings > Privacy & Security > Full Disk Access, switch on sshd-keygen-wrapper".to_owned()
             }
+            Self::LogMissing => "a server that somebody else started writes its log where they said".to_owned(),
             Self::ShellReadsInput => READS_INPUT.to_owned(),
             Self::FolderUnreadable => "give the account the right to read it".to_owned(),
             Self::SocketForeign => {

@@ -10,8 +10,14 @@ use crate::failure::{Code, Failure};
 use crate::ssh::quote;
 
 const LOGIN: &str = include_str!("login.sh");
-const FACTS: &str = include_str!("facts.sh");
+const BEGIN: &str = include_str!("begin.sh");
+const CODEX: &str = include_str!("codex.sh");
+const FOLDER: &str = include_str!("folder.sh");
+const RECORD: &str = include_str!("record.sh");
 const SERVER: &str = include_str!("server.sh");
+const LISTENERS: &str = include_str!("listeners.sh");
+const STOP: &str = include_str!("stop.sh");
+const LOGS: &str = include_str!("logs.sh");
 
 /// Blank lines that go first, for start-up files that read lines of standard input.
 const BLANK_LINES: usize = 16;
@@ -65,6 +71,56 @@ impl Words {
     }
 }
 
+/// What a script is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Job {
+    /// Say the facts and become the way to the app-server.
+    BringUp(Want),
+    /// Stop the server that we started.
+    Stop {
+        /// In the middle of its work.
+        now: bool,
+    },
+    /// Show the log of the server that we started.
+    Logs {
+        /// How many of its last lines.
+        lines: u32,
+        /// And what is written from now on.
+        follow: bool,
+    },
+}
+
+impl Job {
+    /// The pieces of stage two.
+    fn pieces(&self) -> &'static [&'static str] {
+        match self {
+            Self::BringUp(want) if want.versions => &[BEGIN, CODEX, FOLDER, RECORD, LISTENERS, SERVER],
+            Self::BringUp(_) => &[BEGIN, CODEX, FOLDER, RECORD, SERVER],
+            Self::Stop { .. } => &[BEGIN, RECORD, STOP],
+            Self::Logs { .. } => &[BEGIN, LOGS],
+        }
+    }
+
+    fn variables(&self, settings: &HostSettings) -> Vec<(&'static str, String)> {
+        let word = |value: &Option<String>| value.clone().unwrap_or_default();
+        match self {
+            Self::BringUp(want) => vec![
+                ("want", want.server.word(settings.session_attached == Some(true)).to_owned()),
+                ("codex", word(&settings.codex)),
+                ("folder", word(&want.folder)),
+                ("versions", flag(want.versions)),
+                ("early", flag(!want.early.is_empty())),
+            ],
+            Self::Stop { now } => vec![("now", flag(*now))],
+            Self::Logs { lines, follow } => vec![("lines", lines.to_string()), ("follow", flag(*follow))],
+        }
+    }
+}
+
+fn flag(set: bool) -> String {
+    if set { "yes".to_owned() } else { String::new() }
+}
+
 /// All texts of one run.
 pub struct Texts<'a> {
     /// The way it takes.
@@ -74,7 +130,7 @@ pub struct Texts<'a> {
     /// The host's settings.
     pub settings: &'a HostSettings,
     /// What it is for.
-    pub want: &'a Want,
+    pub job: &'a Job,
 }
 
 impl Texts<'_> {
@@ -137,31 +193,25 @@ impl Texts<'_> {
     fn script(&self) -> String {
         let [first, second] = &self.words.marker;
         let marker = format!("m={}; m=$m{}; ", quote::posix(first), quote::posix(second));
-        let stage_two = format!("{marker}{}{} {}", self.given(), one_line(FACTS), one_line(SERVER));
+        let pieces: Vec<String> = self.job.pieces().iter().map(|piece| one_line(piece)).collect();
+        let stage_two = format!("{marker}{}{}", self.given(), pieces.join(" "));
         format!("{marker}OUTPOST_STAGE={}; {}", quote::posix(&stage_two), one_line(LOGIN))
     }
 
     /// The variables that stage two begins with.
     fn given(&self) -> String {
         let mut text = format!("{}=$(printf '\\n.'); {0}=${{{0}%.}}; ", quote::NEWLINE);
-        let (settings, want) = (self.settings, self.want);
-        let word = |value: &Option<String>| value.clone().unwrap_or_default();
-        let flag = |set: bool| if set { "yes".to_owned() } else { String::new() };
-        let variables = [
+        let mut variables = vec![
             ("go", self.words.go.clone()),
-            ("want", want.server.word().to_owned()),
-            ("codex", word(&settings.codex)),
-            ("home", word(&settings.codex_home)),
-            ("folder", word(&want.folder)),
-            ("versions", flag(want.versions)),
+            ("home", self.settings.codex_home.clone().unwrap_or_default()),
             ("deaf", flag(self.way == Way::Deaf)),
-            ("early", flag(!want.early.is_empty())),
         ];
+        variables.extend(self.job.variables(self.settings));
         for (name, value) in variables {
             // Writing to a String cannot fail.
             let _ = write!(text, "{name}={}; ", quote::on_one_line(&value));
         }
-        for (name, value) in &settings.env {
+        for (name, value) in &self.settings.env {
             let _ = write!(text, "export {name}={}; ", quote::on_one_line(value));
         }
         text
@@ -217,7 +267,7 @@ mod tests {
     #[test]
     fn squeezed_scripts_parse_in_every_sh() {
         for shell in POSIX {
-            for script in [LOGIN, FACTS, SERVER] {
+            for script in [LOGIN, BEGIN, CODEX, FOLDER, RECORD, SERVER, LISTENERS, STOP, LOGS] {
                 assert!(parses(shell, &one_line(script)), "{shell:?}");
                 assert!(!one_line(script).contains('\n'));
             }
@@ -233,8 +283,8 @@ mod tests {
 
     fn texts<T>(way: Way, check: impl FnOnce(&Texts<'_>) -> T) -> T {
         let settings = HostSettings { run_through: vec!["sudo".into(), "-iu".into(), "dev".into()], ..HostSettings::default() };
-        let want = Want::server().in_folder("it's\nodd");
-        check(&Texts { way, words: &Words::random(), settings: &settings, want: &want })
+        let job = Job::BringUp(Want::server().in_folder("it's\nodd"));
+        check(&Texts { way, words: &Words::random(), settings: &settings, job: &job })
     }
 
     #[test]

@@ -1,6 +1,4 @@
 # Stage two goes on: joins or starts the app-server, and becomes the way to it.
-socket=$home/app-server-control/app-server-control.sock
-ours=$home/outpost
 # The default socket is a link into a folder of /tmp that anybody could have made: it must be ours alone.
 trusted() {
 place=$(readlink "$socket" 2>/dev/null)
@@ -63,20 +61,12 @@ set -- python3 -c "import os,sys; os.setsid(); os.execvp(sys.argv[1], sys.argv[1
 else
 set -- nohup "$@"
 fi
+if [ -n "$scope" ]; then
+# A scope of the person's own service manager is not part of the session that is killed.
+set -- systemd-run --user --scope --quiet --collect "$@"
+fi
 leave_session
 exec "$@"
-}
-# What makes a process the one we started, and not a later one with its number.
-started_at() {
-stat_line=
-if [ -r "/proc/$1/stat" ]; then
-read -r stat_line <"/proc/$1/stat"
-set -- ${stat_line##*") "}
-shift 19
-begun=$1
-else
-begun=$(LC_ALL=C ps -o lstart= -p "$1" 2>/dev/null)
-fi
 }
 # Whether it is our process that holds the socket: in a race the slower one is still there for a moment.
 holds_socket() {
@@ -93,20 +83,8 @@ return 1
 fi
 kill -0 "$1" 2>/dev/null
 }
-record() {
-started_at "$pid"
-{
-echo "pid=$pid"
-echo "start=$begun"
-echo "boot=$boot"
-echo "machine=$machine"
-echo "hostname=$name"
-echo "exe=$codex"
-echo "socket=$socket"
-} >"$ours/server.new" && mv -f "$ours/server.new" "$ours/server"
-}
 last_words() {
-tail -c 4000 "$ours/server.log" 2>/dev/null
+tail -c 4000 "$log" 2>/dev/null
 }
 attach() {
 if [ -n "$deaf" ]; then
@@ -128,6 +106,11 @@ exec "$codex" app-server
 epoch() {
 stat -c %d.%i.%Z "$place" 2>/dev/null || stat -f %d.%i.%c "$place" 2>/dev/null || ls -di "$place"
 }
+proxy() {
+exec 0<&5 1>&6 5<&- 6>&-
+PATH=$login_path
+exec "$codex" app-server proxy --sock "$socket"
+}
 join() {
 say how "$1"
 say socket "$socket"
@@ -136,17 +119,22 @@ send .
 if [ -n "$deaf" ]; then
 exit 0
 fi
-exec 0<&5 1>&6 5<&- 6>&-
-PATH=$login_path
-exec "$codex" app-server proxy --sock "$socket"
+if [ "$1" = joined ]; then
+proxy
+fi
+# We started it: whether it outlives this session is seen by who is still there when the session has ended. Hosts that kill
+# what a session leaves behind kill this shell with it, and then there is no mark.
+(proxy)
+(sleep 2; if ours_runs; then : >"$record.survived"; else rm -f "$record"; fi) </dev/null >/dev/null 2>&1 5<&- 6>&- &
+exit 0
 }
 start() {
-(umask 077; mkdir -p "$ours") 2>/dev/null || fail server-died "cannot make the folder $ours"
-if [ -f "$ours/server.log" ]; then
-mv -f "$ours/server.log" "$ours/server.log.1"
+log=$ours/starting.$$.log
+if ! (umask 077 && mkdir -p "$ours" && : >"$log") 2>/dev/null; then
+fail server-died "cannot write in the folder $ours"
 fi
-(umask 077; : >"$ours/server.log") 2>/dev/null || fail server-died "cannot write in the folder $ours"
-(detached "$codex" app-server --listen unix://) </dev/null >>"$ours/server.log" 2>&1 5<&- 6>&- &
+rm -f "$record.survived"
+(detached "$codex" app-server --listen "$1") </dev/null >>"$log" 2>&1 5<&- 6>&- &
 pid=$!
 }
 wait_for_server() {
@@ -161,8 +149,40 @@ fi
 tries=$((tries + 1))
 sleep 0.02 2>/dev/null || sleep 1
 done
-fail server-silent "$(last_words)"
+words=$(last_words)
+kill -TERM "$pid"
+fail server-silent "$words"
 }
+# The log is named only when the server is known to be the one: a starter that was too late must not take its place.
+started() {
+mv -f "$ours/server.log" "$ours/server.log.1" 2>/dev/null
+mv -f "$log" "$ours/server.log"
+write_record
+read_record
+join started
+}
+# Who starts a server that the host then kills does harm: look for the signs of such a host.
+killing=
+scope=
+if grep -qsE "^[[:space:]]*KillUserProcesses=(yes|true|on|1)" /etc/systemd/logind.conf /etc/systemd/logind.conf.d/*.conf /usr/lib/systemd/logind.conf.d/*.conf; then
+if [ ! -e "/var/lib/systemd/linger/$user" ]; then
+killing=logind
+elif command -v systemd-run >/dev/null 2>&1; then
+scope=yes
+fi
+fi
+if read_record && [ "$was_boot" = "$boot" ] && [ "$was_machine" = "$machine" ] && ! ours_runs && [ ! -e "$record.survived" ]; then
+killing=reaped
+fi
+for each in "$ours"/server@*; do
+case $each in
+"$record"|*.survived|*.new|"$ours/server@*")
+;;
+*)
+say other_host "${each#"$ours/server@"}"
+;;
+esac
+done
 if [ "$want" = attached ]; then
 attach
 fi
@@ -170,26 +190,28 @@ trusted
 if alive; then
 join joined
 fi
-if [ "$want" = check ]; then
+say killing "$killing"
+if [ "$want" = check ] || [ -n "$killing" ]; then
 attach
 fi
-start
 say at starting
 send ";"
+start unix://
 if wait_for_server; then
 trusted
 if holds_socket "$pid"; then
-record
-join started
+started
 fi
+rm -f "$log"
 join joined
 fi
 # Ours ended: another starter was faster, or this release knows no such socket, or it cannot run.
+words=$(last_words)
+rm -f "$log"
 if alive; then
 trusted
 join joined
 fi
-words=$(last_words)
 case $words in
 *"nsupported"*listen*|*"invalid value"*listen*|*"unexpected argument"*listen*)
 attach

@@ -1,0 +1,118 @@
+# Stage two begins: in the environment that codex runs in, with what every errand needs.
+# Given: m (the marker), go (the line that ends the blank ones), home (CODEX_HOME of the settings).
+set +eu
+kill -USR1 "$OUTPOST_PID" 2>/dev/null
+if [ "$OUTPOST_AT" != interactive ]; then
+while IFS= read -r line; do
+case $line in
+"#$go")
+break
+;;
+esac
+done
+fi
+# Nothing that runs here may touch the channel: it is 5 and 6 from now on.
+exec 5<&0 6>&1 </dev/null >&2 3<&- 4>&-
+login_path=$PATH
+PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin
+answer=
+say() {
+answer=$answer$m+$1=$2
+}
+send() {
+printf %s "$answer$m$1" >&6
+answer=
+}
+fail() {
+say error "$1"
+say words "$2"
+send .
+exit 0
+}
+# Runs a program of the login environment, for a limited time where there is a program for that.
+limited() {
+seconds=$1
+shift
+if command -v timeout >/dev/null 2>&1; then
+set -- timeout "$seconds" env "PATH=$login_path" "$@"
+else
+set -- env "PATH=$login_path" "$@"
+fi
+"$@" </dev/null 5<&- 6>&-
+}
+owner() {
+mode=
+uid_of=
+set -- $(ls -ldn "$1" 2>/dev/null)
+mode=$1
+uid_of=$3
+}
+# What makes a process the one we started, and not a later one with its number.
+started_at() {
+begun=
+if [ -r "/proc/$1/stat" ]; then
+read -r begun <"/proc/$1/stat"
+set -- ${begun##*") "}
+shift 19 2>/dev/null
+begun=${1-}
+elif [ ! -d /proc/self ]; then
+begun=$(LC_ALL=C ps -o lstart= -p "$1" 2>/dev/null)
+fi
+}
+say at "$OUTPOST_AT"
+send ";"
+id=$(id 2>/dev/null)
+uid=${id#uid=}
+uid=${uid%%[!0-9]*}
+user=${id%%")"*}
+user=${user#*"("}
+system=$(uname -s -m 2>/dev/null)
+name=$(uname -n 2>/dev/null)
+machine=
+boot=
+if [ -r /etc/machine-id ]; then
+read -r machine </etc/machine-id
+fi
+if [ -r /proc/sys/kernel/random/boot_id ]; then
+read -r boot </proc/sys/kernel/random/boot_id
+fi
+case $system in
+Darwin*)
+machine=$(sysctl -n kern.uuid 2>/dev/null)
+boot=$(sysctl -n kern.bootsessionuuid 2>/dev/null)
+;;
+esac
+# A container that starts again keeps the boot identity of its machine, but not its first process.
+started_at 1
+boot=$boot:$begun
+say user "$user"
+say uid "$uid"
+say home "$HOME"
+say shell "$OUTPOST_SHELL"
+say path "$login_path"
+say system "$system"
+say hostname "$name"
+say machine "$machine"
+say boot "$boot"
+chosen_home=${home:-${CODEX_HOME-}}
+home=${chosen_home:-$HOME/.codex}
+case $home in
+"~/"*)
+home=$HOME/${home#??}
+;;
+esac
+if [ -n "$chosen_home" ]; then
+CODEX_HOME=$home
+export CODEX_HOME
+fi
+say codex_home "$home"
+if [ -n "$chosen_home" ] && [ ! -d "$home" ]; then
+fail codex-home-missing "$home"
+fi
+case $system in
+Linux*)
+say home_fs "$(stat -f -c %T "$home" 2>/dev/null || stat -f -c %T "$HOME" 2>/dev/null)"
+;;
+esac
+ours=$home/outpost
+socket=$home/app-server-control/app-server-control.sock

@@ -1,0 +1,66 @@
+# The record of the server that we started on this host; a home may be shared with other hosts, so each has its own.
+record=$ours/server@$name
+exe_of() {
+exe=$(readlink "/proc/$1/exe" 2>/dev/null)
+exe=${exe%" (deleted)"}
+}
+write_record() {
+started_at "$pid"
+exe_of "$pid"
+{
+echo "pid=$pid"
+echo "start=$begun"
+echo "boot=$boot"
+echo "machine=$machine"
+echo "exe=$exe"
+echo "socket=$socket"
+echo "codex=$codex"
+} >"$record.new" && mv -f "$record.new" "$record"
+}
+read_record() {
+was_pid=
+was_start=
+was_boot=
+was_machine=
+was_exe=
+was_socket=
+if [ ! -f "$record" ]; then
+return 1
+fi
+while IFS== read -r key value; do
+case $key in
+pid)
+was_pid=$value
+;;
+start)
+was_start=$value
+;;
+boot)
+was_boot=$value
+;;
+machine)
+was_machine=$value
+;;
+exe)
+was_exe=$value
+;;
+socket)
+was_socket=$value
+;;
+esac
+done <"$record"
+}
+# Whether the recorded process is still there: by number, start time and executable.
+ours_runs() {
+case $was_pid in
+""|*[!0-9]*)
+return 1
+;;
+esac
+if [ "$was_boot" != "$boot" ] || [ "$was_machine" != "$machine" ] || ! kill -0 "$was_pid" 2>/dev/null; then
+return 1
+fi
+started_at "$was_pid"
+exe_of "$was_pid"
+[ -n "$begun" ] && [ "$begun" = "$was_start" ] && [ "$exe" = "$was_exe" ]
+}

@@ -1,0 +1,62 @@
+//! Smaller errands than a bring-up: stopping our server, showing its log.
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use super::Limits;
+use super::exchange::{Errand, Heard};
+use super::script::Job;
+use crate::config::hosts::HostSettings;
+use crate::failure::{Code, Failure};
+use crate::ssh::session::Session;
+use crate::step::Watch;
+
+/// What became of a server that was to be stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// It was ours and has ended.
+    Ours,
+    /// There is one, and somebody else started it.
+    NotOurs,
+    /// There was none.
+    None,
+}
+
+/// Stops the server that we started on the host, recognised by number, start time and executable. Without `now` it ends its
+/// running turns first, however long they take.
+///
+/// # Errors
+/// As a bring-up, up to the login shell.
+pub async fn stop(session: &Session, settings: &HostSettings, now: bool, watch: &dyn Watch) -> Result<Stopped, Failure> {
+    let limits = Limits { answer: Limits::UNLIMITED, ..Limits::default() };
+    let heard = Errand { session, settings, job: &Job::Stop { now }, limits }.run(watch).await?;
+    match heard.answer.word("stopped") {
+        Some("ours") => Ok(Stopped::Ours),
+        Some("foreign") => Ok(Stopped::NotOurs),
+        Some("none") => Ok(Stopped::None),
+        _ => Err(heard.answer.refused()),
+    }
+}
+
+/// The end of a remote's own text.
+pub struct Said {
+    /// Where it stands there.
+    pub path: String,
+    /// The text itself; raw.
+    pub text: Box<dyn AsyncRead + Send + Unpin>,
+}
+
+/// Opens the log of the server that we started: its last lines, and what is written from now on with `follow`.
+///
+/// # Errors
+/// [`Code::LogMissing`]; as a bring-up, up to the login shell.
+pub async fn logs(session: &Session, settings: &HostSettings, job: Job, watch: &dyn Watch) -> Result<Said, Failure> {
+    let Heard { answer, exec } = Errand { session, settings, job: &job, limits: Limits::default() }.run(watch).await?;
+    let Some(path) = answer.word("log").map(str::to_owned) else { return Err(answer.refused()) };
+    let Some(exec) = exec else {
+        return Err(Failure::new(Code::ShellReadsInput, "show the log").hint(super::refusal::READS_INPUT));
+    };
+    let first = std::io::Cursor::new(answer.rest());
+    // The input stays open: its end would end a log that is followed.
+    let text = Box::new(tokio::io::join(first.chain(exec.stdout), exec.stdin));
+    Ok(Said { path, text })
+}
