@@ -4,6 +4,7 @@
 //! and what is kept of its words is raw text that whoever shows it neutralises.
 
 mod answer;
+mod concern;
 mod exchange;
 pub mod facts;
 mod frame;
@@ -99,6 +100,8 @@ pub struct Remote {
 pub struct Limits {
     /// Until the script is also tried with its input closed.
     pub patience: Duration,
+    /// Start-up files that take longer are worth a word.
+    pub slow: Duration,
     /// Until the login shell has run our script; people have start-up files of half a minute.
     pub shell: Duration,
     /// From there to the end of the answer; a first start of codex on a slow disk takes several seconds.
@@ -112,7 +115,12 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { patience: Duration::from_secs(8), shell: Duration::from_secs(60), answer: Duration::from_secs(60) }
+        Self {
+            patience: Duration::from_secs(8),
+            slow: Duration::from_secs(2),
+            shell: Duration::from_secs(60),
+            answer: Duration::from_secs(60),
+        }
     }
 }
 

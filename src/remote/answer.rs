@@ -2,15 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::facts::{Facts, Fields, Stage};
+use super::facts::{Facts, Fields};
 use super::frame::{Event, Frames, Noise};
-use super::judge::GUARD;
-use super::{How, judge, refusal};
+use super::{How, concern, judge, refusal};
 use crate::failure::{Code, Failure};
 use crate::step::{Progress, Step, Watch};
-
-/// Start-up files that take longer than this are worth a word.
-const SLOW_SHELL: Duration = Duration::from_secs(2);
 
 /// What was read so far.
 pub struct Answer {
@@ -21,6 +17,7 @@ pub struct Answer {
     /// How far it has come.
     pub reached: Reached,
     shell_took: Duration,
+    slow: Duration,
 }
 
 /// How far a run has come.
@@ -40,9 +37,9 @@ pub enum Reached {
 
 impl Answer {
     /// Nothing heard yet.
-    pub fn new(marker: &str) -> Self {
+    pub fn new(marker: &str, slow: Duration) -> Self {
         let (frames, fields) = (Frames::new(marker), Fields::default());
-        Self { frames, fields, began: Instant::now(), reached: Reached::Nothing, shell_took: Duration::ZERO }
+        Self { frames, fields, began: Instant::now(), reached: Reached::Nothing, shell_took: Duration::ZERO, slow }
     }
 
     /// Takes bytes as they come.
@@ -75,8 +72,8 @@ impl Answer {
     fn shell_is_done(&self, shell: &[u8], watch: &dyn Watch) {
         let detail = String::from_utf8_lossy(shell).into_owned();
         watch.progress(Progress::Done { step: Step::LoginShell, detail, took: self.shell_took });
-        if self.shell_took > SLOW_SHELL {
-            let text = format!("shell start-up took {:.0} s", self.shell_took.as_secs_f32());
+        if self.shell_took > self.slow {
+            let text = format!("shell start-up took {:.1} s", self.shell_took.as_secs_f32());
             let hint = "look what its start-up files do before they know that nobody is at a terminal".to_owned();
             watch.progress(Progress::Warning { step: Step::LoginShell, text, hint });
         }
@@ -133,15 +130,14 @@ impl Answer {
         };
         let mut facts = self.fields.facts();
         facts.shell_took = self.shell_took;
-        if facts.stage == Stage::Plain && !facts.shell.ends_with("/elvish") {
-            let text = format!("{} -l did not run our script: codex runs without your login environment", facts.shell);
-            watch.progress(Progress::Warning { step: Step::LoginShell, text, hint: GUARD.to_owned() });
-        }
         watch.progress(Progress::Done {
             step: Step::Codex,
             detail: facts.codex_in_words(),
             took: self.began.elapsed().saturating_sub(self.shell_took),
         });
+        for warning in concern::of(&facts) {
+            watch.progress(warning);
+        }
         Ok((facts, how, self.frames.finish().0))
     }
 }

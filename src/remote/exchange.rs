@@ -83,7 +83,7 @@ impl Errand<'_> {
     async fn attempt(&self, way: Way, watch: &dyn Watch) -> Result<Outcome, Failure> {
         let words = Words::random();
         let texts = Texts { way, words: &words, settings: self.settings, job: self.job };
-        let mut answer = Answer::new(&words.marker());
+        let mut answer = Answer::new(&words.marker(), self.limits.slow);
         let mut exec = self.session.exec(&texts.command()?).await?;
         if way == Way::Deaf {
             // A shell that has already ended has closed its input; what it printed tells more than the error.

@@ -68,6 +68,12 @@ pub struct Facts {
     pub socket: Option<String>,
     /// Tells this process of the app-server from the next one; none when it has no socket.
     pub epoch: Option<String>,
+    /// Why nothing may be left behind on this host, when there is a reason.
+    pub ends_sessions: Option<Ending>,
+    /// Other hosts on which we started a server with the same CODEX_HOME.
+    pub other_hosts: Vec<String>,
+    /// Command lines of app-servers that listen for everybody, when they were looked for.
+    pub listeners: Vec<String>,
     /// How long the shell took before it ran our script, start-up files included.
     #[serde(skip)]
     pub shell_took: Duration,
@@ -96,20 +102,34 @@ impl Facts {
     }
 }
 
+/// Why a server that stays behind would be ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ending {
+    /// logind is set to end every process of a session with it.
+    Logind,
+    /// It has happened: the one that we started is gone, and the host has not restarted.
+    Reaped,
+}
+
 /// The fields of an answer as they came.
 #[derive(Debug, Clone, Default)]
 pub struct Fields {
     single: HashMap<String, String>,
     candidates: Vec<Candidate>,
+    other_hosts: Vec<String>,
+    listeners: Vec<String>,
 }
 
 impl Fields {
-    /// Adds one; of two with one key the later counts, save for the list of candidates.
+    /// Adds one; of two with one key the later counts, save for lists.
     pub fn add(&mut self, key: String, value: &[u8]) {
         let value = String::from_utf8_lossy(value).into_owned();
         match (key.as_str(), self.candidates.last_mut()) {
             ("candidate", _) => self.candidates.push(Candidate { path: value, version: None }),
             ("candidate_version", Some(last)) => last.version = version(&value),
+            ("other_host", _) => self.other_hosts.push(value),
+            ("listener", _) => self.listeners.push(value),
             _ => drop(self.single.insert(key, value)),
         }
     }
@@ -154,6 +174,13 @@ impl Fields {
             folder: self.get("folder").map(str::to_owned),
             socket: self.get("socket").map(str::to_owned),
             epoch: self.get("epoch").map(str::to_owned),
+            ends_sessions: match self.get("killing") {
+                Some("logind") => Some(Ending::Logind),
+                Some("reaped") => Some(Ending::Reaped),
+                _ => None,
+            },
+            other_hosts: self.other_hosts.clone(),
+            listeners: self.listeners.clone(),
             shell_took: Duration::ZERO,
         }
     }

@@ -19,6 +19,9 @@ enum Refusal {
     ServerSilent,
     ShellReadsInput,
     LogMissing,
+    CodexTooOld,
+    SocketPathLong,
+    NetworkHome,
 }
 
 /// What to do about a start-up file that reads standard input.
@@ -26,7 +29,7 @@ pub(super) const READS_INPUT: &str =
     "put  [ -t 0 ] &&  before the line that reads (cat, read, xargs …), so that it reads from a terminal only";
 
 impl Refusal {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 15] = [
         Self::CodexMissing,
         Self::CodexNoNode,
         Self::CodexBroken,
@@ -39,10 +42,31 @@ impl Refusal {
         Self::ServerSilent,
         Self::ShellReadsInput,
         Self::LogMissing,
+        Self::CodexTooOld,
+        Self::SocketPathLong,
+        Self::NetworkHome,
     ];
 
     fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|r| r.code().as_str() == word)
+    }
+
+    /// Why a server died, where its words tell.
+    fn told_by(self, words: &str, facts: &Facts) -> Self {
+        let has = |any: &[&str]| any.iter().any(|w| words.contains(w));
+        match self {
+            Self::ServerDied if has(&["unrecognized subcommand", "unexpected argument 'app-server'"]) => Self::CodexTooOld,
+            Self::ServerDied if has(&["SUN_LEN", "File name too long"]) => Self::SocketPathLong,
+            Self::ServerDied
+                if facts.is_on_network() && has(&["database", "sqlite", "SQLite", "locking protocol", "disk I/O"]) =>
+            {
+                Self::NetworkHome
+            }
+            Self::ServerDied if has(&["No such file or directory: 'node'", "env: node", "env: 'node'", "env: ‘node’"]) => {
+                Self::CodexNoNode
+            }
+            other => other,
+        }
     }
 
     fn code(self) -> Code {
@@ -59,6 +83,9 @@ impl Refusal {
             Self::ServerSilent => Code::ServerSilent,
             Self::ShellReadsInput => Code::ShellReadsInput,
             Self::LogMissing => Code::LogMissing,
+            Self::CodexTooOld => Code::CodexTooOld,
+            Self::SocketPathLong => Code::SocketPathLong,
+            Self::NetworkHome => Code::NetworkHome,
         }
     }
 
@@ -74,7 +101,9 @@ impl Refusal {
             Self::SocketForeign => "join the app-server".to_owned(),
             Self::LogMissing => "read the log of the app-server".to_owned(),
             Self::ShellReadsInput => "run an app-server inside the session".to_owned(),
-            Self::ServerDied | Self::ServerSilent => format!("start {codex} app-server"),
+            Self::ServerDied | Self::ServerSilent | Self::CodexTooOld | Self::SocketPathLong | Self::NetworkHome => {
+                format!("start {codex} app-server")
+            }
         }
     }
 
@@ -90,9 +119,14 @@ impl Refusal {
             Self::CodexNoNode => {
                 format!("it begins with {words} and there is no node on the PATH of the login shell: {}", facts.path)
             }
-            Self::FolderUnreadable | Self::CodexBroken | Self::SocketForeign | Self::ServerDied | Self::ServerSilent => {
-                quoted(words)
-            }
+            Self::FolderUnreadable
+            | Self::CodexBroken
+            | Self::CodexTooOld
+            | Self::SocketForeign
+            | Self::SocketPathLong
+            | Self::NetworkHome
+            | Self::ServerDied
+            | Self::ServerSilent => quoted(words),
         }
     }
 
@@ -113,10 +147,12 @@ impl Refusal {
             Self::SocketForeign => {
                 format!("have it removed by its owner or the administrator (your user id there is {})", facts.uid)
             }
-            Self::ServerDied if facts.is_on_network() => format!(
+            Self::NetworkHome => format!(
                 "CODEX_HOME is on {}: put its databases on a local disk: outpost hosts set HOST env.CODEX_SQLITE_HOME=/var/tmp/{}-codex",
                 facts.home_fs, facts.user
             ),
+            Self::CodexTooOld => "update it there: npm install -g @openai/codex  or  outpost install HOST".to_owned(),
+            Self::SocketPathLong => "set a shorter CODEX_HOME: outpost hosts set HOST codex_home=~/.cx".to_owned(),
             Self::ServerDied | Self::ServerSilent => "outpost logs HOST  shows more of its words".to_owned(),
         }
     }
@@ -130,6 +166,7 @@ pub fn refused(fields: &Fields, word: &str) -> Failure {
     };
     let facts = fields.facts();
     let words = fields.get("words").unwrap_or_default();
+    let refusal = refusal.told_by(words, &facts);
     Failure::new(refusal.code(), refusal.tried(&facts, fields)).said(refusal.said(&facts, words)).hint(refusal.hint(&facts))
 }
 

@@ -86,7 +86,37 @@ kill -0 "$1" 2>/dev/null
 last_words() {
 tail -c 4000 "$log" 2>/dev/null
 }
+# One starter at a time: the older releases have no lock of their own.
+lock=$ours/starting@$name
+enter() {
+tries=0
+until mkdir "$lock" 2>/dev/null; do
+if alive; then
+join joined
+fi
+holder=
+read -r holder <"$lock/pid"
+if [ "$tries" -gt 600 ] || { [ -n "$holder" ] && ! kill -0 "$holder"; }; then
+rm -rf "$lock"
+fi
+tries=$((tries + 1))
+sleep 0.05 2>/dev/null || sleep 1
+done 2>/dev/null
+echo $$ >"$lock/pid"
+locked=yes
+}
+leave() {
+if [ -n "$locked" ]; then
+rm -rf "$lock"
+fi
+}
+locked=
+give_up() {
+leave
+fail "$@"
+}
 attach() {
+leave
 if [ -n "$deaf" ]; then
 fail shell-reads-input ""
 fi
@@ -112,6 +142,7 @@ PATH=$login_path
 exec "$codex" app-server proxy --sock "$socket"
 }
 join() {
+leave
 say how "$1"
 say socket "$socket"
 say epoch "$(epoch)"
@@ -130,8 +161,8 @@ exit 0
 }
 start() {
 log=$ours/starting.$$.log
-if ! (umask 077 && mkdir -p "$ours" && : >"$log") 2>/dev/null; then
-fail server-died "cannot write in the folder $ours"
+if ! (umask 077 && : >"$log") 2>/dev/null; then
+give_up server-died "cannot write in the folder $ours"
 fi
 rm -f "$record.survived"
 (detached "$codex" app-server --listen "$1") </dev/null >>"$log" 2>&1 5<&- 6>&- &
@@ -151,7 +182,7 @@ sleep 0.02 2>/dev/null || sleep 1
 done
 words=$(last_words)
 kill -TERM "$pid"
-fail server-silent "$words"
+give_up server-silent "$words"
 }
 # The log is named only when the server is known to be the one: a starter that was too late must not take its place.
 started() {
@@ -190,13 +221,32 @@ trusted
 if alive; then
 join joined
 fi
+# A server of ours may have a socket of its own.
+default=$socket
+if [ -n "$was_socket" ] && [ "$was_socket" != "$socket" ]; then
+socket=$was_socket
+trusted
+if alive; then
+join joined
+fi
+socket=$default
+fi
 say killing "$killing"
 if [ "$want" = check ] || [ -n "$killing" ]; then
 attach
 fi
 say at starting
 send ";"
-start unix://
+if ! (umask 077 && mkdir -p "$ours") 2>/dev/null; then
+fail server-died "cannot make the folder $ours"
+fi
+enter
+if alive; then
+join joined
+fi
+# Starts it, and goes on only if that failed.
+try() {
+start "$1"
 if wait_for_server; then
 trusted
 if holds_socket "$pid"; then
@@ -205,16 +255,28 @@ fi
 rm -f "$log"
 join joined
 fi
-# Ours ended: another starter was faster, or this release knows no such socket, or it cannot run.
 words=$(last_words)
 rm -f "$log"
 if alive; then
 trusted
 join joined
 fi
+}
+try unix://
 case $words in
 *"nsupported"*listen*|*"invalid value"*listen*|*"unexpected argument"*listen*)
 attach
 ;;
+*SUN_LEN*|*"too long"*)
+# The socket's path is too long for the system, and this release makes no link to a shorter one.
+own=/tmp/outpost-$uid
+(umask 077 && mkdir "$own") 2>/dev/null
+socket=$own/$(printf %s "$home" | cksum | tr -c "0-9\n" -).sock
+trusted
+if alive; then
+join joined
+fi
+try "unix://$socket"
+;;
 esac
-fail server-died "$words"
+give_up server-died "$words"
