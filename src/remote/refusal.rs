@@ -53,20 +53,15 @@ impl Refusal {
 
     /// Why a server died, where its words tell.
     fn told_by(self, words: &str, facts: &Facts) -> Self {
-        let has = |any: &[&str]| any.iter().any(|w| words.contains(w));
-        match self {
-            Self::ServerDied if has(&["unrecognized subcommand", "unexpected argument 'app-server'"]) => Self::CodexTooOld,
-            Self::ServerDied if has(&["SUN_LEN", "File name too long"]) => Self::SocketPathLong,
-            Self::ServerDied
-                if facts.is_on_network() && has(&["database", "sqlite", "SQLite", "locking protocol", "disk I/O"]) =>
-            {
-                Self::NetworkHome
-            }
-            Self::ServerDied if has(&["No such file or directory: 'node'", "env: node", "env: 'node'", "env: ‘node’"]) => {
-                Self::CodexNoNode
-            }
-            other => other,
-        }
+        const TOLD: &[(Refusal, &[&str])] = &[
+            (Refusal::CodexTooOld, &["unrecognized subcommand", "unexpected argument 'app-server'"]),
+            (Refusal::SocketPathLong, &["SUN_LEN", "File name too long"]),
+            (Refusal::CodexNoNode, &["env: node", "env: 'node'", "env: ‘node’"]),
+            (Refusal::NetworkHome, &["database", "sqlite", "SQLite", "locking protocol", "disk I/O"]),
+        ];
+        let fits = |refusal: Self| refusal != Self::NetworkHome || facts.is_on_network();
+        let told = TOLD.iter().find(|(refusal, any)| fits(*refusal) && any.iter().any(|w| words.contains(w)));
+        if self == Self::ServerDied { told.map_or(self, |(refusal, _)| *refusal) } else { self }
     }
 
     fn code(self) -> Code {

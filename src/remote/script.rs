@@ -159,7 +159,7 @@ impl Texts<'_> {
             Way::Deaf => return Vec::new(),
             // A shell that reads its commands in blocks must not get more before the mark says that `/bin/sh` has taken over.
             Way::Through => {
-                let mark = format!(r#"m={first}; m="${{m}}{second}"; printf %s "$m+at=outer$m;"; "#);
+                let mark = format!(r#"m="{first}"; m="${{m}}{second}"; printf %s "$m+at=outer$m;"; "#);
                 format!("exec /bin/sh -c '{mark}{}'", self.waiting())
             }
             Way::Exec | Way::Plain => self.wait(),

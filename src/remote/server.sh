@@ -10,7 +10,7 @@ case $place in
 place=${socket%/*}/$place
 ;;
 esac
-if [ -e "${place%/*}" ]; then
+if [ -d "${place%/*}" ]; then
 owner "${place%/*}"
 if [ "$uid_of" != "$uid" ]; then
 fail socket-foreign "${place%/*} belongs to user id $uid_of"
@@ -71,7 +71,8 @@ exec "$@"
 # Whether it is our process that holds the socket: in a race the slower one is still there for a moment.
 holds_socket() {
 if [ -r /proc/net/unix ] && [ -r "/proc/$1/fd" ]; then
-inode=$(grep -F " $place" /proc/net/unix 2>/dev/null)
+# 00010000 marks a listening one; its connections stand there under the same path.
+inode=$(grep -F " $place" /proc/net/unix 2>/dev/null | grep " 00010000 ")
 set -- "$1" $inode
 inode=${8-}
 case $(ls -l "/proc/$1/fd" 2>/dev/null) in

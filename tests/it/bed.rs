@@ -20,7 +20,7 @@ mod terminal;
 mod works;
 
 pub(crate) use {
-    codex::{Codex, folder as codex_folder},
+    codex::{Codex, folder as codex_folder, native},
     process::{Ran, alive, run},
     sandbox::{Sandbox, append},
     sshd::{Host, NewHost},

@@ -12,8 +12,9 @@ use outpost::ssh::session::Session;
 use outpost::step::{Nobody, Progress, Watch};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
-use crate::bed::process::{alive, end_all, holding};
-use crate::bed::{Codex, Host, NewHost, Sandbox, native};
+use outpost::demo::leftovers::{end_processes, processes};
+
+use crate::bed::{Codex, Host, NewHost, Sandbox, alive, native};
 use crate::shells::{ECHO, attached, program, says_it_again, session};
 
 const NO_MODEL: &str = "http://127.0.0.1:9/v1";
@@ -96,7 +97,7 @@ impl Lab {
             let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             line.contains("app-server\0--listen") && alive(*pid)
         };
-        holding(self.sandbox.path()).into_iter().filter(is_server).collect()
+        processes(self.sandbox.path()).into_iter().filter(is_server).collect()
     }
 }
 
@@ -183,7 +184,7 @@ async fn field_26_a_shell_that_waits_for_ever_is_given_up() {
     let mut want = attached();
     want.limits = Limits { shell: Duration::from_millis(500), ..want.limits };
     assert_eq!(lab.refused(want).await.code, Code::ShellTimeout);
-    end_all(lab.sandbox.path());
+    end_processes(lab.sandbox.path());
 }
 
 #[tokio::test]
@@ -252,7 +253,7 @@ async fn field_31_a_path_is_a_path_under_fish() {
 
 #[tokio::test]
 async fn field_32_a_server_has_the_usual_places_on_its_path() {
-    let lab = Lab::real(|host| host.rc(".profile", "export PATH=$HOME/bin")).await;
+    let lab = Lab::build(|_, host| host.rc(".profile", "export PATH=$HOME/bin").codex(&Codex::real(NO_MODEL))).await;
     assert_eq!(lab.how().await, How::Started);
     let environ = std::fs::read_to_string(format!("/proc/{}/environ", lab.pid())).unwrap();
     let path = environ.split('\0').find(|v| v.starts_with("PATH=")).unwrap();
@@ -284,7 +285,7 @@ async fn field_35_a_host_that_ends_what_stays_behind_gets_nothing_to_end() {
     let remote = lab.up(Want::server()).await.unwrap();
     assert_eq!(remote.server.how, How::Started);
     // The host ends the session, and with it every process that came of it.
-    end_all(lab.sandbox.path());
+    end_processes(lab.sandbox.path());
     drop(remote);
     let lab = Lab { session: session(&lab.sandbox, &lab.host).await, ..lab };
     let remote = lab.up(Want::server()).await.unwrap();
@@ -389,7 +390,7 @@ async fn field_41_only_our_own_server_is_stopped() {
     assert_eq!(lab.how().await, How::Joined);
     assert_eq!(stop().await.unwrap(), Stopped::NotOurs);
     assert_eq!(lab.servers().len(), 1);
-    end_all(lab.sandbox.path());
+    end_processes(lab.sandbox.path());
     theirs.wait().unwrap();
 }
 
@@ -455,7 +456,7 @@ async fn field_44_one_home_on_two_hosts() {
     // The other host: another name, another machine, a socket on which nobody there listens.
     let record = lab.record();
     std::fs::rename(&record, record.with_file_name("server@otherbox")).unwrap();
-    end_all(lab.sandbox.path());
+    end_processes(lab.sandbox.path());
     let lab = Lab { session: session(&lab.sandbox, &lab.host).await, ..lab };
     let told = Told::default();
     let remote = remote::bring_up(&lab.session, &lab.settings, Want::server(), &told).await.unwrap();
@@ -537,7 +538,7 @@ async fn a_public_listener_is_told() {
         listeners.retain(|l| l.contains("4500"));
     }
     assert!(listeners[0].contains("ws://0.0.0.0:4500"), "{listeners:?}");
-    end_all(lab.sandbox.path());
+    end_processes(lab.sandbox.path());
     public.wait().unwrap();
 }
 
