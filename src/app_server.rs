@@ -1,6 +1,7 @@
 //! The codex app-server on the remote: started or joined, and what its messages mean.
 
 pub mod durable;
+pub mod launch;
 pub mod protocol;
 
 use std::time::Duration;

@@ -6,6 +6,8 @@ pub mod completions;
 pub mod demo;
 pub mod enable;
 pub mod hosts;
+pub mod install;
+pub mod logs;
 pub mod plain;
 pub mod projects;
 pub mod report;
@@ -13,6 +15,7 @@ pub mod run;
 pub mod screen;
 pub mod spinner;
 pub mod stand_in;
+pub mod stop;
 pub mod table;
 pub mod thread;
 pub mod threads;
@@ -53,6 +56,9 @@ pub enum Command {
     Run(run::Run),
     Threads(threads::Threads),
     Thread(thread::ThreadCommand),
+    Stop(stop::Stop),
+    Logs(logs::Logs),
+    Install(install::Install),
     Completions(completions::Completions),
     Demo(demo::Demo),
     #[command(hide = true)]
@@ -90,6 +96,9 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Run(command) => command.run(context).await,
         Command::Threads(command) => command.run(context).await,
         Command::Thread(command) => command.run(context).await,
+        Command::Stop(command) => command.run(context).await,
+        Command::Logs(command) => command.run(context).await,
+        Command::Install(command) => command.run(context).await,
         Command::Completions(command) => command.run(context),
         Command::Demo(command) => command.run(context).await,
         Command::StandIn(command) => command.run(context).await,

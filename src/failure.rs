@@ -168,6 +168,10 @@ codes! {
     SocketForeign = "socket-foreign", Remote, Person;
     /// The server behind the socket runs on another host that shares this home.
     ServerElsewhere = "server-elsewhere", Remote, Person;
+    /// Codex could not be installed.
+    InstallFailed = "install-failed", Remote, Person;
+    /// The app-server of the host was started by somebody else.
+    NotOurs = "server-not-ours", Remote, Person;
     /// We started no server on this host, or its log is gone.
     LogMissing = "log-missing", Remote, Person;
     /// CODEX_HOME is on a file system on which Codex's databases do not work.

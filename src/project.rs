@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, watch};
 
-use crate::app_server::Server;
 use crate::app_server::durable::driver::{Durable, Identity, Settings};
 use crate::app_server::durable::event::Event;
 use crate::app_server::durable::link::State;
+use crate::app_server::{Server, launch};
 use crate::config::hosts::{self, HostSettings};
 use crate::failure::{Code, Failure};
 use crate::host::{alias, resolve, target::Target};
 use crate::name::{Alias, Place, RemotePath};
+use crate::remote::facts::Ending;
 use crate::remote::{self, Facts, Framing, How, Link, Want, Wanted};
 use crate::rpc::lines;
 use crate::rpc::websocket::{self, upgrade::Upgrade};
@@ -126,6 +127,9 @@ pub async fn reach(context: &Context<'_>, alias: &Alias, want: Want) -> Result<H
     let Raised { session, facts, how, wire, stderr } = raised;
     let greeting = Greeting { context, how, wanted };
     let server = greeting.say(wire, &stderr).await.map_err(|e| e.at(alias))?;
+    if let Some(warning) = launch::skew(&facts, server.initialized.version().unwrap_or_default()) {
+        context.watch.progress(warning);
+    }
     Ok(Host { session: Current::new(session), facts, how, server })
 }
 
@@ -189,7 +193,11 @@ pub async fn check(context: &Context<'_>, alias: &Alias) -> Result<(), Failure> 
     Ok(())
 }
 
-async fn login(context: &Context<'_>, word: &Alias) -> Result<(Session, HostSettings), Failure> {
+/// Logs in to a host that the person works with, with its settings.
+///
+/// # Errors
+/// From the name in the ssh configuration to the login, each cause with its own code.
+pub async fn login(context: &Context<'_>, word: &Alias) -> Result<(Session, HostSettings), Failure> {
     let clock = Clock::begin(context.watch, Step::Resolved);
     let listing = alias::list(context.local)?;
     let alias = &alias::find(&listing, word.as_str())?.alias;
@@ -210,7 +218,11 @@ fn where_to(target: &Target) -> String {
 /// Logs in and brings the host up, to the byte stream of its app-server.
 async fn raise(context: &Context<'_>, alias: &Alias, want: Want) -> Result<Raised, Failure> {
     let (session, settings) = login(context, alias).await?;
-    bring_up(context, session, &settings, want).await.map_err(|e| e.at(alias))
+    let raised = bring_up(context, session, &settings, want).await.map_err(|e| e.at(alias))?;
+    if raised.facts.ends_sessions == Some(Ending::Reaped) {
+        hosts::edit::remember_session_attached(context.local, alias, true)?;
+    }
+    Ok(raised)
 }
 
 /// One exec on a session that stands.

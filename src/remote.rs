@@ -8,20 +8,21 @@ mod concern;
 mod exchange;
 pub mod facts;
 mod frame;
+pub mod job;
 mod judge;
 mod link;
 mod refusal;
 mod said;
-pub mod script;
+mod script;
 
 use std::time::Duration;
 
 pub use facts::Facts;
 pub use link::{Framing, How, Link};
-pub use said::{Said, Stopped, logs, stop};
+pub use said::{Said, Stopped, install, logs, stop};
 
 use exchange::Errand;
-use script::Job;
+use job::Job;
 
 use crate::config::hosts::HostSettings;
 use crate::failure::Failure;

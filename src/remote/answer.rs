@@ -96,6 +96,11 @@ impl Answer {
         self.fields.get(key)
     }
 
+    /// The facts of the answer.
+    pub fn facts(&self) -> Facts {
+        self.fields.facts()
+    }
+
     /// The failure that the answer names.
     pub fn refused(&self) -> Failure {
         refusal::refused(&self.fields, self.fields.get("error").unwrap_or_default())

@@ -59,6 +59,28 @@ elif [ ! -d /proc/self ]; then
 begun=$(LC_ALL=C ps -o lstart= -p "$1" 2>/dev/null)
 fi
 }
+# Every program of a name on the login PATH; the first is the one that runs.
+on_path() {
+found=
+first=
+set -f
+IFS=:
+for dir in $login_path; do
+if [ -f "$dir/$1" ] && [ -x "$dir/$1" ]; then
+case $dir in
+/*)
+;;
+*)
+dir=$PWD/$dir
+;;
+esac
+found=$found:$dir/$1
+first=${first:-$dir/$1}
+fi
+done
+unset IFS
+set +f
+}
 say at "$OUTPOST_AT"
 send ";"
 id=$(id 2>/dev/null)

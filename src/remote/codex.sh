@@ -1,26 +1,4 @@
 # Stage two goes on: finds codex. Given: codex (the path of the settings), versions (whether to ask every one).
-# Every codex on the login PATH; the first is the one that runs.
-on_path() {
-found=
-first=
-set -f
-IFS=:
-for dir in $login_path; do
-if [ -f "$dir/$1" ] && [ -x "$dir/$1" ]; then
-case $dir in
-/*)
-;;
-*)
-dir=$PWD/$dir
-;;
-esac
-found=$found:$dir/$1
-first=${first:-$dir/$1}
-fi
-done
-unset IFS
-set +f
-}
 on_path codex
 case $codex in
 "~/"*)

@@ -7,8 +7,9 @@ use tokio::time::{timeout, timeout_at};
 
 use super::Limits;
 use super::answer::{Answer, Reached};
+use super::job::Job;
 use super::judge::{self, Silence};
-use super::script::{Job, Texts, Way, Words};
+use super::script::{Texts, Way, Words};
 use crate::config::hosts::HostSettings;
 use crate::failure::{Code, Failure};
 use crate::ssh::exec::{Exec, ExitStatus};

@@ -22,6 +22,7 @@ enum Refusal {
     CodexTooOld,
     SocketPathLong,
     NetworkHome,
+    InstallFailed,
 }
 
 /// What to do about a start-up file that reads standard input.
@@ -29,7 +30,7 @@ pub(super) const READS_INPUT: &str =
     "put  [ -t 0 ] &&  before the line that reads (cat, read, xargs …), so that it reads from a terminal only";
 
 impl Refusal {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::CodexMissing,
         Self::CodexNoNode,
         Self::CodexBroken,
@@ -45,6 +46,7 @@ impl Refusal {
         Self::CodexTooOld,
         Self::SocketPathLong,
         Self::NetworkHome,
+        Self::InstallFailed,
     ];
 
     fn from_word(word: &str) -> Option<Self> {
@@ -81,6 +83,7 @@ impl Refusal {
             Self::CodexTooOld => Code::CodexTooOld,
             Self::SocketPathLong => Code::SocketPathLong,
             Self::NetworkHome => Code::NetworkHome,
+            Self::InstallFailed => Code::InstallFailed,
         }
     }
 
@@ -94,6 +97,7 @@ impl Refusal {
             Self::CodexBroken | Self::CodexNoNode => format!("run {codex}"),
             Self::CodexHomeMissing => format!("look at CODEX_HOME, which is set to {}", facts.codex_home),
             Self::SocketForeign => "join the app-server".to_owned(),
+            Self::InstallFailed => "install codex".to_owned(),
             Self::LogMissing => "read the log of the app-server".to_owned(),
             Self::ShellReadsInput => "run an app-server inside the session".to_owned(),
             Self::ServerDied | Self::ServerSilent | Self::CodexTooOld | Self::SocketPathLong | Self::NetworkHome => {
@@ -120,6 +124,7 @@ impl Refusal {
             | Self::SocketForeign
             | Self::SocketPathLong
             | Self::NetworkHome
+            | Self::InstallFailed
             | Self::ServerDied
             | Self::ServerSilent => quoted(words),
         }
@@ -136,6 +141,7 @@ impl Refusal {
             Self::FolderUnreadable if facts.os == "Darwin" => {
                 "on that Mac: System Settings > Privacy & Security > Full Disk Access, switch on sshd-keygen-wrapper".to_owned()
             }
+            Self::InstallFailed => "upload the codex of this machine instead: outpost install HOST --from local".to_owned(),
             Self::LogMissing => "a server that somebody else started writes its log where they said".to_owned(),
             Self::ShellReadsInput => READS_INPUT.to_owned(),
             Self::FolderUnreadable => "give the account the right to read it".to_owned(),

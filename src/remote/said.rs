@@ -1,10 +1,11 @@
-//! Smaller errands than a bring-up: stopping our server, showing its log.
+//! Smaller errands than a bring-up: stopping our server, showing its log, installing codex.
 
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use super::Limits;
 use super::exchange::{Errand, Heard};
-use super::script::Job;
+use super::facts::Facts;
+use super::job::Job;
 use crate::config::hosts::HostSettings;
 use crate::failure::{Code, Failure};
 use crate::ssh::session::Session;
@@ -37,12 +38,14 @@ pub async fn stop(session: &Session, settings: &HostSettings, now: bool, watch: 
     }
 }
 
-/// The end of a remote's own text.
+/// A remote's own words.
 pub struct Said {
-    /// Where it stands there.
-    pub path: String,
-    /// The text itself; raw.
+    /// What was found there.
+    pub facts: Facts,
+    /// The words; raw.
     pub text: Box<dyn AsyncRead + Send + Unpin>,
+    /// What it reads; its end ends a log that is followed.
+    pub input: Box<dyn AsyncWrite + Send + Unpin>,
 }
 
 /// Opens the log of the server that we started: its last lines, and what is written from now on with `follow`.
@@ -50,13 +53,27 @@ pub struct Said {
 /// # Errors
 /// [`Code::LogMissing`]; as a bring-up, up to the login shell.
 pub async fn logs(session: &Session, settings: &HostSettings, job: Job, watch: &dyn Watch) -> Result<Said, Failure> {
-    let Heard { answer, exec } = Errand { session, settings, job: &job, limits: Limits::default() }.run(watch).await?;
-    let Some(path) = answer.word("log").map(str::to_owned) else { return Err(answer.refused()) };
+    said(session, settings, &job, watch).await
+}
+
+/// Installs codex, after which the host is brought up to see whether that helped. The installer's words are the stream; a
+/// tar archive goes into it.
+///
+/// # Errors
+/// [`Code::InstallFailed`]; as a bring-up, up to the login shell.
+pub async fn install(session: &Session, settings: &HostSettings, job: Job, watch: &dyn Watch) -> Result<Said, Failure> {
+    said(session, settings, &job, watch).await
+}
+
+async fn said(session: &Session, settings: &HostSettings, job: &Job, watch: &dyn Watch) -> Result<Said, Failure> {
+    let Heard { answer, exec } = Errand { session, settings, job, limits: Limits::default() }.run(watch).await?;
+    if answer.word("error").is_some() {
+        return Err(answer.refused());
+    }
     let Some(exec) = exec else {
-        return Err(Failure::new(Code::ShellReadsInput, "show the log").hint(super::refusal::READS_INPUT));
+        return Err(Failure::new(Code::ShellReadsInput, "talk to the host").hint(super::refusal::READS_INPUT));
     };
+    let facts = answer.facts();
     let first = std::io::Cursor::new(answer.rest());
-    // The input stays open: its end would end a log that is followed.
-    let text = Box::new(tokio::io::join(first.chain(exec.stdout), exec.stdin));
-    Ok(Said { path, text })
+    Ok(Said { facts, text: Box::new(first.chain(exec.stdout)), input: exec.stdin })
 }

@@ -4,20 +4,12 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 
-use super::Want;
+use super::job::Job;
 use crate::config::hosts::HostSettings;
 use crate::failure::{Code, Failure};
 use crate::ssh::quote;
 
 const LOGIN: &str = include_str!("login.sh");
-const BEGIN: &str = include_str!("begin.sh");
-const CODEX: &str = include_str!("codex.sh");
-const FOLDER: &str = include_str!("folder.sh");
-const RECORD: &str = include_str!("record.sh");
-const SERVER: &str = include_str!("server.sh");
-const LISTENERS: &str = include_str!("listeners.sh");
-const STOP: &str = include_str!("stop.sh");
-const LOGS: &str = include_str!("logs.sh");
 
 /// Blank lines that go first, for start-up files that read lines of standard input.
 const BLANK_LINES: usize = 16;
@@ -69,56 +61,6 @@ impl Words {
     pub fn marker(&self) -> String {
         self.marker.concat()
     }
-}
-
-/// What a script is to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Job {
-    /// Say the facts and become the way to the app-server.
-    BringUp(Want),
-    /// Stop the server that we started.
-    Stop {
-        /// In the middle of its work.
-        now: bool,
-    },
-    /// Show the log of the server that we started.
-    Logs {
-        /// How many of its last lines.
-        lines: u32,
-        /// And what is written from now on.
-        follow: bool,
-    },
-}
-
-impl Job {
-    /// The pieces of stage two.
-    fn pieces(&self) -> &'static [&'static str] {
-        match self {
-            Self::BringUp(want) if want.versions => &[BEGIN, CODEX, FOLDER, RECORD, LISTENERS, SERVER],
-            Self::BringUp(_) => &[BEGIN, CODEX, FOLDER, RECORD, SERVER],
-            Self::Stop { .. } => &[BEGIN, RECORD, STOP],
-            Self::Logs { .. } => &[BEGIN, LOGS],
-        }
-    }
-
-    fn variables(&self, settings: &HostSettings) -> Vec<(&'static str, String)> {
-        let word = |value: &Option<String>| value.clone().unwrap_or_default();
-        match self {
-            Self::BringUp(want) => vec![
-                ("want", want.server.word(settings.session_attached == Some(true)).to_owned()),
-                ("codex", word(&settings.codex)),
-                ("folder", word(&want.folder)),
-                ("versions", flag(want.versions)),
-                ("early", flag(!want.early.is_empty())),
-            ],
-            Self::Stop { now } => vec![("now", flag(*now))],
-            Self::Logs { lines, follow } => vec![("lines", lines.to_string()), ("follow", flag(*follow))],
-        }
-    }
-}
-
-fn flag(set: bool) -> String {
-    if set { "yes".to_owned() } else { String::new() }
 }
 
 /// All texts of one run.
@@ -204,7 +146,7 @@ impl Texts<'_> {
         let mut variables = vec![
             ("go", self.words.go.clone()),
             ("home", self.settings.codex_home.clone().unwrap_or_default()),
-            ("deaf", flag(self.way == Way::Deaf)),
+            ("deaf", if self.way == Way::Deaf { "yes" } else { "" }.to_owned()),
         ];
         variables.extend(self.job.variables(self.settings));
         for (name, value) in variables {
@@ -252,6 +194,7 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
+    use crate::remote::Want;
 
     /// Every shell that is somebody's /bin/sh.
     const POSIX: &[&[&str]] =
@@ -267,7 +210,7 @@ mod tests {
     #[test]
     fn squeezed_scripts_parse_in_every_sh() {
         for shell in POSIX {
-            for script in [LOGIN, BEGIN, CODEX, FOLDER, RECORD, SERVER, LISTENERS, STOP, LOGS] {
+            for script in std::iter::once(&LOGIN).chain(crate::remote::job::ALL) {
                 assert!(parses(shell, &one_line(script)), "{shell:?}");
                 assert!(!one_line(script).contains('\n'));
             }

@@ -56,7 +56,7 @@ pub(crate) fn folder() -> PathBuf {
 }
 
 /// The native binary of the installed package: the wrapper beside it costs a start of Node.
-fn native() -> PathBuf {
+pub(crate) fn native() -> PathBuf {
     let package = package().join("node_modules/@openai/codex-linux-x64/vendor");
     let target = std::fs::read_dir(&package).ok().and_then(|mut entries| entries.next()?.ok());
     let path = target.map(|entry| entry.path().join("bin/codex")).filter(|path| path.exists());

@@ -19,7 +19,8 @@ impl Terminal {
     pub(crate) fn outpost(sandbox: &Sandbox, args: &[&str]) -> Self {
         let quoted: Vec<String> = args.iter().map(|arg| outpost::ssh::quote::posix(arg)).collect();
         // The shell hears Ctrl-C too, and must outlive it to tell the exit code.
-        let line = format!("trap : INT QUIT; {} {}; echo \"[exit $?]\"; sleep 1000", env!("CARGO_BIN_EXE_outpost"), quoted.join(" "));
+        let line =
+            format!("trap : INT QUIT; {} {}; echo \"[exit $?]\"; sleep 1000", env!("CARGO_BIN_EXE_outpost"), quoted.join(" "));
         let terminal = Self { socket: sandbox.path().join("tmux") };
         let mut command = Command::new("tmux");
         sandbox.clean(&mut command);

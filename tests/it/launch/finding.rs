@@ -1,0 +1,160 @@
+//! Finding codex and folders, whatever the start-up files do.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use outpost::config::hosts::HostSettings;
+use outpost::demo::leftovers::end_processes;
+use outpost::failure::Code;
+use outpost::remote::{self, How, Limits, Want};
+use outpost::step::Nobody;
+
+use super::{Lab, Told, upgrades};
+use crate::bed::{Codex, native};
+use crate::shells::{ECHO, attached, program, says_it_again};
+
+#[tokio::test]
+async fn folders_are_looked_at_before_a_server_is_started() {
+    let lab = Lab::real(|host| host.rc("file", "")).await;
+    for (folder, code) in [("none", Code::FolderMissing), ("~/file", Code::FolderNotDirectory)] {
+        let failure = lab.refused(Want::server().in_folder(folder)).await;
+        assert_eq!(failure.code, code, "{failure:?}");
+    }
+    assert!(lab.servers().is_empty());
+    let odd = lab.host.home.join("it's a\n\"$folder\" ");
+    std::fs::create_dir(&odd).unwrap();
+    let remote = lab.up(Want::check().in_folder("it's a\n\"$folder\" ")).await.unwrap();
+    assert_eq!(remote.facts.folder.as_deref(), odd.to_str());
+}
+
+#[tokio::test]
+async fn field_26_a_slow_shell_is_told_and_costs_one_login() {
+    let lab = Lab::build(|sandbox, host| {
+        let codex = program(sandbox, "bin/codex", ECHO);
+        host.rc(".profile", "sleep 0.4").codex(&Codex::in_folder(codex.parent().unwrap()))
+    })
+    .await;
+    let told = Told::default();
+    let mut want = attached();
+    want.limits.slow = Duration::from_millis(300);
+    let remote = remote::bring_up(&lab.session, &lab.settings, want, &told).await.unwrap();
+    assert!(remote.facts.shell_took >= Duration::from_millis(400));
+    let told = told.0.into_inner().unwrap().concat();
+    assert!(told.starts_with("shell start-up took 0."), "{told}");
+    assert_eq!((lab.host.logins(), lab.host.sessions()), (1, 1));
+}
+
+#[tokio::test]
+async fn field_26_a_shell_that_waits_for_ever_is_given_up() {
+    let lab = Lab::build(|_, host| host.rc(".profile", "sleep 1000")).await;
+    let mut want = attached();
+    want.limits = Limits { shell: Duration::from_millis(500), ..want.limits };
+    assert_eq!(lab.refused(want).await.code, Code::ShellTimeout);
+    end_processes(lab.sandbox.path());
+}
+
+#[tokio::test]
+async fn field_28_known_places_are_offered() {
+    let lab = Lab::build(|_, host| host).await;
+    let place = lab.host.home.join(".nvm/versions/node/v22.1.0/bin");
+    std::fs::create_dir_all(&place).unwrap();
+    let path = place.join("codex");
+    std::fs::write(&path, ECHO).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let failure = lab.refused(Want::server()).await;
+    assert_eq!(failure.code, Code::CodexMissing);
+    assert!(failure.hint.contains(path.to_str().unwrap()), "{failure:?}");
+    let settings = HostSettings { codex: Some("~/.nvm/versions/node/v22.1.0/bin/codex".into()), ..HostSettings::default() };
+    says_it_again(remote::bring_up(&lab.session, &settings, attached(), &Nobody).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn field_29_a_wrapper_without_its_node_is_named() {
+    let lab = Lab::build(|sandbox, host| {
+        let codex = program(sandbox, "bin/codex", "#!/usr/bin/env node\nthrow 1\n");
+        let bin = codex.parent().unwrap().display();
+        // Nothing but the wrapper is on this PATH; the programs of the script come from the usual places behind it.
+        host.rc(".profile", &format!("PATH={bin}; export PATH"))
+    })
+    .await;
+    let failure = lab.refused(Want::server()).await;
+    assert_eq!(failure.code, Code::CodexNoNode, "{failure:?}");
+}
+
+#[tokio::test]
+async fn field_29_the_native_program_beside_a_wrapper_runs() {
+    let package = native().ancestors().nth(4).unwrap().with_file_name("codex");
+    let lab = Lab::build(|sandbox, host| {
+        let bin = sandbox.write("bin/README", "").parent().unwrap().to_owned();
+        std::os::unix::fs::symlink(package.join("bin/codex.js"), bin.join("codex")).unwrap();
+        host.rc(".profile", &format!("PATH={}; export PATH", bin.display()))
+    })
+    .await;
+    let remote = lab.up(Want::check()).await.unwrap();
+    assert_eq!(Path::new(&remote.facts.runs).canonicalize().unwrap(), native().canonicalize().unwrap());
+    assert_eq!(remote.facts.codex.unwrap().version.as_deref(), Some("0.169.0"));
+}
+
+#[tokio::test]
+async fn field_30_every_codex_is_shown_with_its_version() {
+    let lab = Lab::build(|sandbox, host| {
+        let old = program(sandbox, "old/codex", &ECHO.replace("9.9.9", "0.1.0"));
+        let new = program(sandbox, "new/codex", ECHO);
+        let path = [old, new].map(|p| p.parent().unwrap().display().to_string()).join(":");
+        host.rc(".profile", &format!("export PATH={path}:$PATH"))
+    })
+    .await;
+    let facts = lab.up(Want::check()).await.unwrap().facts;
+    let shown: Vec<_> = facts.candidates.iter().take(2).map(|c| c.version.as_deref()).collect();
+    assert_eq!(shown, [Some("0.1.0"), Some("9.9.9")]);
+    assert_eq!(facts.codex.unwrap().version.as_deref(), Some("0.1.0"));
+}
+
+#[tokio::test]
+async fn field_31_a_path_is_a_path_under_fish() {
+    let lab = Lab::real(|host| host.shell("/usr/bin/fish")).await;
+    let facts = lab.up(Want::check()).await.unwrap().facts;
+    assert!(facts.path.split(':').all(|folder| folder.starts_with('/')), "{}", facts.path);
+}
+
+#[tokio::test]
+async fn field_46_a_folder_that_macos_guards_is_named() {
+    let lab = Lab::build(|sandbox, host| {
+        let codex = program(sandbox, "bin/codex", ECHO);
+        program(sandbox, "bin/uname", "#!/bin/sh\n[ \"$*\" = '-s -m' ] && echo Darwin arm64 || echo mac\n");
+        program(sandbox, "bin/ls", "#!/bin/sh\necho \"ls: $1: Operation not permitted\" >&2; exit 1\n");
+        host.codex(&Codex::in_folder(codex.parent().unwrap()))
+    })
+    .await;
+    let failure = lab.refused(Want::server().in_folder("~")).await;
+    assert_eq!(failure.code, Code::FolderUnreadable);
+    assert!(failure.hint.contains("Full Disk Access"), "{failure:?}");
+}
+
+#[tokio::test]
+async fn a_start_up_file_that_eats_all_input_still_leads_to_the_server() {
+    let lab = Lab::real(|host| host.rc(".bashrc", "cat >/dev/null")).await;
+    let mut want = Want::server();
+    want.limits.patience = Duration::from_millis(300);
+    let remote = lab.up(want).await.unwrap();
+    assert_eq!(remote.server.how, How::Started);
+    upgrades(remote).await;
+}
+
+#[tokio::test]
+async fn a_persons_own_way_in_is_gone_through() {
+    for shell in ["/bin/bash", "/usr/bin/fish", "/usr/bin/tcsh", "/bin/dash"] {
+        let mut lab = Lab::build(|sandbox, host| {
+            let codex = program(sandbox, "bin/codex", ECHO);
+            program(sandbox, "via", &format!("#!/bin/sh\nexport SHELL={shell} LAB_VIA=1\nexec {shell} -c \"$*\"\n"));
+            host.codex(&Codex::in_folder(codex.parent().unwrap()))
+        })
+        .await;
+        let via = lab.sandbox.path().join("via");
+        lab.settings.run_through = vec![via.to_str().unwrap().to_owned()];
+        let remote = lab.up(attached()).await.unwrap_or_else(|f| panic!("{shell}: {f:?}"));
+        assert_eq!(remote.facts.shell, shell);
+        says_it_again(remote).await;
+    }
+}

@@ -1,0 +1,175 @@
+//! One server, started once, joined by all, stopped by us alone.
+
+use std::time::Duration;
+
+use outpost::demo::leftovers::end_processes;
+use outpost::remote::{self, Framing, How, Stopped, Want};
+use outpost::step::Nobody;
+
+use super::{Lab, NO_MODEL, upgrades};
+use crate::bed::{Codex, alive, native};
+use crate::shells::program;
+
+#[tokio::test]
+async fn a_server_is_started_then_joined() {
+    let lab = Lab::real(|host| host).await;
+    let first = lab.up(Want::server()).await.unwrap();
+    assert_eq!((first.server.how, first.server.framing), (How::Started, Framing::WebSocket));
+    upgrades(first).await;
+    let second = lab.up(Want::server().in_folder("~")).await.unwrap();
+    assert_eq!(second.server.how, How::Joined);
+    assert_eq!(second.facts.folder.as_deref(), lab.host.home.to_str());
+    upgrades(second).await;
+    assert_eq!((lab.host.logins(), lab.host.sessions()), (1, 2));
+}
+
+#[tokio::test]
+async fn a_check_leaves_no_server() {
+    let lab = Lab::real(|host| host).await;
+    let remote = lab.up(Want::check()).await.unwrap();
+    assert_eq!(remote.server.how, How::Attached);
+    let codex = remote.facts.codex.clone().unwrap();
+    assert_eq!(codex.version.as_deref(), Some("0.169.0"));
+    drop(remote);
+    assert!(!lab.socket().exists());
+}
+
+#[tokio::test]
+async fn field_32_a_server_has_the_usual_places_on_its_path() {
+    let lab = Lab::build(|_, host| host.rc(".profile", "export PATH=$HOME/bin").codex(&Codex::real(NO_MODEL))).await;
+    assert_eq!(lab.how().await, How::Started);
+    let environ = std::fs::read_to_string(format!("/proc/{}/environ", lab.pid())).unwrap();
+    let path = environ.split('\0').find(|v| v.starts_with("PATH=")).unwrap();
+    assert!(path.ends_with("/home/bin:/usr/local/bin:/usr/bin:/bin"), "{path}");
+}
+
+#[tokio::test]
+async fn field_33_a_started_server_holds_no_channel() {
+    let lab = Lab::real(|host| host).await;
+    let remote = lab.up(Want::server()).await.unwrap();
+    drop(remote.server.stream);
+    tokio::time::timeout(Duration::from_secs(10), remote.server.status).await.expect("the command ended").ok();
+    assert!(alive(lab.pid()));
+}
+
+#[tokio::test]
+async fn field_38_a_stale_socket_is_replaced() {
+    let lab = Lab::real(|host| host).await;
+    assert_eq!(lab.how().await, How::Started);
+    std::fs::write(format!("{}.survived", lab.record().display()), "").unwrap();
+    lab.kill_server();
+    assert!(lab.socket().exists());
+    upgrades(lab.up(Want::server()).await.unwrap()).await;
+    assert!(alive(lab.pid()));
+}
+
+#[tokio::test]
+async fn field_39_many_starters_one_server() {
+    let lab = Lab::real(|host| host).await;
+    let all = futures_util::future::join_all((0..6).map(|_| lab.up(Want::server()))).await;
+    let hows: Vec<How> = all.iter().map(|remote| remote.as_ref().unwrap().server.how).collect();
+    assert_eq!(hows.iter().filter(|how| **how == How::Started).count(), 1, "{hows:?}");
+    assert_eq!(lab.servers(), [lab.pid()]);
+    for remote in all {
+        upgrades(remote.unwrap()).await;
+    }
+}
+
+#[tokio::test]
+async fn field_40_reconnects_leave_one_server() {
+    let lab = Lab::real(|host| host).await;
+    for _ in 0..12 {
+        drop(lab.up(Want::server()).await.unwrap());
+    }
+    assert_eq!(lab.servers(), [lab.pid()]);
+}
+
+#[tokio::test]
+async fn field_41_only_our_own_server_is_stopped() {
+    let lab = Lab::real(|host| host).await;
+    let stop = || remote::stop(&lab.session, &lab.settings, false, &Nobody);
+    assert_eq!(stop().await.unwrap(), Stopped::None);
+    // Somebody else's server on the default socket.
+    let mut theirs =
+        lab.host.ssh_command(". ~/.profile; exec codex app-server --listen unix:// </dev/null >/dev/null 2>&1").spawn().unwrap();
+    while !lab.socket().exists() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(lab.how().await, How::Joined);
+    assert_eq!(stop().await.unwrap(), Stopped::NotOurs);
+    assert_eq!(lab.servers().len(), 1);
+    end_processes(lab.sandbox.path());
+    theirs.wait().unwrap();
+}
+
+#[tokio::test]
+async fn field_41_a_reused_number_is_not_signalled() {
+    let lab = Lab::real(|host| host).await;
+    assert_eq!(lab.how().await, How::Started);
+    let pid = lab.pid();
+    let record = std::fs::read_to_string(lab.record()).unwrap();
+    let forged = record.replace("start=", "start=9");
+    std::fs::write(lab.record(), forged).unwrap();
+    assert_eq!(remote::stop(&lab.session, &lab.settings, true, &Nobody).await.unwrap(), Stopped::NotOurs);
+    assert!(alive(pid));
+}
+
+#[tokio::test]
+async fn our_server_is_stopped() {
+    let lab = Lab::real(|host| host).await;
+    assert_eq!(lab.how().await, How::Started);
+    let pid = lab.pid();
+    assert_eq!(remote::stop(&lab.session, &lab.settings, false, &Nobody).await.unwrap(), Stopped::Ours);
+    assert!(!alive(pid));
+    assert_eq!(lab.how().await, How::Started);
+}
+
+#[tokio::test]
+async fn field_50_the_hosts_environment_reaches_the_server() {
+    let mut lab = Lab::real(|host| host).await;
+    lab.settings.env.insert("HTTPS_PROXY".into(), "http://proxy:3128/?a='b".into());
+    assert_eq!(lab.how().await, How::Started);
+    let environ = std::fs::read_to_string(format!("/proc/{}/environ", lab.pid())).unwrap();
+    assert!(environ.contains("HTTPS_PROXY=http://proxy:3128/?a='b\0"));
+    for ours in ["OUTPOST_STAGE", "OUTPOST_PID", "SSH_CONNECTION", "SSH_CLIENT", "SSH_AUTH_SOCK"] {
+        assert!(!environ.contains(&format!("{ours}=")), "{ours} is in the server's environment");
+    }
+}
+
+#[tokio::test]
+async fn field_52_53_an_exec_channel_is_enough() {
+    let lab = Lab::real(|host| host.sshd("AllowStreamLocalForwarding no\nAllowTcpForwarding no\nMaxSessions 1")).await;
+    upgrades(lab.up(Want::server()).await.unwrap()).await;
+    assert_eq!(lab.host.logins(), 1);
+}
+
+#[tokio::test]
+async fn field_66_the_updater_is_never_started() {
+    let lab = Lab::build(|sandbox, host| {
+        let log = sandbox.path().join("asked");
+        let text = format!("#!/bin/sh\necho \"$*\" >>{}\nexec {} \"$@\"\n", log.display(), native().display());
+        let codex = program(sandbox, "bin/codex", &text);
+        host.codex(&Codex::real(NO_MODEL)).codex(&Codex::in_folder(codex.parent().unwrap()))
+    })
+    .await;
+    assert_eq!(lab.how().await, How::Started);
+    let asked = std::fs::read_to_string(lab.sandbox.path().join("asked")).unwrap();
+    let odd: Vec<&str> =
+        asked.lines().filter(|l| !l.starts_with("app-server proxy --sock ") && *l != "app-server --listen unix://").collect();
+    assert!(odd.is_empty(), "{odd:?}");
+}
+
+#[tokio::test]
+async fn a_public_listener_is_told() {
+    let lab = Lab::real(|host| host).await;
+    let mut public =
+        lab.host.ssh_command("exec sh -c 'sleep 1000; :' codex app-server --listen ws://0.0.0.0:4500").spawn().unwrap();
+    let mut listeners = Vec::new();
+    while listeners.is_empty() {
+        listeners = lab.up(Want::check()).await.unwrap().facts.listeners;
+        listeners.retain(|l| l.contains("4500"));
+    }
+    assert!(listeners[0].contains("ws://0.0.0.0:4500"), "{listeners:?}");
+    end_processes(lab.sandbox.path());
+    public.wait().unwrap();
+}

@@ -1,0 +1,141 @@
+//! Hosts on which an app-server cannot start, stay or be trusted.
+
+use std::os::unix::fs::PermissionsExt;
+
+use outpost::demo::leftovers::end_processes;
+use outpost::failure::Code;
+use outpost::remote::facts::Ending;
+use outpost::remote::{self, Framing, How, Stopped, Want};
+use outpost::step::Nobody;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+
+use super::{Lab, Told, upgrades};
+use crate::bed::Codex;
+use crate::shells::{ECHO, program, says_it_again, session};
+
+#[tokio::test]
+async fn field_34_a_server_that_dies_says_why() {
+    let lab =
+        Lab::script("case $* in *--listen*) sleep 0.2; echo 'config.toml: line 3 is wrong' >&2; exit 1 ;; esac; exit 1").await;
+    let failure = lab.refused(Want::server()).await;
+    assert_eq!((failure.code, failure.said.as_str()), (Code::ServerDied, "config.toml: line 3 is wrong"));
+    let lab = Lab::script("echo \"error: unrecognized subcommand 'app-server'\" >&2; exit 2").await;
+    assert_eq!(lab.refused(Want::server()).await.code, Code::CodexTooOld);
+}
+
+#[tokio::test]
+async fn field_35_a_host_that_ends_what_stays_behind_gets_nothing_to_end() {
+    let lab = Lab::real(|host| host).await;
+    let remote = lab.up(Want::server()).await.unwrap();
+    assert_eq!(remote.server.how, How::Started);
+    // The host ends the session, and with it every process that came of it.
+    end_processes(lab.sandbox.path());
+    drop(remote);
+    let lab = Lab { session: session(&lab.sandbox, &lab.host).await, ..lab };
+    let remote = lab.up(Want::server()).await.unwrap();
+    assert_eq!((remote.server.how, remote.facts.ends_sessions), (How::Attached, Some(Ending::Reaped)));
+    // A server that ended while somebody looked, or after it was seen to stay, was not ended by the host.
+    std::fs::write(format!("{}.survived", lab.record().display()), "").unwrap();
+    assert_eq!(lab.how().await, How::Started);
+}
+
+#[tokio::test]
+async fn field_35_logind_that_kills_is_seen_beforehand() {
+    let lab = Lab::build(|sandbox, host| {
+        let codex = program(sandbox, "bin/codex", ECHO);
+        let said = "#!/bin/sh\ncase $* in *KillUserProcesses*) exit 0 ;; esac\nexec /bin/grep \"$@\"\n";
+        program(sandbox, "bin/grep", said);
+        host.codex(&Codex::in_folder(codex.parent().unwrap()))
+    })
+    .await;
+    let remote = lab.up(Want::server()).await.unwrap();
+    assert_eq!((remote.server.how, remote.facts.ends_sessions), (How::Attached, Some(Ending::Logind)));
+    says_it_again(remote).await;
+}
+
+#[tokio::test]
+async fn a_host_remembered_as_ending_sessions_gets_an_attached_server() {
+    let mut lab = Lab::real(|host| host).await;
+    lab.settings.session_attached = Some(true);
+    let remote = lab.up(Want { early: b"GET / HTTP/1.1\r\nX: y\r\n\r\n".to_vec(), ..Want::server() }).await.unwrap();
+    assert_eq!((remote.server.how, remote.server.framing), (How::Attached, Framing::Lines));
+    let mut stream = BufReader::new(remote.server.stream);
+    stream
+        .write_all(b"{\"id\":1,\"method\":\"initialize\",\"params\":{\"clientInfo\":{\"name\":\"t\",\"version\":\"0\"}}}\n")
+        .await
+        .unwrap();
+    let mut line = String::new();
+    stream.read_line(&mut line).await.unwrap();
+    assert!(line.starts_with("{\"id\":1,\"result\":"), "{line}");
+}
+
+#[tokio::test]
+async fn field_36_a_long_codex_home_is_no_matter() {
+    let long = "x".repeat(120);
+    let mut lab = Lab::real(|host| host.rc(&format!("{long}/config.toml"), "")).await;
+    lab.settings.codex_home = Some(format!("~/{long}"));
+    upgrades(lab.up(Want::server()).await.unwrap()).await;
+    assert_eq!(lab.how().await, How::Joined);
+}
+
+#[tokio::test]
+async fn field_37_a_refused_socket_folder_is_told_in_the_servers_words() {
+    let lab = Lab::real(|host| host).await;
+    let control = lab.codex_home().join("app-server-control");
+    std::fs::write(&control, "not a folder").unwrap();
+    let failure = lab.refused(Want::server()).await;
+    assert_eq!(failure.code, Code::ServerDied, "{failure:?}");
+    assert!(failure.said.contains("app-server-control"), "{failure:?}");
+}
+
+#[tokio::test]
+async fn field_42_a_socket_folder_of_somebody_else_is_refused() {
+    let lab = Lab::real(|host| host).await;
+    let elsewhere = lab.sandbox.path().join("elsewhere");
+    std::fs::create_dir_all(&elsewhere).unwrap();
+    std::fs::create_dir_all(lab.socket().parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(elsewhere.join("sock"), lab.socket()).unwrap();
+    let _listener = std::os::unix::net::UnixListener::bind(elsewhere.join("sock")).unwrap();
+    std::fs::set_permissions(&elsewhere, std::fs::Permissions::from_mode(0o777)).unwrap();
+    assert_eq!(lab.refused(Want::server()).await.code, Code::SocketForeign);
+    std::fs::set_permissions(&elsewhere, std::fs::Permissions::from_mode(0o700)).unwrap();
+    if nix::unistd::getuid().is_root() {
+        std::os::unix::fs::chown(&elsewhere, Some(65_534), None).unwrap();
+        let failure = lab.refused(Want::server()).await;
+        assert_eq!(failure.code, Code::SocketForeign);
+        assert!(failure.said.contains("65534"), "{failure:?}");
+    }
+}
+
+#[tokio::test]
+async fn field_43_databases_on_a_network_home_are_named() {
+    let died = "case $* in *--listen*) echo 'Error: failed to open database: locking protocol' >&2 ;; esac; exit 1";
+    let lab = Lab::build(|sandbox, host| {
+        let codex = program(sandbox, "bin/codex", &format!("#!/bin/sh\n{died}\n"));
+        program(sandbox, "bin/stat", "#!/bin/sh\necho nfs\n");
+        host.codex(&Codex::in_folder(codex.parent().unwrap()))
+    })
+    .await;
+    let failure = lab.refused(Want::server()).await;
+    assert_eq!(failure.code, Code::NetworkHome, "{failure:?}");
+    assert!(failure.hint.contains("CODEX_SQLITE_HOME"));
+}
+
+#[tokio::test]
+async fn field_44_one_home_on_two_hosts() {
+    let lab = Lab::real(|host| host).await;
+    assert_eq!(lab.how().await, How::Started);
+    // The other host: another name, another machine, a socket on which nobody there listens.
+    let record = lab.record();
+    std::fs::rename(&record, record.with_file_name("server@otherbox")).unwrap();
+    end_processes(lab.sandbox.path());
+    let lab = Lab { session: session(&lab.sandbox, &lab.host).await, ..lab };
+    let told = Told::default();
+    let remote = remote::bring_up(&lab.session, &lab.settings, Want::server(), &told).await.unwrap();
+    assert_eq!((remote.server.how, remote.facts.other_hosts.clone()), (How::Started, vec!["otherbox".to_owned()]));
+    assert!(told.0.into_inner().unwrap().concat().contains("shared with otherbox"));
+    drop(remote);
+    // A stop here leaves the other host's record, and a process of that number here, alone.
+    assert_eq!(remote::stop(&lab.session, &lab.settings, true, &Nobody).await.unwrap(), Stopped::Ours);
+    assert!(record.with_file_name("server@otherbox").exists());
+}
