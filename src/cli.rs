@@ -26,6 +26,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 
 use crate::failure::{Exit, Failure};
+use crate::name::Place;
 use crate::paths::Local;
 use crate::ssh::ask::Ask;
 use crate::ssh::session;
@@ -76,6 +77,22 @@ pub struct Context {
 }
 
 impl Context {
+    /// What a person wrote where a remote folder is wanted: `HOST:PATH`, or a project's name.
+    ///
+    /// # Errors
+    /// As [`projects::place`](crate::config::projects::place); a host without a path is told what is missing.
+    pub fn place(&self, word: &str) -> Result<Place, Failure> {
+        crate::config::projects::place(&self.local, word).map_err(|failure| {
+            let listing = crate::host::alias::list(&self.local).unwrap_or_default();
+            let is_host = listing.hosts.iter().any(|listed| listed.alias.as_str() == word);
+            if is_host {
+                failure.hint(format!("{word} is a host; write {word}:PATH, or {word}: for the home folder"))
+            } else {
+                failure
+            }
+        })
+    }
+
     /// What a connection needs of it.
     pub fn session<'a>(&'a self, watch: &'a dyn Watch) -> session::Context<'a> {
         session::Context { local: &self.local, ask: self.ask.as_ref(), watch }

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 
 use super::Context;
 use crate::failure::{Code, Exit, Failure};
-use crate::name::Alias;
+use crate::host::alias::Listing;
 use crate::project;
 use steps::{Recorder, Report};
 
@@ -29,13 +29,11 @@ impl Check {
     /// Checks all hosts at once.
     ///
     /// # Errors
-    /// When the gate is off, a host is not known, or the answer cannot be written.
+    /// When the gate is off, the ssh configuration cannot be read, or the answer cannot be written.
     pub async fn run(&self, context: &Context) -> Result<Exit, Failure> {
         crate::config::gate::require(&context.local)?;
         let listing = crate::host::alias::list(&context.local)?;
-        let known = |word: &String| crate::host::alias::find(&listing, word).map(|listed| listed.alias.clone());
-        let aliases = self.hosts.iter().map(known).collect::<Result<Vec<Alias>, Failure>>()?;
-        let checked = join_all(aliases.iter().map(|alias| one(context, alias))).await;
+        let checked = join_all(self.hosts.iter().map(|word| one(context, &listing, word))).await;
         let worst = checked.iter().filter_map(|(_, code)| *code).map(Code::exit).max_by_key(|exit| badness(*exit));
         let reports: Vec<&Report> = checked.iter().map(|(report, _)| report).collect();
         if self.json {
@@ -48,11 +46,15 @@ impl Check {
     }
 }
 
-async fn one(context: &Context, alias: &Alias) -> (Report, Option<Code>) {
+/// A name that is not known fails at the first step, like everything else that is wrong with a host.
+async fn one(context: &Context, listing: &Listing, word: &str) -> (Report, Option<Code>) {
     let recorder = Recorder::default();
-    let result = project::check(&context.session(&recorder), alias).await;
+    let result = match crate::host::alias::find(listing, word) {
+        Ok(listed) => project::check(&context.session(&recorder), &listed.alias).await,
+        Err(failure) => Err(failure),
+    };
     let code = result.as_ref().err().map(|failure| failure.code);
-    (recorder.report(alias, result), code)
+    (recorder.report(word, result), code)
 }
 
 /// Of several hosts the worst decides.

@@ -20,7 +20,6 @@ use tokio::sync::broadcast;
 use super::spinner::Spinner;
 use super::{Context, report};
 use crate::app_server::Server;
-use crate::config::projects;
 use crate::failure::{Code, Exit, Failure};
 use crate::name::{Place, RemotePath};
 use crate::project::{self, Host, Life};
@@ -81,7 +80,7 @@ impl Run {
     pub async fn run(&self, context: &Context) -> Result<Exit, Failure> {
         crate::config::gate::require(&context.local)?;
         let (places, prompt) = self.split()?;
-        let places = places.iter().map(|word| projects::place(&context.local, word)).collect::<Result<Vec<Place>, _>>()?;
+        let places = places.iter().map(|word| context.place(word)).collect::<Result<Vec<Place>, _>>()?;
         let prompt = self.prompt(prompt, context, places.len()).await?;
         let wishes = signals::listen()?;
         let errand = |place| Errand { run: self, context, place, prompt: prompt.as_deref(), wishes: wishes.resubscribe() };

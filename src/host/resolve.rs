@@ -128,7 +128,9 @@ impl Asked<'_> {
         let mut child = Group(self.start()?);
         match tokio::time::timeout(LIMIT, child.output()).await {
             Ok(Ok((printed, _, true))) => Ok(printed),
-            Ok(Ok((_, said, false))) => Err(Failure::new(Code::ResolveRefused, self.line()).said(said.trim_end())),
+            Ok(Ok((_, said, false))) => Err(Failure::new(Code::ResolveRefused, self.line())
+                .said(said.trim_end())
+                .hint("mend what ssh names; until then `ssh` itself refuses this host too")),
             Ok(Err(e)) => Err(Failure::new(Code::ResolveRefused, self.line()).said(e)),
             Err(_) => {
                 Err(Failure::new(Code::ResolveTimeout, self.line()).said(format!("no answer within {} s", LIMIT.as_secs())).hint(

@@ -204,7 +204,12 @@ async fn the_gate_and_the_names_come_first() {
     sandbox.host("devbox").build();
     for args in [&["run", "devbx:app", "x"][..], &["check", "devbx"], &["threads", "devbx"], &["projects", "add", "devbx:x"]] {
         let ran = sandbox.run(args).exits(4);
-        assert!(ran.stderr.contains("devbox"), "{}", ran.stderr);
+        assert!(
+            [&ran.stdout, &ran.stderr].iter().any(|text| text.contains("did you mean devbox")),
+            "{}{}",
+            ran.stdout,
+            ran.stderr
+        );
     }
 }
 

@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use crate::cli::plain;
 use crate::failure::Failure;
-use crate::name::Alias;
 use crate::step::{Progress, Step, Watch};
 
 /// One step, as it stands in `check --json`.
@@ -82,14 +81,14 @@ fn row(step: Step, ok: bool, detail: String, took: Duration) -> Row {
 impl Recorder {
     /// The report, once the bring-up has ended; a failure belongs to the step that was running.
     #[must_use]
-    pub fn report(&self, alias: &Alias, result: Result<(), Failure>) -> Report {
+    pub fn report(&self, host: &str, result: Result<(), Failure>) -> Report {
         let mut at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut steps = std::mem::take(&mut at.rows);
         let ready = result.is_ok();
         if let Err(failure) = result {
             let (step, began) = at.running.take().unwrap_or((Step::Resolved, Instant::now()));
             let detail = failure.to_string();
-            let detail = detail.strip_prefix(&format!("{alias}: ")).map_or(detail.clone(), str::to_owned);
+            let detail = detail.strip_prefix(&format!("{host}: ")).map_or(detail.clone(), str::to_owned);
             let failed = row(step, false, detail, began.elapsed());
             steps.push(Row { hint: failure.hint, code: Some(failure.code.as_str()), ..failed });
         }
@@ -98,7 +97,7 @@ impl Recorder {
                 row.warnings.push(warning);
             }
         }
-        Report { host: alias.to_string(), ready, steps }
+        Report { host: host.to_owned(), ready, steps }
     }
 }
 
@@ -153,7 +152,7 @@ mod tests {
         recorder.progress(Progress::Began(Step::HostKey));
         let failure =
             Failure::new(Code::HostKeyUnknown, "check the host key").said("unknown\nSHA256:x").hint("look").at("devbox");
-        let mut report = recorder.report(&"devbox".parse().expect("alias"), Err(failure));
+        let mut report = recorder.report("devbox", Err(failure));
         report.steps.iter_mut().for_each(|row| row.ms = 12);
         insta::assert_snapshot!(report.text(), @r"
         devbox: not ready
