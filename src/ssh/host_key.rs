@@ -178,7 +178,8 @@ impl Checker {
 
     fn known(&self, presented: &Presented, by: By, address_is_new: bool) -> Known {
         let new_address = self.address.filter(|_| address_is_new).map(|a| with_port(&a.to_string(), self.port));
-        let picture = self.policy.visual.then(|| fingerprint::randomart(&presented.key));
+        let print = || format!("Host key fingerprint is {}", fingerprint::sha256(&presented.key));
+        let picture = self.policy.visual.then(|| format!("{}\n{}", print(), fingerprint::randomart(&presented.key)));
         Known { by, new_address, picture }
     }
 

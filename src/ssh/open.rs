@@ -136,6 +136,7 @@ async fn attempt(
         Ok(Err(error)) => return refused((trust, &seen), &mut route, &error).await,
         Ok(Ok(link)) => link,
     };
+    trust.signed(&link)?;
     clock.done(settled(&trust, &seen, watch).await);
 
     let clock = Clock::begin(watch, Step::LoggedIn);

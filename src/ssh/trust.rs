@@ -7,6 +7,7 @@ use russh::client::Config;
 use russh::keys::PublicKeyOrCertificate;
 
 use super::algorithms;
+use super::connection::Link;
 use super::host_key::asking::Accepted;
 use super::host_key::verdict::By;
 use super::host_key::{Checker, Decision, Known, Presented};
@@ -69,6 +70,12 @@ impl Trust {
             Decision::Ask => Judged::Unknown,
             Decision::Stop(failure) => Judged::Refused(failure),
         })
+    }
+
+    /// Whether the server signed the handshake as it was asked to.
+    pub(crate) fn signed(&self, link: &Link) -> Result<(), Failure> {
+        let binding = link.handle.agent_session_binding();
+        binding.map_or(Ok(()), |binding| self.checker.signed(binding.signature()))
     }
 
     /// Asks a person about an unknown key, and keeps it when they accept.

@@ -253,6 +253,27 @@ mod tests {
     }
 
     #[test]
+    fn the_exchange_is_signed_as_it_was_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        for (settings, name, expected) in [
+            ("", "ssh-ed25519", true),
+            ("", "rsa-sha2-512", true),
+            ("", "ssh-rsa", false),
+            ("", "sk-ssh-ed25519@openssh.com", true),
+            ("hostkeyalgorithms +ssh-rsa\n", "ssh-rsa", true),
+            ("hostkeyalgorithms rsa-sha2-512-cert-v01@openssh.com\n", "rsa-sha2-512", true),
+            ("hostkeyalgorithms rsa-sha2-512-cert-v01@openssh.com\n", "rsa-sha2-256", false),
+            ("hostkeyalgorithms sk-ssh-ed25519-cert-v01@openssh.com\n", "sk-ssh-ed25519@openssh.com", true),
+            ("", "", false),
+        ] {
+            let blob = [&u32::try_from(name.len()).unwrap().to_be_bytes()[..], name.as_bytes(), b"\0\0\0\x01x"].concat();
+            let checker = checker(dir.path(), "", settings, "10.0.0.7");
+            assert_eq!(checker.signed(&blob).is_ok(), expected, "{settings:?} {name}");
+            assert!(checker.signed(&blob[..3]).is_err());
+        }
+    }
+
+    #[test]
     fn a_setting_that_is_no_word_of_openssh_is_an_error() {
         for setting in ["stricthostkeychecking maybe\n", "updatehostkeys sometimes\n", "requiredrsasize big\n", "checkhostip 1\n"]
         {

@@ -39,7 +39,15 @@ pub(crate) const NAME: &str = "box.example";
 impl Lab {
     /// A host with keys of these types.
     pub(crate) fn new(types: &[&str]) -> Self {
-        let sandbox = Sandbox::without_gate();
+        Self::in_sandbox(Sandbox::without_gate(), types)
+    }
+
+    /// The same where `outpost` may connect.
+    pub(crate) fn with_gate(types: &[&str]) -> Self {
+        Self::in_sandbox(Sandbox::new(), types)
+    }
+
+    fn in_sandbox(sandbox: Sandbox, types: &[&str]) -> Self {
         let host = sandbox.host("box").unknown().ssh(&format!("HostName {NAME}")).host_keys(types).build();
         let lab = Self { sandbox, host, types: types.iter().map(|t| (*t).to_owned()).collect() };
         for (name, kind) in [("other", "ed25519"), ("other_rsa", "rsa"), ("ca", "ed25519"), ("ca_rsa", "rsa")] {

@@ -123,3 +123,23 @@ fn field_15_check_tells_them_apart() {
     }
     assert_eq!(host.logins(), 0);
 }
+
+/// Handshake, signature, verdict and login with each type, by its key and by a certificate.
+#[test]
+fn every_type_goes_through_the_whole_program() {
+    for kind in ["ed25519", "ecdsa", "rsa"] {
+        let lab = Lab::with_gate(&[kind]);
+        for (known, certified) in [("box.example {KIND}\n", false), ("@cert-authority *.example {ca}\n", true)] {
+            if certified {
+                lab.certify(kind, &["-h", "-s", "ca_rsa", "-n", "box.example"]);
+            }
+            let known = known.replace("KIND", kind).replace("{ca}", "{ca_rsa}");
+            std::fs::write(lab.sandbox.known_hosts(), lab.fill(&known)).unwrap();
+            let ran = lab.sandbox.run(&["check", "box", "--json"]);
+            let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+            let ok = |name: &str| report[0]["steps"].as_array().unwrap().iter().any(|s| s["step"] == name && s["ok"] == true);
+            assert!(ok("host key") && ok("logged in"), "{kind} {certified}: {}", ran.stdout);
+            assert_eq!(ran.stdout.contains("certificate, authority in"), certified, "{}", ran.stdout);
+        }
+    }
+}
