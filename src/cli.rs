@@ -40,6 +40,9 @@ pub struct Cli {
     /// Read this ssh configuration instead of yours and the system's, as `ssh -F` does.
     #[arg(short = 'F', value_name = "FILE", global = true, env = "OUTPOST_SSH_CONFIG")]
     pub ssh_config: Option<PathBuf>,
+    /// What carries the SSH session: the one that is built in, or the system's `ssh`.
+    #[arg(long, value_name = "CARRIER", global = true, env = crate::paths::CARRIER, value_parser = ["builtin", "ssh"])]
+    pub carrier: Option<String>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

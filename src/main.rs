@@ -18,7 +18,10 @@ fn main() -> ExitCode {
 }
 
 fn start(args: Cli, screen: &Screen) -> Result<Exit, Failure> {
-    let local = local(args.ssh_config)?;
+    let mut local = local(args.ssh_config)?;
+    if let Some(carrier) = args.carrier {
+        local.vars.insert(outpost::paths::CARRIER.into(), carrier.into());
+    }
     let ask = Person::of_process(&local);
     let context = Context { local, screen: screen.clone(), ask: Arc::new(ask) };
     let runtime = tokio::runtime::Runtime::new().map_err(|e| Failure::new(Code::LocalIo, "start the runtime").said(e))?;

@@ -40,6 +40,9 @@ impl Local {
     }
 }
 
+/// The variable that picks the carrier of all sessions; `--carrier` sets it.
+pub const CARRIER: &str = "OUTPOST_CARRIER";
+
 /// The largest configuration file that is read, in bytes; a larger one is not a configuration.
 pub const MAX_CONFIG_BYTES: u64 = 16 * 1024 * 1024;
 

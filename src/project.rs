@@ -10,17 +10,17 @@ use crate::app_server::durable::driver::{Durable, Identity, Settings};
 use crate::app_server::durable::event::Event;
 use crate::app_server::durable::link::State;
 use crate::app_server::{Server, launch};
-use crate::config::hosts::{self, HostSettings};
+use crate::config::hosts::{self, Carrier, HostSettings};
 use crate::failure::{Code, Failure};
 use crate::host::{alias, resolve, target::Target};
 use crate::name::{Alias, Place, RemotePath};
+use crate::paths::{self, Local};
 use crate::remote::facts::Ending;
 use crate::remote::{self, Facts, Framing, How, Link, Want, Wanted};
 use crate::rpc::lines;
 use crate::rpc::websocket::{self, upgrade::Upgrade};
 use crate::rpc::wire::Wire;
 use crate::ssh::exec::Tail;
-use crate::ssh::keywords;
 use crate::ssh::session::{Context, Session};
 use crate::step::{Clock, Progress, Step};
 use keeper::Keeper;
@@ -205,10 +205,19 @@ pub async fn login(context: &Context<'_>, word: &Alias) -> Result<(Session, Host
     settings.require_usable(alias)?;
     let settings = settings.settings(alias);
     let target = resolve::resolve(context.local, alias).await?;
-    keywords::refuse(&target).map_err(|e| e.at(alias))?;
     clock.done(where_to(&target));
-    let session = Session::open(&target, context).await.map_err(|e| e.at(alias))?;
-    Ok((session, settings))
+    let session = match carrier(context.local, &settings)? {
+        Carrier::Builtin => Session::open(&target, context).await,
+        Carrier::Ssh => Session::open_with_system_ssh(&target, context).await,
+    };
+    Ok((session.map_err(|e| e.at(alias))?, settings))
+}
+
+/// `--carrier` or `OUTPOST_CARRIER` for this once, else what the host's settings say.
+fn carrier(local: &Local, settings: &HostSettings) -> Result<Carrier, Failure> {
+    let Some(word) = local.var(paths::CARRIER) else { return Ok(settings.carrier.unwrap_or_default()) };
+    let usage = || Failure::new(Code::Usage, format!("use the carrier '{}'", word.to_string_lossy())).hint("builtin or ssh");
+    word.to_str().and_then(Carrier::from_word).ok_or_else(usage)
 }
 
 fn where_to(target: &Target) -> String {

@@ -242,3 +242,15 @@ async fn detached_means_delivered() {
     assert_eq!(items[0]["type"], "userMessage", "{items:#?}");
     bed.model.open("held");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_system_ssh_carries_the_same_turn() {
+    let bed = Bed::new().await;
+    let prompt = "run echo seen\nsay All done.";
+    let ran = bed.run(&["--carrier", "ssh", "run", "devbox:app", prompt, "--json"]).await.exits(0);
+    assert_eq!(first(&lines(&ran), "ended")["outcome"], "completed");
+    bed.run(&["hosts", "set", "devbox", "carrier=ssh"]).await.exits(0);
+    let ran = bed.run(&["check", "devbox"]).await.exits(0);
+    assert!(ran.stdout.starts_with("devbox: ready\n"), "{}", ran.stdout);
+    bed.run(&["--carrier", "tcp", "check", "devbox"]).await.exits(2);
+}
