@@ -107,11 +107,11 @@ fn machine(dir: &Path, host: &Host, path: OsString) -> io::Result<Local> {
     fs::write(ssh.join("id_ed25519"), &host.client_key)?;
     fs::set_permissions(ssh.join("id_ed25519"), fs::Permissions::from_mode(0o600))?;
     let port = host.address.port();
-    fs::write(ssh.join("known_hosts"), format!("[127.0.0.1]:{port},127.0.0.1 {}\n", host.host_key))?;
+    fs::write(ssh.join("known_hosts"), format!("[127.0.0.1]:{port} {}\n", host.host_key))?;
     let at = ssh.display();
     let block = format!(
         "Host devbox\n    HostName 127.0.0.1\n    Port {port}\n    User demo\n    IdentityFile {at}/id_ed25519\n    \
-         IdentitiesOnly yes\n    IdentityAgent none\n    UserKnownHostsFile {at}/known_hosts\n    GlobalKnownHostsFile /dev/null\n"
+         IdentitiesOnly yes\n    UserKnownHostsFile {at}/known_hosts\n    GlobalKnownHostsFile /dev/null\n"
     );
     fs::write(ssh.join("config"), block)?;
     let vars: HashMap<OsString, OsString> = HashMap::from([

@@ -14,6 +14,7 @@ mod codex;
 pub(crate) mod faulty;
 pub(crate) mod front;
 pub(crate) mod process;
+mod pty;
 mod sandbox;
 mod sshd;
 mod terminal;
@@ -22,6 +23,7 @@ mod works;
 pub(crate) use {
     codex::{Codex, folder as codex_folder, native},
     process::{Ran, alive, run},
+    pty::on_a_terminal,
     sandbox::{Sandbox, append},
     sshd::{Host, NewHost},
     terminal::Terminal,

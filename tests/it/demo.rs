@@ -1,6 +1,5 @@
 //! The demonstration and its parts: the host in this process, the stand-in for codex.
 
-use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -10,7 +9,7 @@ use outpost::rpc::lines;
 use outpost::rpc::peer::{Incoming, Peer};
 use serde_json::{Value, json};
 
-use crate::bed::{Codex, Sandbox};
+use crate::bed::{Codex, Sandbox, on_a_terminal};
 
 /// A machine whose PATH holds no codex.
 fn person(sandbox: &Sandbox) -> outpost::paths::Local {
@@ -139,30 +138,29 @@ fn the_demonstration_uses_the_codex_of_the_path() {
     }
 }
 
-/// Runs the demonstration on a terminal of its own until it offers the answers, and types `keys`.
-fn on_a_terminal(sandbox: &Sandbox, keys: &str) -> (Option<i32>, String) {
-    let pty = nix::pty::openpty(None, None).unwrap();
-    let side = || Stdio::from(pty.slave.try_clone().unwrap());
-    let mut command = demo(sandbox, &[], Path::new("/nonexistent"));
-    let mut child = command.env("TERM", "xterm").stdin(side()).stdout(side()).stderr(side()).spawn().unwrap();
-    drop((command, pty.slave));
-    let mut terminal = std::fs::File::from(pty.master);
-    let (mut text, mut buffer, mut typed) = (String::new(), [0; 4096], false);
-    // The terminal's end is an error once nobody holds the other side.
-    while let Ok(n @ 1..) = terminal.read(&mut buffer) {
-        text.push_str(&String::from_utf8_lossy(&buffer[..n]));
-        if !typed && text.contains("[y]") {
-            terminal.write_all(keys.as_bytes()).unwrap();
-            typed = true;
-        }
+#[test]
+fn the_demonstration_needs_no_ssh() {
+    let sandbox = Sandbox::without_gate();
+    let folder = sandbox.path().join("without-ssh");
+    std::fs::create_dir(&folder).unwrap();
+    let programs = std::fs::read_dir("/usr/bin").unwrap().flatten();
+    for program in programs.filter(|entry| !entry.file_name().to_string_lossy().starts_with("ssh")) {
+        std::os::unix::fs::symlink(program.path(), folder.join(program.file_name())).unwrap();
     }
-    (child.wait().unwrap().code(), text)
+    let ran = crate::bed::run(demo(&sandbox, &[], Path::new("/nonexistent")).env("PATH", folder), b"").exits(0);
+    assert!(ran.stdout.contains("nothing is left"), "{}", ran.stdout);
+    nothing_is_left(&sandbox);
+}
+
+/// Runs the demonstration on a terminal of its own and answers its question with these keys.
+fn answered(sandbox: &Sandbox, keys: &str) -> (Option<i32>, String) {
+    on_a_terminal(&demo(sandbox, &[], Path::new("/nonexistent")), "[m]", &[keys])
 }
 
 #[test]
 fn a_person_answers_the_approval() {
     let sandbox = Sandbox::without_gate();
-    let (code, text) = on_a_terminal(&sandbox, "n");
+    let (code, text) = answered(&sandbox, "n");
     assert!(code == Some(0) && text.contains("declined, not run") && text.contains("nothing is left"), "{code:?} {text}");
     nothing_is_left(&sandbox);
 }
@@ -170,7 +168,7 @@ fn a_person_answers_the_approval() {
 #[test]
 fn ctrl_c_leaves_nothing_behind() {
     let sandbox = Sandbox::without_gate();
-    let (code, text) = on_a_terminal(&sandbox, "\u{3}");
+    let (code, text) = answered(&sandbox, "\u{3}");
     assert!(code == Some(1) && text.contains("interrupted"), "{code:?} {text}");
     nothing_is_left(&sandbox);
 }

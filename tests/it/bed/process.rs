@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -32,21 +32,40 @@ impl Ran {
     }
 }
 
-/// Runs a program to its end with `stdin` as its standard input.
+/// Ends a program that hangs.
+pub(crate) struct Watchdog {
+    off: mpsc::Sender<()>,
+}
+
+impl Watchdog {
+    /// Watches from now on.
+    pub(crate) fn over(child: &Child) -> Self {
+        let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
+        let (off, ended) = mpsc::channel();
+        std::thread::spawn(move || {
+            if ended.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+                kill(pid, Signal::SIGKILL).ok();
+            }
+        });
+        Self { off }
+    }
+
+    /// The program has been waited for: its number may be another's now.
+    pub(crate) fn off(self) {
+        self.off.send(()).ok();
+    }
+}
+
+/// Runs a program to its end with `stdin` as its standard input; one that hangs is killed and gives -1.
 pub(crate) fn run(command: &mut Command, stdin: &[u8]) -> Ran {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
     let mut input = child.stdin.take().expect("piped");
     let stdin = stdin.to_vec();
     // A program may end without reading; its broken pipe is not the test's matter.
     std::thread::spawn(move || drop(input.write_all(&stdin)));
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || drop(sender.send(child.wait_with_output())));
-    let Ok(output) = receiver.recv_timeout(LIMIT) else {
-        kill(pid, Signal::SIGKILL).ok();
-        panic!("{command:?} did not end within {LIMIT:?}");
-    };
-    let output = output.expect("its output");
+    let watchdog = Watchdog::over(&child);
+    let output = child.wait_with_output().expect("its output");
+    watchdog.off();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ran { status: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }

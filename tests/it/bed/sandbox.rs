@@ -1,7 +1,7 @@
 //! A folder with a HOME, a CODEX_HOME and an ssh configuration of its own, and `outpost` run inside of it.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use outpost::demo::leftovers;
 
@@ -11,6 +11,21 @@ use super::sshd::NewHost;
 /// The folder; everything in it, and every process that knows its path, ends when it is dropped.
 pub(crate) struct Sandbox {
     dir: tempfile::TempDir,
+    heir: Child,
+}
+
+/// Does what `Drop` does when the test process is killed: it waits for the end of its standard input, which we hold.
+const HEIR: &str = r#"trap '' INT TERM HUP
+cat >/dev/null
+for environ in /proc/[0-9]*/environ; do
+  grep -qsaF -e "$0" "$environ" && pid=${environ%/environ} && kill -9 "${pid##*/}"
+done
+rm -rf "$0""#;
+
+fn heir(path: &Path) -> Child {
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(HEIR).arg(path).env_clear().env("PATH", "/usr/bin:/bin").current_dir("/");
+    shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("sh")
 }
 
 impl Sandbox {
@@ -24,12 +39,19 @@ impl Sandbox {
     /// A sandbox with an empty CODEX_HOME: the gate is off.
     pub(crate) fn without_gate() -> Self {
         let dir = tempfile::Builder::new().prefix("outpost-it-").tempdir().unwrap();
-        let sandbox = Self { dir };
+        let heir = heir(dir.path());
+        let sandbox = Self { dir, heir };
         for folder in [sandbox.home(), sandbox.codex_home(), sandbox.runtime_dir()] {
             outpost::paths::private_dir(&folder).unwrap();
         }
         std::fs::write(sandbox.ssh_config(), "").unwrap();
         sandbox
+    }
+
+    /// What happens when the test process is killed.
+    pub(crate) fn abandon(&mut self) {
+        drop(self.heir.stdin.take());
+        self.heir.wait().unwrap();
     }
 
     /// The folder itself.
@@ -136,6 +158,9 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
+        // Before its standard input is closed: it has nothing to inherit.
+        self.heir.kill().ok();
+        self.heir.wait().ok();
         leftovers::end_processes(self.path());
         let hosts = std::fs::read_dir(self.path().join("hosts")).into_iter().flatten().flatten();
         for home in hosts.map(|entry| entry.path().join("home/.codex")).chain([self.codex_home()]) {

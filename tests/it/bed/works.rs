@@ -59,11 +59,20 @@ async fn a_real_codex_runs_a_scripted_turn() {
 
 #[test]
 fn what_a_sandbox_started_ends_with_it() {
-    let sandbox = Sandbox::new();
-    let host = sandbox.host("devbox").codex(&Codex::in_folder(&folder())).build();
-    let ran = host.ssh("bash -lc 'setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo $!'").exits(0);
-    let pid: i32 = ran.stdout.trim().parse().unwrap();
-    assert!(outpost::demo::leftovers::processes(sandbox.path()).contains(&pid));
-    drop(sandbox);
-    assert!(!super::process::alive(pid));
+    for killed in [false, true] {
+        let mut sandbox = Sandbox::new();
+        let host = sandbox.host("devbox").codex(&Codex::in_folder(&folder())).build();
+        let ran = host.ssh("bash -lc 'setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo $!'").exits(0);
+        let pid: i32 = ran.stdout.trim().parse().unwrap();
+        assert!(outpost::demo::leftovers::processes(sandbox.path()).contains(&pid));
+        let path = sandbox.path().to_owned();
+        if killed {
+            sandbox.abandon();
+        } else {
+            drop(sandbox);
+        }
+        // The signal is sent; its effect is not awaited by whoever sent it.
+        let ended = std::iter::repeat_with(|| super::process::alive(pid)).take(100_000).any(|alive| !alive);
+        assert!(ended && !path.exists());
+    }
 }
