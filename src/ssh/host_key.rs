@@ -148,7 +148,8 @@ impl Checker {
             return Verdict::Revoked(RevokedBy::File(list.path.clone()));
         }
         let verdict = verdict::judge(presented, &self.lookup, &self.policy);
-        let accepted = matches!(verdict, Verdict::Unknown { .. }) && self.pinned.as_ref() == Some(&presented.key);
+        let accepted =
+            matches!(verdict, Verdict::Unknown { .. } | Verdict::Known { .. }) && self.pinned.as_ref() == Some(&presented.key);
         if accepted { Verdict::Known { by: By::Person, address_is_new: false } } else { verdict }
     }
 

@@ -99,4 +99,16 @@ mod tests {
         let found = paths_of(&words, &local(Path::new("/home/me")));
         assert_eq!(found, [Path::new("/home/me/x"), &blank, Path::new("/y")]);
     }
+
+    #[test]
+    fn a_file_of_200_megabytes_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("known");
+        std::fs::File::create(&path).unwrap().set_len(200 << 20).unwrap();
+        let printed = format!("userknownhostsfile {}\nglobalknownhostsfile /dev/null\n", path.display());
+        let target = Target::from_ssh_g("box".parse().unwrap(), &printed, "");
+        let failure = known_hosts(&target, &local(dir.path())).unwrap_err();
+        assert_eq!(failure.code, Code::HostKeyFiles);
+        assert!(failure.said.contains("209715200 bytes"), "{failure}");
+    }
 }

@@ -228,3 +228,27 @@ fn with_a_changed_key_we_stop_where_ssh_goes_on() {
         }
     }
 }
+
+/// Through the whole program, with an askpass program as the person: asked once, pinned, logged in, written down.
+#[test]
+fn field_15_an_accepted_key_leads_on() {
+    let lab = Lab::with_gate(&["ed25519"]);
+    let askpass = lab.write("askpass", "#!/bin/sh\nprintf '%s\\n' \"$1\" >> {dir}/asked\necho yes\n");
+    std::fs::set_permissions(&askpass, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let check = || {
+        let mut outpost = lab.sandbox.outpost(&["check", "box", "--json"]);
+        outpost.env("SSH_ASKPASS", &askpass).env("SSH_ASKPASS_REQUIRE", "force").env("DISPLAY", "x");
+        let ran = run(&mut outpost, b"");
+        let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        let steps = report[0]["steps"].as_array().unwrap().clone();
+        assert!(steps.iter().any(|s| s["step"] == "logged in" && s["ok"] == true), "{}\n{}", ran.stdout, ran.stderr);
+        ran.stdout
+    };
+    assert!(check().contains("accepted just now"));
+    assert!(!check().contains("accepted just now"));
+    let asked = std::fs::read_to_string(lab.path("asked")).unwrap();
+    assert_eq!(asked.matches("(yes/no/[fingerprint])?").count(), 1, "{asked}");
+    assert!(asked.contains("The authenticity of host 'box.example (<no hostip for proxy command>)'"), "{asked}");
+    assert_eq!(std::fs::read_to_string(lab.sandbox.known_hosts()).unwrap().lines().count(), 1);
+    assert_eq!(lab.host.logins(), 2);
+}
