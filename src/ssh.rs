@@ -19,6 +19,7 @@ mod inbox;
 pub mod keywords;
 pub mod open;
 pub mod quote;
+pub mod rate;
 mod route;
 pub mod session;
 pub mod shell;

@@ -15,6 +15,7 @@ use super::facts::Facts;
 use super::handler::Seen;
 use super::host_key::asking::Accepted;
 use super::keywords;
+use super::rate::Turn;
 use super::route::{Route, Way};
 use super::transport;
 use super::trust::{Judged, Trust, how};
@@ -102,7 +103,16 @@ fn parse(words: &str) -> Result<Hop, Failure> {
 async fn one(target: &Target, context: Context<'_>, way: &Way, via: Option<Connection>) -> Result<(Connection, Facts), Failure> {
     let mut accepted = None;
     loop {
-        match attempt(target, context, (way, via.as_ref()), accepted.as_ref()).await? {
+        let turn = if *way == Way::Tcp { Some(Turn::at(target).await?) } else { None };
+        let attempted = attempt(target, context, (way, via.as_ref()), accepted.as_ref()).await;
+        if let Some(turn) = turn {
+            turn.ends(match &attempted {
+                Ok(Attempt::Done(..)) => None,
+                Ok(Attempt::Unknown(..)) => Some(Code::HostKeyUnknown),
+                Err(failure) => Some(failure.code),
+            });
+        }
+        match attempted? {
             Attempt::Done(connection, facts) => return Ok((connection, facts)),
             Attempt::Unknown(trust, shown) => accepted = Some(trust.accept(&shown, context).await?),
         }

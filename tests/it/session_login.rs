@@ -337,6 +337,44 @@ async fn the_servers_parting_words_are_told_and_nobody_calls_again() {
     assert_eq!(strict.connections(), 1);
 }
 
+#[tokio::test]
+async fn many_hosts_behind_one_address_take_turns() {
+    let bed = Bed::new(Ward { password: Some("pw"), ..Ward::default() }).await;
+    let most = Arc::new(AtomicUsize::new(0));
+    struct Slow(Arc<AtomicUsize>, Arc<AtomicUsize>);
+    impl Ask for Slow {
+        fn ask<'a>(&'a self, _: &'a Question) -> Answer<'a> {
+            // The person of each host thinks until the others have had every chance to come in.
+            Box::pin(async move {
+                self.1.fetch_max(self.0.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+                for _ in 0..200 {
+                    tokio::task::yield_now().await;
+                }
+                self.0.fetch_sub(1, Ordering::Relaxed);
+                Ok(Secret::new("pw".to_owned()))
+            })
+        }
+    }
+    let ask = Slow(Arc::default(), Arc::clone(&most));
+    let sessions = futures_util::future::join_all((0..40).map(|_| bed.open("", &ask))).await;
+    assert_eq!(sessions.iter().filter(|s| s.is_ok()).count(), 40);
+    let most = most.load(Ordering::Relaxed);
+    assert!((2..=outpost::ssh::rate::AT_ONCE).contains(&most), "{most} logged in at once");
+}
+
+#[tokio::test]
+async fn refusals_never_add_up_to_a_lockout() {
+    let bed = Bed::new(Ward { password: Some("pw"), ..Ward::default() }).await;
+    let strict = "numberofpasswordprompts 1\nbatchmode yes\n";
+    let began = std::time::Instant::now();
+    // Six hosts behind one address, none of which lets us in: sshd 9.8 would refuse this machine from the third on.
+    let failures = futures_util::future::join_all((0..3).map(|_| bed.open(strict, &NobodyToAsk))).await;
+    assert!(failures.iter().all(|f| f.as_ref().err().is_some_and(|f| f.code == Code::AuthRefused)));
+    let fourth = bed.open(strict, &NobodyToAsk).await.err().unwrap();
+    assert_eq!(fourth.code, Code::AuthRefused);
+    assert!(began.elapsed() >= Duration::from_secs(5), "the fourth waited until the penalties had passed");
+}
+
 /// What answers on a port that is no SSH server, or will not be one now.
 async fn greeter(words: &'static str) -> u16 {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
