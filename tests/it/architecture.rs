@@ -218,3 +218,18 @@ fn every_dependency_says_why() {
     listed.sort();
     assert_eq!(listed, wanted);
 }
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let docs = std::fs::read_dir(root().join("docs")).unwrap().flatten().map(|entry| entry.path());
+    let mut dead = Vec::new();
+    for path in docs.chain([root().join("README.md"), root().join("CHANGELOG.md")]).filter(|path| path.is_file()) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
+            if !target.is_empty() && !target.contains("://") && !path.parent().unwrap().join(target).exists() {
+                dead.push(format!("{}: {target}", path.display()));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "{dead:#?}");
+}
