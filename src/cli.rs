@@ -5,9 +5,11 @@ pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod enable;
+pub mod endpoint;
 pub mod hosts;
 pub mod install;
 pub mod logs;
+pub mod open;
 pub mod plain;
 pub mod projects;
 pub mod report;
@@ -63,6 +65,8 @@ pub enum Command {
     Stop(stop::Stop),
     Logs(logs::Logs),
     Install(install::Install),
+    Open(open::Open),
+    Endpoint(endpoint::Serve),
     Completions(completions::Completions),
     Demo(demo::Demo),
     #[command(hide = true)]
@@ -119,6 +123,8 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Stop(command) => command.run(context).await,
         Command::Logs(command) => command.run(context).await,
         Command::Install(command) => command.run(context).await,
+        Command::Open(command) => command.run(context).await,
+        Command::Endpoint(command) => command.run(context).await,
         Command::Completions(command) => command.run(context),
         Command::Demo(command) => command.run(context).await,
         Command::StandIn(command) => command.run(context).await,

@@ -199,6 +199,8 @@ codes! {
     TurnInterrupted = "turn-interrupted", Failed, Person;
     /// Whether a request was carried out is not known.
     NotKnown = "not-known", Failed, Person;
+    /// There is no `codex` on this machine to open a project with.
+    LocalCodexMissing = "local-codex-missing", Failed, Person;
     /// This machine refused something: a file, a pipe, memory.
     LocalIo = "local-io", Failed, Person;
     /// A person pressed Ctrl-C.

@@ -12,6 +12,7 @@ pub mod app_server;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod endpoint;
 pub mod failure;
 pub mod host;
 pub mod name;

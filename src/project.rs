@@ -149,6 +149,34 @@ pub async fn keep(context: &Context<'_>, alias: &Alias, want: Want) -> Result<(H
     Ok((Host { session, facts, how, server }, Life { state, events }))
 }
 
+/// Reaches a folder of a host for others to work in: a server that answers, and the keeper of connections to it.
+///
+/// # Errors
+/// As [`enter`].
+pub async fn hold(context: &Context<'_>, place: &Place) -> Result<Held, Failure> {
+    let alias = &place.alias;
+    let want = Want::server().in_folder(folder(place));
+    let wanted = want.server;
+    let (keeper, raised) = Keeper::reach(context, alias, want).await?;
+    let identity = raised.identity();
+    let Raised { facts, how, wire, stderr, .. } = raised;
+    let greeting = Greeting { context, how, wanted };
+    let server = greeting.say(wire, &stderr).await.map_err(|e| e.at(alias))?;
+    let host = Host { session: keeper.session().clone(), facts, how, server };
+    let folder = resolved(&host, place)?;
+    Ok(Held { keeper, identity, folder })
+}
+
+/// A host that is held for others.
+pub struct Held {
+    /// Makes connections.
+    pub keeper: Arc<Keeper>,
+    /// Where they must lead.
+    pub identity: Identity,
+    /// The folder, as the remote resolved it.
+    pub folder: RemotePath,
+}
+
 /// Looks at a folder of a host; the path is as the remote resolved it. Nothing is left behind there.
 ///
 /// # Errors

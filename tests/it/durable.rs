@@ -7,27 +7,29 @@ use outpost::app_server::durable::driver::Settings;
 use outpost::app_server::durable::event::Event;
 use outpost::app_server::durable::link::Link;
 use outpost::demo::model::Model;
-use outpost::demo::script::{Output, Piece, Scene, Script};
+use outpost::demo::script::{Output, Piece, Reply, Scene, Script};
 use serde_json::json;
 
 use super::bed::faulty::{Fault, Faulty, Mood};
 use super::bed::front::{Front, text};
 use super::bed::{Codex, Host, Sandbox};
 
-struct Bed {
-    sandbox: Sandbox,
-    host: Arc<Host>,
-    wire: Faulty,
-    model: Model,
+pub(crate) struct Bed {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) host: Arc<Host>,
+    pub(crate) wire: Faulty,
+    pub(crate) model: Model,
 }
 
 impl Bed {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let words = |text: &str| Piece::Text(text.to_owned());
         let wait = |gate: &str| Piece::Wait(gate.to_owned());
         let slowly = [words("one "), words("two "), wait("a"), words("three "), words("four "), wait("b"), words("five")];
         let scene = Scene::default().then(Output::run("echo before")).then(Output::Say(slowly.to_vec()));
-        let model = Model::start(Script::default().on("slowly", scene)).await.unwrap();
+        let both = vec![Output::say("hello there"), Output::ask("touch asked", "because")];
+        let work = Scene(vec![Reply::Outputs(both)]).then(Output::say("all is done"));
+        let model = Model::start(Script::default().on("slowly", scene).on("please work", work)).await.unwrap();
         let (sandbox, mut wire) = (Sandbox::new(), Faulty::new().await);
         let lines = wire.ssh_lines();
         let new = lines.iter().fold(sandbox.host("devbox"), |new, line| new.ssh(line));

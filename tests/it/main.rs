@@ -12,6 +12,7 @@ mod architecture;
 mod bed;
 mod demo;
 mod durable;
+mod endpoint;
 mod gate;
 mod host_keys;
 mod hosts;

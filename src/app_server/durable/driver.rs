@@ -83,7 +83,17 @@ impl Durable {
     /// Takes over a link that stands; from now on `dial` makes the next ones.
     #[must_use]
     pub fn start(first: (Wire, Identity), dial: Dial, settings: Settings) -> Self {
-        let (client, wire) = Wire::pair();
+        Self::begin(first.1.clone(), Some(first), (dial, settings))
+    }
+
+    /// Begins without a link, and dials at once; it never goes elsewhere than to `identity`.
+    #[must_use]
+    pub fn join(identity: Identity, dial: Dial, settings: Settings) -> Self {
+        Self::begin(identity, None, (dial, settings))
+    }
+
+    fn begin(identity: Identity, first: Option<(Wire, Identity)>, how: (Dial, Settings)) -> Self {
+        let ((dial, settings), (client, wire)) = (how, Wire::pair());
         let state = State { link: Link::Up, server: Server::Unknown, agent: Agent::Idle };
         let ((state_in, state), (events_in, events)) = (watch::channel(state), mpsc::channel(DEPTH));
         let nudge = Arc::new(Notify::new());
@@ -98,10 +108,10 @@ impl Durable {
             client_ended: client.ended,
             events: Outbox::new(events_in),
             state: state_in,
-            identity: first.1.clone(),
+            identity,
             began,
             sleep: Sleep::new(Duration::ZERO, wall()),
-            link: Here::Down { since: began, next: None, why: Failure::new(Code::LinkLost, "begin") },
+            link: Here::Down { since: began, next: Some(Duration::ZERO), why: Failure::new(Code::LinkLost, "reach the host") },
             nudge: Arc::clone(&nudge),
         };
         tokio::spawn(driver.run(first));
@@ -174,8 +184,10 @@ enum Happened {
 }
 
 impl Driver {
-    async fn run(mut self, first: (Wire, Identity)) {
-        self.joined(first);
+    async fn run(mut self, first: Option<(Wire, Identity)>) {
+        if let Some(link) = first {
+            self.joined(link);
+        }
         loop {
             let happened = self.next().await;
             if let Err(why) = self.handle(happened) {

@@ -1,0 +1,128 @@
+//! `outpost endpoint`: a local address that speaks the app-server protocol for one host.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::run::signals;
+use super::spinner::Spinner;
+use super::{Context, plain};
+use crate::app_server::durable::link::Link;
+use crate::endpoint::door::Door;
+use crate::endpoint::web::Web;
+use crate::endpoint::{Endpoint, News, is_news};
+use crate::failure::{Exit, Failure};
+use crate::name::{Alias, Place};
+use crate::project::{self, Held};
+
+/// Serve a local socket that speaks the Codex app-server protocol for a host.
+///
+/// The address is printed first. Any Codex client can use it, any number of them at once, over one SSH connection; a lost
+/// link is a pause for them. It serves until Ctrl-C.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  outpost endpoint devbox\n  codex --remote unix:///run/user/1000/outpost/devbox-1a2b3c4d.sock -C /srv/app"
+)]
+pub struct Serve {
+    /// The host.
+    host: Alias,
+    /// Serve a WebSocket on loopback too; its bearer token is in a file that only you can read.
+    #[arg(long)]
+    ws: bool,
+    /// The port of the WebSocket; 0 lets the system choose.
+    #[arg(long, value_name = "PORT", default_value_t = 0, requires = "ws")]
+    port: u16,
+    /// Give a client up after this many seconds without a link, instead of never.
+    #[arg(long, value_name = "SECONDS")]
+    limit: Option<u64>,
+    /// Print the addresses as one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Serve {
+    /// Serves until a signal.
+    ///
+    /// # Errors
+    /// What stands in the way of the host, or of the local socket.
+    pub async fn run(&self, context: &Context) -> Result<Exit, Failure> {
+        crate::config::gate::require(&context.local)?;
+        let place = Place { alias: self.host.clone(), path: String::new() };
+        let mut wishes = signals::listen()?;
+        let served = async {
+            let held = hold(context, &place).await?;
+            let door = Door::open(&context.local, self.host.as_str())?;
+            let web = if self.ws { Some(Web::open(&context.local, self.host.as_str(), self.port).await?) } else { None };
+            self.announce(context, &door, web.as_ref())?;
+            let endpoint = endpoint(held, &place, self.limit);
+            let (sender, news) = mpsc::channel(256);
+            tokio::select! {
+                served = endpoint.serve(door, web, sender) => served,
+                () = tell(context, self.host.as_str(), news) => Ok(()),
+            }
+        };
+        tokio::select! {
+            served = served => served.map(|()| Exit::Done),
+            _ = wishes.recv() => Ok(Exit::Done),
+        }
+    }
+
+    fn announce(&self, context: &Context, door: &Door, web: Option<&Web>) -> Result<(), Failure> {
+        let unix = format!("unix://{}", door.path().display());
+        let (ws, token) = (web.map(Web::address), web.map(|w| w.token_file().display().to_string()));
+        if self.json {
+            return context.screen.json(&json!({"host": self.host, "unix": unix, "ws": ws, "token_file": token}));
+        }
+        context.screen.line(&unix)?;
+        if let (Some(ws), Some(token)) = (ws, token) {
+            context.screen.line(&format!("{ws}  (bearer token in {token})"))?;
+        }
+        context.screen.note("serving; Ctrl-C ends it");
+        Ok(())
+    }
+}
+
+/// Reaches the host, with a spinner.
+///
+/// # Errors
+/// As [`project::hold`].
+pub async fn hold(context: &Context, place: &Place) -> Result<Held, Failure> {
+    let spinner = Spinner::new(place.alias.as_str(), context.screen.interactive);
+    project::hold(&context.session(&spinner), place).await
+}
+
+/// What is served for a host.
+pub fn endpoint(held: Held, place: &Place, limit: Option<u64>) -> Endpoint {
+    let limit = limit.map(Duration::from_secs);
+    Endpoint { keeper: held.keeper, identity: held.identity, host: place.alias.to_string(), limit }
+}
+
+/// Tells the person who serves what happens; ends when nothing more can.
+async fn tell(context: &Context, host: &str, mut news: mpsc::Receiver<News>) {
+    let mut link = Link::Up;
+    while let Some(news) = news.recv().await {
+        let text = match news {
+            News::Came(clients) => format!("a client came; {}", count(clients)),
+            News::Went(clients, None) => format!("a client went; {}", count(clients)),
+            News::Went(clients, Some(why)) => format!("a client was given up: {why}; {}", count(clients)),
+            News::Refused(why) => format!("somebody was not let in: {why}"),
+            News::State(state) if is_news(&link, &state.link) => {
+                link = state.link.clone();
+                format!("{host}: {}", state.words(Instant::now()))
+            }
+            News::State(_) => continue,
+        };
+        context.screen.note(&plain::line(&text));
+    }
+}
+
+fn count(clients: usize) -> String {
+    match clients {
+        0 => "none is left".to_owned(),
+        1 => "there is one now".to_owned(),
+        n => format!("there are {n} now"),
+    }
+}
