@@ -9,6 +9,7 @@ pub mod event;
 pub mod hold;
 pub mod link;
 mod method;
+mod outbox;
 pub mod policy;
 mod questions;
 mod replay;

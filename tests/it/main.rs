@@ -10,6 +10,7 @@
 mod algorithms;
 mod architecture;
 mod bed;
+mod chaos;
 mod demo;
 mod durable;
 mod endpoint;

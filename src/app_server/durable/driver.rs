@@ -1,7 +1,6 @@
 //! The task behind a durable connection: owns the wire to the server, dials again, and runs the machine of
 //! [`super::hold`] and the policy of [`super::policy`]. It decides nothing itself.
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use tokio::time::Instant;
 use super::event::{Agent, Event, Server};
 use super::hold::{Hold, Notes, Out};
 use super::link::{Link, State};
+use super::outbox::Outbox;
 use super::policy::{Next, Pace, Policy};
 use crate::failure::{Code, Failure};
 use crate::rpc::message::Message;
@@ -122,31 +122,6 @@ impl Durable {
     #[must_use]
     pub fn nudge(&self) -> Arc<Notify> {
         Arc::clone(&self.nudge)
-    }
-}
-
-/// Messages on their way into a queue that may be full.
-struct Outbox<T> {
-    to: mpsc::Sender<T>,
-    waiting: VecDeque<T>,
-}
-
-impl<T> Outbox<T> {
-    fn new(to: mpsc::Sender<T>) -> Self {
-        Self { to, waiting: VecDeque::new() }
-    }
-
-    /// Hands on as many as there is room for; waits for room, or for ever when there is nothing to hand on. False when
-    /// nobody takes them any more. Nothing is lost when this is dropped half way.
-    async fn hand_on(&mut self) -> bool {
-        if self.waiting.is_empty() {
-            std::future::pending::<()>().await;
-        }
-        let Ok(permit) = self.to.reserve().await else { return false };
-        if let Some(next) = self.waiting.pop_front() {
-            permit.send(next);
-        }
-        true
     }
 }
 

@@ -1,0 +1,345 @@
+//! The server: what was measured of codex 0.169, as far as the machine sees it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde_json::{Value, json};
+
+use crate::app_server::durable::say;
+use crate::rpc::message::{INVALID_REQUEST, METHOD_NOT_FOUND, Message, RequestId, RpcError};
+
+/// What the server does on its own.
+#[derive(Debug, Clone)]
+pub enum Do {
+    /// The agent begins a message.
+    Say,
+    /// It says more of it.
+    More(&'static str),
+    /// The message is finished.
+    Said,
+    /// A command begins and needs an approval.
+    Ask,
+    /// A command begins without asking.
+    Run,
+    /// The command prints.
+    Print(&'static str),
+    /// The command ends.
+    Ran,
+    /// Somebody else declines what waits.
+    DeclinedElsewhere,
+    /// The turn ends.
+    End,
+}
+
+#[derive(Debug, Default)]
+pub struct Thread {
+    pub turns: Vec<Value>,
+    /// Finished items with their turns, in order.
+    pub items: Vec<(String, Value)>,
+    pub prompts: usize,
+    running: Option<Value>,
+    waiting: Option<(i64, Value)>,
+    turn: Option<String>,
+    ephemeral: bool,
+}
+
+/// The server.
+#[derive(Debug, Default)]
+pub struct Server {
+    pub threads: BTreeMap<String, Thread>,
+    pub epoch: u32,
+    pub answers: Vec<(String, Value)>,
+    /// A release that cannot list turns and items.
+    pub old: bool,
+    pub made: u32,
+    requests: i64,
+    greeted: bool,
+    subscribed: BTreeSet<String>,
+    pub say: VecDeque<Message>,
+}
+
+impl Server {
+    fn id(&mut self, kind: &str) -> String {
+        self.made += 1;
+        format!("{kind}{}", self.made)
+    }
+
+    pub fn connect(&mut self) {
+        self.greeted = false;
+        self.subscribed.clear();
+        self.say.clear();
+    }
+
+    /// SIGKILL, and a start.
+    pub fn kill(&mut self) {
+        self.epoch += 1;
+        self.requests = 0;
+        self.connect();
+        for thread in self.threads.values_mut() {
+            thread.running = None;
+            thread.waiting = None;
+            if let Some(turn) = thread.turn.take() {
+                thread.set_turn(&turn, "interrupted");
+            }
+        }
+        self.threads.retain(|_, t| t.prompts > 0 && !t.ephemeral);
+    }
+
+    fn tell(&mut self, thread: &str, method: &str, mut params: Value) {
+        params["threadId"] = json!(thread);
+        if self.subscribed.contains(thread) {
+            self.say.push_back(Message::notification(method, params));
+        }
+    }
+
+    pub fn receive(&mut self, message: Message) {
+        match message {
+            Message::Notification { .. } => {}
+            Message::Request { id, method, params } => {
+                let (result, after) = self.answer(&method, &params);
+                self.say.push_back(Message::response(id, result));
+                if let Some(thread) = after {
+                    self.put_again(&thread);
+                }
+            }
+            Message::Response { id, result } => self.decided(&id, result.unwrap_or_default()),
+        }
+    }
+
+    fn put_again(&mut self, thread: &str) {
+        if let Some((id, params)) = self.threads.get(thread).and_then(|t| t.waiting.clone()) {
+            self.say.push_back(Message::request(RequestId::Number(id), ASK, params));
+        }
+    }
+
+    fn answer(&mut self, method: &str, params: &Value) -> (Result<Value, RpcError>, Option<String>) {
+        let thread = say::text(params, &["threadId"]).unwrap_or_default().to_owned();
+        let no = |code: i64, text: &str| (Err(RpcError::new(code, text)), None);
+        if !self.greeted && method != "initialize" {
+            return no(INVALID_REQUEST, "Not initialized");
+        }
+        match method {
+            "initialize" => {
+                self.greeted = true;
+                self.say.push_back(Message::notification("configWarning", json!({"summary": "x"})));
+                (Ok(json!({"userAgent": "codex/0.169.0", "codexHome": "/home/me/.codex"})), None)
+            }
+            "thread/start" => {
+                let id = self.id("thread");
+                let ephemeral = params["ephemeral"] == json!(true);
+                self.threads.insert(id.clone(), Thread { ephemeral, ..Thread::default() });
+                self.subscribed.insert(id.clone());
+                (Ok(json!({"thread": {"id": id, "status": {"type": "idle"}, "turns": [], "ephemeral": ephemeral}})), None)
+            }
+            "thread/resume" => match self.threads.get(&thread) {
+                Some(t) if t.prompts > 0 && !t.ephemeral => {
+                    let status = t.status();
+                    self.subscribed.insert(thread.clone());
+                    (Ok(json!({"thread": {"id": thread, "status": status, "turns": []}})), Some(thread))
+                }
+                _ => no(INVALID_REQUEST, "no rollout found for thread id"),
+            },
+            "thread/turns/list" | "thread/items/list" if self.old => no(METHOD_NOT_FOUND, "requires experimentalApi"),
+            "thread/turns/list" | "thread/items/list" | "thread/read" => (self.listed(method, &thread, params), None),
+            "turn/start" => self.turn_start(&thread, params),
+            "turn/interrupt" => match self.threads.get(&thread).and_then(|t| t.turn.clone()) {
+                Some(_) => {
+                    self.end(&thread, "interrupted");
+                    (Ok(json!({})), None)
+                }
+                None => no(INVALID_REQUEST, "no active turn to interrupt"),
+            },
+            "model/list" | "command/exec" => (Ok(json!({"data": []})), None),
+            _ => no(METHOD_NOT_FOUND, "unknown"),
+        }
+    }
+
+    fn listed(&self, method: &str, thread: &str, params: &Value) -> Result<Value, RpcError> {
+        let none = Thread::default();
+        let t = self.threads.get(thread).unwrap_or(&none);
+        match method {
+            "thread/turns/list" => Ok(page(t.turns.iter().rev().cloned().collect(), params, 2)),
+            "thread/items/list" => {
+                let turn = params.get("turnId").and_then(Value::as_str);
+                let mut of = t.items.iter().filter(|(t, _)| turn.is_none_or(|w| w == t)).collect::<Vec<_>>();
+                if params["sortDirection"] == json!("desc") {
+                    of.reverse();
+                }
+                let data = of.into_iter().map(|(t, item)| json!({"turnId": t, "item": item, "startedAtMs": 1})).collect();
+                Ok(page(data, params, 2))
+            }
+            _ if t.prompts == 0 => Err(RpcError::new(INVALID_REQUEST, "no rollout found")),
+            _ => {
+                let mut turns = t.turns.clone();
+                for turn in &mut turns {
+                    let id = turn["id"].as_str().unwrap_or_default().to_owned();
+                    turn["items"] = t.items.iter().filter(|(of, _)| *of == id).map(|(_, i)| i.clone()).collect();
+                }
+                Ok(json!({"thread": {"id": thread, "status": t.status(), "turns": turns}}))
+            }
+        }
+    }
+
+    fn turn_start(&mut self, thread: &str, params: &Value) -> (Result<Value, RpcError>, Option<String>) {
+        if !self.threads.contains_key(thread) {
+            return (Err(RpcError::new(INVALID_REQUEST, "thread not found")), None);
+        }
+        let running = self.threads.get(thread).and_then(|t| t.turn.clone());
+        let joins = running.is_some();
+        let turn = running.unwrap_or_else(|| self.id("turn"));
+        let item = self.id("user");
+        let value = json!({"id": turn, "status": "inProgress", "items": []});
+        let said =
+            json!({"type": "userMessage", "id": item, "clientId": params["clientUserMessageId"], "content": params["input"]});
+        if let Some(t) = self.threads.get_mut(thread) {
+            t.prompts += 1;
+            if !joins {
+                t.turns.push(value.clone());
+            }
+            t.turn = Some(turn.clone());
+            t.items.push((turn.clone(), said.clone()));
+        }
+        self.status(thread);
+        if !joins {
+            self.tell(thread, "turn/started", json!({"turn": value}));
+        }
+        self.tell(thread, "item/started", json!({"turnId": turn, "item": said, "startedAtMs": 1}));
+        self.tell(thread, "item/completed", json!({"turnId": turn, "item": said, "completedAtMs": 1}));
+        (Ok(json!({"turn": value})), None)
+    }
+
+    fn status(&mut self, thread: &str) {
+        if let Some(status) = self.threads.get(thread).map(Thread::status) {
+            self.tell(thread, "thread/status/changed", json!({"status": status}));
+        }
+    }
+
+    fn decided(&mut self, id: &RequestId, answer: Value) {
+        let found = self.threads.iter().find(|(_, t)| t.waiting.as_ref().is_some_and(|(w, _)| RequestId::Number(*w) == *id));
+        let Some(thread) = found.map(|(thread, _)| thread.clone()) else { return };
+        self.answers.push((thread.clone(), answer.clone()));
+        self.settle(&thread, answer["decision"] == json!("accept"));
+    }
+
+    fn settle(&mut self, thread: &str, accepted: bool) {
+        let Some(t) = self.threads.get_mut(thread) else { return };
+        let (Some((id, _)), Some(turn)) = (t.waiting.take(), t.turn.clone()) else { return };
+        let item = t.running.clone().unwrap_or_default();
+        if !accepted {
+            t.running = None;
+        }
+        self.tell(thread, "serverRequest/resolved", json!({"requestId": id}));
+        self.status(thread);
+        if !accepted {
+            self.tell(thread, "item/completed", json!({"turnId": turn, "item": say::declined(&item), "completedAtMs": 2}));
+        }
+    }
+
+    fn end(&mut self, thread: &str, status: &str) {
+        let Some(t) = self.threads.get_mut(thread) else { return };
+        let Some(turn) = t.turn.take() else { return };
+        t.running = None;
+        let waiting = t.waiting.take();
+        t.set_turn(&turn, status);
+        if let Some((id, _)) = waiting {
+            self.tell(thread, "serverRequest/resolved", json!({"requestId": id}));
+        }
+        self.status(thread);
+        self.tell(thread, "turn/completed", json!({"turn": {"id": turn, "status": status, "items": []}}));
+    }
+
+    /// The agent acts.
+    pub fn act(&mut self, thread: &str, what: &Do) {
+        let Some((turn, running)) = self.threads.get(thread).and_then(|t| Some((t.turn.clone()?, t.running.clone()))) else {
+            return;
+        };
+        let kind = running.as_ref().and_then(|r| say::text(r, &["type"])).unwrap_or_default().to_owned();
+        let asked = self.threads.get(thread).is_some_and(|t| t.waiting.is_some());
+        match what {
+            Do::Say if running.is_none() => {
+                let item = json!({"type": "agentMessage", "id": self.id("message"), "text": ""});
+                self.begin(thread, &turn, item);
+            }
+            Do::Ask | Do::Run if running.is_none() => {
+                let id = self.id("command");
+                self.begin(thread, &turn, json!({"type": "commandExecution", "id": id, "command": "ls", "status": "inProgress"}));
+                if matches!(what, Do::Ask) {
+                    self.ask(thread, json!({"threadId": thread, "turnId": turn, "itemId": id, "command": "ls"}));
+                }
+            }
+            Do::More(text) if kind == "agentMessage" => self.grow(thread, &turn, ("text", "item/agentMessage/delta", text)),
+            Do::Print(text) if kind == "commandExecution" && !asked => {
+                self.grow(thread, &turn, ("aggregatedOutput", "item/commandExecution/outputDelta", text));
+            }
+            Do::Said if kind == "agentMessage" => self.finish(thread, &turn),
+            Do::Ran if kind == "commandExecution" && !asked => self.finish(thread, &turn),
+            Do::DeclinedElsewhere => self.settle(thread, false),
+            Do::End if running.is_none() => self.end(thread, "completed"),
+            Do::Say | Do::More(_) | Do::Said | Do::Ask | Do::Run | Do::Print(_) | Do::Ran | Do::End => {}
+        }
+    }
+
+    fn begin(&mut self, thread: &str, turn: &str, item: Value) {
+        if let Some(t) = self.threads.get_mut(thread) {
+            t.running = Some(item.clone());
+        }
+        self.tell(thread, "item/started", json!({"turnId": turn, "item": item, "startedAtMs": 1}));
+    }
+
+    fn ask(&mut self, thread: &str, params: Value) {
+        let id = self.requests;
+        self.requests += 1;
+        if let Some(t) = self.threads.get_mut(thread) {
+            t.waiting = Some((id, params.clone()));
+        }
+        self.status(thread);
+        if self.subscribed.contains(thread) {
+            self.say.push_back(Message::request(RequestId::Number(id), ASK, params));
+        }
+    }
+
+    fn grow(&mut self, thread: &str, turn: &str, how: (&str, &str, &str)) {
+        let (field, method, text) = how;
+        let Some(item) = self.threads.get_mut(thread).and_then(|t| t.running.as_mut()) else { return };
+        let grown = format!("{}{text}", say::text(item, &[field]).unwrap_or_default());
+        item[field] = json!(grown);
+        let id = item["id"].clone();
+        self.tell(thread, method, json!({"turnId": turn, "itemId": id, "delta": text}));
+    }
+
+    fn finish(&mut self, thread: &str, turn: &str) {
+        let Some(t) = self.threads.get_mut(thread) else { return };
+        let Some(mut item) = t.running.take() else { return };
+        if item["type"] == json!("commandExecution") {
+            item["status"] = json!("completed");
+        }
+        t.items.push((turn.to_owned(), item.clone()));
+        self.tell(thread, "item/completed", json!({"turnId": turn, "item": item, "completedAtMs": 2}));
+    }
+}
+
+const ASK: &str = "item/commandExecution/requestApproval";
+
+fn page(data: Vec<Value>, params: &Value, most: usize) -> Value {
+    let from = params["cursor"].as_str().and_then(|c| c.parse().ok()).unwrap_or(0_usize);
+    let limit = usize::try_from(params["limit"].as_u64().unwrap_or(100)).unwrap_or(most).min(most);
+    let next = (from + limit < data.len()).then(|| (from + limit).to_string());
+    json!({"data": data.into_iter().skip(from).take(limit).collect::<Vec<_>>(), "nextCursor": next})
+}
+
+impl Thread {
+    fn status(&self) -> Value {
+        match (&self.turn, &self.waiting) {
+            (None, _) => json!({"type": "idle"}),
+            (Some(_), None) => json!({"type": "active", "activeFlags": []}),
+            (Some(_), Some(_)) => json!({"type": "active", "activeFlags": ["waitingOnApproval"]}),
+        }
+    }
+
+    fn set_turn(&mut self, id: &str, status: &str) {
+        self.turns.iter_mut().filter(|t| t["id"] == json!(id)).for_each(|t| t["status"] = json!(status));
+    }
+
+    pub fn turn(&self) -> Option<&str> {
+        self.turn.as_deref()
+    }
+}

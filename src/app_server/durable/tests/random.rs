@@ -1,0 +1,148 @@
+//! Random lives: whatever happens in whatever order, nothing is lost and nothing is told twice.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::{back, steps, working};
+use crate::app_server::durable::event::Agent;
+use crate::app_server::durable::hold::Out;
+use crate::app_server::durable::say;
+use crate::app_server::durable::sim::{Do, World};
+use crate::rpc::message::Message;
+
+/// One thing that happens in a random life.
+#[derive(Debug, Clone)]
+enum Life {
+    Act(Do),
+    Prompt,
+    PromptIntoCut(bool),
+    Answer,
+    Cut,
+    CutAfter(usize),
+    Back,
+    Kill,
+    Wait(u64),
+}
+
+fn life() -> impl Strategy<Value = Life> {
+    let act = prop_oneof![
+        3 => Just(Do::Say), 6 => Just(Do::More("word ")), 3 => Just(Do::Said), 2 => Just(Do::Ask), 2 => Just(Do::Run),
+        4 => Just(Do::Print("out\n")), 3 => Just(Do::Ran), 1 => Just(Do::DeclinedElsewhere), 2 => Just(Do::End),
+    ];
+    prop_oneof![
+        20 => act.prop_map(Life::Act), 3 => Just(Life::Prompt), 1 => any::<bool>().prop_map(Life::PromptIntoCut),
+        4 => Just(Life::Answer), 3 => Just(Life::Cut), 2 => (0..12_usize).prop_map(Life::CutAfter), 5 => Just(Life::Back),
+        1 => Just(Life::Kill), 1 => (0..4_000_u64).prop_map(Life::Wait),
+    ]
+}
+
+struct Person {
+    prompts: usize,
+    calls: Vec<i64>,
+    answered: usize,
+}
+
+impl Person {
+    fn lives(&mut self, world: &mut World, thread: &str, what: Life) {
+        match what {
+            Life::Act(what) => world.act(thread, what),
+            Life::Prompt | Life::PromptIntoCut(_) if world.hold.agent() != Agent::Idle => {}
+            Life::Prompt => {
+                self.prompts += 1;
+                self.calls.push(world.call("turn/start", World::prompt(thread, &format!("p{}", self.prompts))));
+            }
+            Life::PromptIntoCut(arrives) if world.up => {
+                self.prompts += 1;
+                let prompt = World::prompt(thread, &format!("p{}", self.prompts));
+                self.calls.push(world.call_into_cut("turn/start", prompt, arrives));
+            }
+            Life::PromptIntoCut(_) => {}
+            Life::Answer => {
+                if let Some(id) = world.asked().get(self.answered).map(|id| (*id).clone()) {
+                    self.answered += 1;
+                    world.answer(id, "accept");
+                }
+            }
+            Life::Cut => world.cut(),
+            Life::CutAfter(messages) => {
+                if !world.up {
+                    world.up = true;
+                    world.server.connect();
+                    let mut out = Out::default();
+                    world.hold.up(Some(world.server.epoch.to_string()), world.now, &mut out);
+                    out.to_server.into_iter().for_each(|m| world.server.receive(m));
+                    world.pump_some(messages);
+                }
+            }
+            Life::Back => world.link(),
+            Life::Kill => world.kill(),
+            Life::Wait(ms) => world.wait(Duration::from_millis(ms)),
+        }
+    }
+}
+
+/// Holds what the client heard against what the server has.
+fn compare(world: &World, thread: &str, person: &Person) {
+    let heard: Vec<&Message> =
+        world.heard.iter().filter(|m| m.params().and_then(|p| say::text(p, &["threadId"])) == Some(thread)).collect();
+    let of = |method: &str| -> Vec<&Value> {
+        heard.iter().filter(|m| m.method() == Some(method)).filter_map(|m| m.params()).collect()
+    };
+    let ids = |method: &str| -> Vec<&str> { of(method).into_iter().filter_map(say::item_of).collect() };
+    let stored: Vec<&str> = world.server.threads[thread].items.iter().filter_map(|(_, i)| say::text(i, &["id"])).collect();
+    let declined: Vec<&str> = of("item/completed")
+        .into_iter()
+        .filter(|p| say::text(p, &["item", "status"]) == Some("declined"))
+        .filter_map(say::item_of)
+        .collect();
+    let completed: Vec<&str> = ids("item/completed").into_iter().filter(|id| !declined.contains(id)).collect();
+    assert_eq!(completed, stored, "each finished item once, in the server's order");
+    let mut started = ids("item/started");
+    let all = started.len();
+    started.sort_unstable();
+    started.dedup();
+    assert_eq!(started.len(), all, "each item begins once");
+    assert!(stored.iter().all(|id| started.contains(id)), "and before it ends");
+    for (_, item) in &world.server.threads[thread].items {
+        let id = say::text(item, &["id"]).unwrap_or_default();
+        let deltas: String = heard
+            .iter()
+            .filter(|m| m.method().is_some_and(|m| m.ends_with("elta")))
+            .filter_map(|m| m.params())
+            .filter(|p| say::item_of(p) == Some(id))
+            .filter_map(|p| say::text(p, &["delta"]))
+            .collect();
+        if let Some(whole) = say::whole_text(item) {
+            assert_eq!(deltas, whole, "{id}: the pieces add up");
+        }
+    }
+    let turns = |method: &str| -> Vec<&str> { of(method).into_iter().filter_map(say::turn_of).collect() };
+    let listed: Vec<&str> = world.server.threads[thread].turns.iter().filter_map(|t| say::text(t, &["id"])).collect();
+    assert_eq!(turns("turn/completed"), listed, "each turn ends once");
+    assert_eq!(turns("turn/started"), listed, "each turn begins once");
+    assert_eq!(world.server.threads[thread].prompts, person.prompts, "each prompt runs once");
+    for id in &person.calls {
+        assert_eq!(world.answers(*id).len(), 1, "each request is answered once");
+    }
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_lost_or_told_twice_in_a_random_life(lives in prop::collection::vec(life(), 1..60)) {
+        let (mut world, thread) = working();
+        let mut person = Person { prompts: 1, calls: vec![], answered: 0 };
+        for what in lives {
+            person.lives(&mut world, &thread, what);
+        }
+        back(&mut world);
+        for _ in 0..3 {
+            while person.answered < world.asked().len() {
+                person.lives(&mut world, &thread, Life::Answer);
+            }
+            steps(&mut world, &thread, &[Do::Said, Do::Ran, Do::End]);
+        }
+        compare(&world, &thread, &person);
+    }
+}
