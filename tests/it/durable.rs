@@ -47,9 +47,7 @@ impl Bed {
 
     /// Ends the app-server as the kernel would.
     fn kill_server(&self) {
-        let record = std::fs::read_to_string(self.host.home.join(".codex/outpost/server")).unwrap();
-        let pid = record.lines().find_map(|line| line.strip_prefix("pid=")).unwrap().parse().unwrap();
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
+        assert_eq!(super::bed::kill_servers(&self.sandbox), 1);
     }
 }
 

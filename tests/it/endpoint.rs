@@ -32,7 +32,7 @@ impl Tmux {
         let tmux = Self { socket, env };
         let outpost = env!("CARGO_BIN_EXE_outpost");
         let words: Vec<String> = std::iter::once(outpost).chain(args.iter().copied()).map(|w| format!("'{w}'")).collect();
-        let line = format!("{}; echo outpost-ended-$?; cat", words.join(" "));
+        let line = format!("{}; echo outpost-ended-$?; trap '' INT; cat", words.join(" "));
         tmux.run(&["-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "40", "/bin/sh", "-c", &line]);
         tmux
     }

@@ -87,3 +87,19 @@ pub(crate) fn alive(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
+
+/// The processes of a sandbox's hosts whose command line holds a word.
+pub(crate) fn on_host(sandbox: &super::Sandbox, word: &str) -> Vec<i32> {
+    let line = |pid: &i32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let has = |pid: &i32| String::from_utf8_lossy(&line(pid)).split('\0').any(|w| w == word);
+    outpost::demo::leftovers::processes(sandbox.path()).into_iter().filter(has).collect()
+}
+
+/// Ends the app-servers of a sandbox's hosts as the kernel would; gives how many there were.
+pub(crate) fn kill_servers(sandbox: &super::Sandbox) -> usize {
+    let servers = on_host(sandbox, "--listen");
+    for pid in &servers {
+        kill(Pid::from_raw(*pid), Signal::SIGKILL).ok();
+    }
+    servers.len()
+}
