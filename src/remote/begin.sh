@@ -34,9 +34,7 @@ limited() {
 seconds=$1
 shift
 if command -v timeout >/dev/null 2>&1; then
-set -- timeout "$seconds" env "PATH=$login_path" "$@"
-else
-set -- env "PATH=$login_path" "$@"
+set -- timeout "$seconds" "$@"
 fi
 "$@" </dev/null 5<&- 6>&-
 }
@@ -88,8 +86,10 @@ uid=${id#uid=}
 uid=${uid%%[!0-9]*}
 user=${id%%")"*}
 user=${user#*"("}
-system=$(uname -s -m 2>/dev/null)
-name=$(uname -n 2>/dev/null)
+system=$(uname -s -n -m 2>/dev/null)
+name=${system#* }
+name=${name%% *}
+system="${system%% *} ${system##* }"
 machine=
 boot=
 if [ -r /etc/machine-id ]; then
@@ -131,10 +131,12 @@ say codex_home "$home"
 if [ -n "$chosen_home" ] && [ ! -d "$home" ]; then
 fail codex-home-missing "$home"
 fi
+file_system() {
 case $system in
 Linux*)
 say home_fs "$(stat -f -c %T "$home" 2>/dev/null || stat -f -c %T "$HOME" 2>/dev/null)"
 ;;
 esac
+}
 ours=$home/outpost
 socket=$home/app-server-control/app-server-control.sock

@@ -1,6 +1,6 @@
 # Stage two goes on: joins or starts the app-server, and becomes the way to it.
-# The default socket is a link into a folder of /tmp that anybody could have made: it must be ours alone.
-trusted() {
+# Where the socket really is: the default one is a link into a folder of /tmp.
+locate() {
 place=$(readlink "$socket" 2>/dev/null)
 place=${place:-$socket}
 case $place in
@@ -10,6 +10,10 @@ case $place in
 place=${socket%/*}/$place
 ;;
 esac
+}
+# Anybody could have made that folder: it must be ours alone.
+trusted() {
+locate
 if [ -d "${place%/*}" ]; then
 owner "${place%/*}"
 if [ "$uid_of" != "$uid" ]; then
@@ -30,9 +34,16 @@ fail socket-foreign "$place belongs to user id $uid_of"
 fi
 fi
 }
-# An inode is no sign of life: a connection is.
+# An inode is no sign of life: somebody who listens is. Where that cannot be looked up (or the server lives in another network
+# namespace), a connection is tried.
+listens() {
+grep -F " $place" /proc/net/unix 2>/dev/null | grep " 00010000 "
+}
 alive() {
-[ -S "$socket" ] && limited 5 "$codex" app-server proxy --sock "$socket" >/dev/null 2>&1
+[ -S "$socket" ] && locate && { [ -n "$(listens)" ] || reachable; }
+}
+reachable() {
+limited 5 "$codex" app-server proxy --sock "$socket" >/dev/null 2>&1
 }
 leave_session() {
 unset OUTPOST_STAGE OUTPOST_PID OUTPOST_AT OUTPOST_SHELL SSH_CONNECTION SSH_CLIENT SSH_TTY SSH_ORIGINAL_COMMAND
@@ -71,8 +82,11 @@ exec "$@"
 # Whether it is our process that holds the socket: in a race the slower one is still there for a moment.
 holds_socket() {
 if [ -r /proc/net/unix ] && [ -r "/proc/$1/fd" ]; then
-# 00010000 marks a listening one; its connections stand there under the same path.
-inode=$(grep -F " $place" /proc/net/unix 2>/dev/null | grep " 00010000 ")
+inode=$(listens)
+if [ -z "$inode" ]; then
+kill -0 "$1" 2>/dev/null
+return
+fi
 set -- "$1" $inode
 inode=${8-}
 case $(ls -l "/proc/$1/fd" 2>/dev/null) in
@@ -166,7 +180,7 @@ if ! (umask 077 && : >"$log") 2>/dev/null; then
 give_up server-died "cannot write in the folder $ours"
 fi
 rm -f "$record.survived"
-(detached "$codex" app-server --listen "$1") </dev/null >>"$log" 2>&1 5<&- 6>&- &
+{ detached "$codex" app-server --listen "$1"; } </dev/null >>"$log" 2>&1 5<&- 6>&- &
 pid=$!
 }
 wait_for_server() {
@@ -193,6 +207,25 @@ write_record
 read_record
 join started
 }
+for each in "$ours"/server@*; do
+case $each in
+"$record"|*.survived|*.new|"$ours/server@*")
+;;
+*)
+say other_host "${each#"$ours/server@"}"
+;;
+esac
+done
+if [ -n "$versions" ]; then
+file_system
+fi
+if [ "$want" = attached ]; then
+attach
+fi
+trusted
+if alive; then
+join joined
+fi
 # Who starts a server that the host then kills does harm: look for the signs of such a host.
 killing=
 scope=
@@ -206,22 +239,6 @@ fi
 if read_record && [ "$was_boot" = "$boot" ] && [ "$was_machine" = "$machine" ] && ! ours_runs && [ ! -e "$record.survived" ]; then
 killing=reaped
 fi
-for each in "$ours"/server@*; do
-case $each in
-"$record"|*.survived|*.new|"$ours/server@*")
-;;
-*)
-say other_host "${each#"$ours/server@"}"
-;;
-esac
-done
-if [ "$want" = attached ]; then
-attach
-fi
-trusted
-if alive; then
-join joined
-fi
 # A server of ours may have a socket of its own.
 default=$socket
 if [ -n "$was_socket" ] && [ "$was_socket" != "$socket" ]; then
@@ -231,6 +248,9 @@ if alive; then
 join joined
 fi
 socket=$default
+fi
+if [ -z "$versions" ]; then
+file_system
 fi
 say killing "$killing"
 if [ "$want" = check ] || [ -n "$killing" ]; then

@@ -7,7 +7,7 @@ use std::time::Duration;
 use outpost::config::hosts::HostSettings;
 use outpost::demo::leftovers::end_processes;
 use outpost::failure::Code;
-use outpost::remote::{self, How, Limits, Want};
+use outpost::remote::{self, How, Limits, Stopped, Want};
 use outpost::step::Nobody;
 
 use super::{Lab, Told, upgrades};
@@ -122,7 +122,7 @@ async fn field_31_a_path_is_a_path_under_fish() {
 async fn field_46_a_folder_that_macos_guards_is_named() {
     let lab = Lab::build(|sandbox, host| {
         let codex = program(sandbox, "bin/codex", ECHO);
-        program(sandbox, "bin/uname", "#!/bin/sh\n[ \"$*\" = '-s -m' ] && echo Darwin arm64 || echo mac\n");
+        program(sandbox, "bin/uname", "#!/bin/sh\necho Darwin mac arm64\n");
         program(sandbox, "bin/ls", "#!/bin/sh\necho \"ls: $1: Operation not permitted\" >&2; exit 1\n");
         host.codex(&Codex::in_folder(codex.parent().unwrap()))
     })
@@ -157,4 +157,22 @@ async fn a_persons_own_way_in_is_gone_through() {
         assert_eq!(remote.facts.shell, shell);
         says_it_again(remote).await;
     }
+}
+
+/// Alpine has these tools only, and no `ps -o lstart`; the script's own are looked up behind them.
+#[tokio::test]
+async fn field_47_busybox_tools_are_enough() {
+    let lab = Lab::build(|sandbox, host| {
+        let tools = sandbox.write("busybox/README", "links").parent().unwrap().to_owned();
+        let applets = "ash awk base64 cat cksum cut dirname env grep head id ls mkdir mv readlink rm setsid sh sleep stat tail timeout tr uname";
+        for applet in applets.split(' ') {
+            std::os::unix::fs::symlink("/bin/busybox", tools.join(applet)).unwrap();
+        }
+        let path = format!("export PATH={}:{}", tools.display(), native().parent().unwrap().display());
+        host.shell(tools.join("ash")).rc(".profile", &path)
+    })
+    .await;
+    upgrades(lab.up(Want::server().in_folder("~")).await.unwrap()).await;
+    let stopped = remote::stop(&lab.session, &lab.settings, false, &Nobody).await.unwrap();
+    assert_eq!(stopped, Stopped::Ours);
 }

@@ -1,6 +1,6 @@
 //! One server, started once, joined by all, stopped by us alone.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use outpost::demo::leftovers::end_processes;
 use outpost::remote::{self, Framing, How, Stopped, Want};
@@ -85,7 +85,7 @@ async fn field_40_reconnects_leave_one_server() {
 }
 
 #[tokio::test]
-async fn field_41_only_our_own_server_is_stopped() {
+async fn field_41_67_a_server_of_others_is_joined_and_never_stopped() {
     let lab = Lab::real(|host| host).await;
     let stop = || remote::stop(&lab.session, &lab.settings, false, &Nobody);
     assert_eq!(stop().await.unwrap(), Stopped::None);
@@ -172,4 +172,28 @@ async fn a_public_listener_is_told() {
     assert!(listeners[0].contains("ws://0.0.0.0:4500"), "{listeners:?}");
     end_processes(lab.sandbox.path());
     public.wait().unwrap();
+}
+
+/// What Outpost adds of its own to the login shell's start-up and codex's `proxy`; the best of several, because the machine
+/// that this runs on does other things too.
+#[tokio::test]
+async fn a_bring_up_adds_less_than_50_ms() {
+    const ROUNDS: usize = 12;
+    let lab = Lab::real(|host| host).await;
+    assert_eq!(lab.how().await, How::Started);
+    let (mut ours, mut without) = (Duration::MAX, Duration::MAX);
+    let proxy = format!("codex app-server proxy --sock {} </dev/null", lab.socket().display());
+    let command = format!("exec /bin/bash -l -c '{proxy}'");
+    for _ in 0..ROUNDS {
+        let began = Instant::now();
+        lab.session.exec(&command).await.unwrap().wait().await;
+        without = without.min(began.elapsed());
+        let began = Instant::now();
+        let remote = lab.up(Want::server()).await.unwrap();
+        ours = ours.min(began.elapsed());
+        drop(remote);
+    }
+    let added = ours.saturating_sub(without);
+    assert!(added < Duration::from_millis(50), "{ours:?} against {without:?}: {added:?}");
+    println!("bring-up {ours:?}, login shell and proxy alone {without:?}, added {added:?}");
 }
