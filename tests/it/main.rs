@@ -14,6 +14,7 @@ mod chaos;
 mod demo;
 mod durable;
 mod endpoint;
+mod field_failures;
 mod gate;
 mod host_keys;
 mod hosts;
