@@ -31,7 +31,8 @@ fn every_row_has_an_outcome_and_every_test_exists() {
     assert_eq!(rows.iter().map(|(number, _)| *number).collect::<Vec<_>>(), (1..=70).collect::<Vec<_>>());
     for (number, row) in rows {
         let outcome = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
-        let tests: Vec<&str> = outcome.split('`').skip(1).step_by(2).filter(|word| word.contains('_') && !word.contains('/')).collect();
+        let tests: Vec<&str> =
+            outcome.split('`').skip(1).step_by(2).filter(|word| word.contains('_') && !word.contains('/')).collect();
         let excused = ["cannot arise", "waits for", "in part"].iter().any(|word| outcome.starts_with(word));
         assert!(excused || !tests.is_empty(), "row {number}: {outcome}");
         for test in tests {
