@@ -1,7 +1,6 @@
 //! Logging in where a real sshd without PAM cannot play along: russh's own server behind a port of its own.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,51 +10,16 @@ use outpost::host::target::Target;
 use outpost::paths::Local;
 use outpost::ssh::ask::{Answer, Ask, NoAnswer, NobodyToAsk, Question, Secret};
 use outpost::ssh::session::{Context, Session};
-use outpost::step::{Progress, Watch};
+use outpost::step::Watch;
 use russh::keys::PrivateKey;
 use russh::server::{Auth, Config, Handler, Response};
 use russh::{MethodKind, MethodSet};
 use tokio::io::AsyncWriteExt;
 
 use crate::bed::Sandbox;
+pub(crate) use person::{Notes, Person};
 
-/// A person who has an answer to each question, and remembers what was asked.
-#[derive(Default)]
-pub(crate) struct Person {
-    answers: Mutex<VecDeque<Result<&'static str, NoAnswer>>>,
-    asked: Mutex<Vec<Question>>,
-}
-
-impl Person {
-    pub(crate) fn who_says(answers: &[Result<&'static str, NoAnswer>]) -> Self {
-        Self { answers: Mutex::new(answers.iter().copied().collect()), asked: Mutex::default() }
-    }
-
-    pub(crate) fn was_asked(&self) -> Vec<String> {
-        let line = |q: &Question| format!("{}{}{}", q.preface, if q.preface.is_empty() { "" } else { " | " }, q.prompt);
-        self.asked.lock().unwrap().iter().map(line).collect()
-    }
-}
-
-impl Ask for Person {
-    fn ask<'a>(&'a self, question: &'a Question) -> Answer<'a> {
-        self.asked.lock().unwrap().push(question.clone());
-        let answer = self.answers.lock().unwrap().pop_front().expect("asked more than expected");
-        Box::pin(std::future::ready(answer.map(|text| Secret::new(text.to_owned()))))
-    }
-}
-
-/// The notes that a person would see.
-#[derive(Default)]
-struct Notes(Mutex<Vec<String>>);
-
-impl Watch for Notes {
-    fn progress(&self, progress: Progress) {
-        if let Progress::Warning { text, .. } = progress {
-            self.0.lock().unwrap().push(text);
-        }
-    }
-}
+mod person;
 
 type Round = (&'static str, &'static str, Vec<(Cow<'static, str>, bool)>);
 
