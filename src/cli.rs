@@ -100,6 +100,11 @@ impl Context {
         })
     }
 
+    /// What a connection needs of it, behind a spinner that steps aside for questions.
+    pub fn behind<'a>(&'a self, spinner: &'a spinner::Spinner) -> session::Context<'a> {
+        session::Context { local: &self.local, ask: spinner, watch: spinner }
+    }
+
     /// What a connection needs of it.
     pub fn session<'a>(&'a self, watch: &'a dyn Watch) -> session::Context<'a> {
         session::Context { local: &self.local, ask: self.ask.as_ref(), watch }
@@ -115,10 +120,10 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Enable(command) => command.run(context),
         Command::Disable(command) => command.run(context),
         Command::Hosts(command) => command.run(context).await,
-        Command::Check(command) => command.run(context).await,
-        Command::Projects(command) => command.run(context).await,
+        Command::Check(command) => interruptible(command.run(context)).await,
+        Command::Projects(command) => interruptible(command.run(context)).await,
         Command::Run(command) => command.run(context).await,
-        Command::Threads(command) => command.run(context).await,
+        Command::Threads(command) => interruptible(command.run(context)).await,
         Command::Thread(command) => command.run(context).await,
         Command::Stop(command) => command.run(context).await,
         Command::Logs(command) => command.run(context).await,
@@ -128,5 +133,13 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Completions(command) => command.run(context),
         Command::Demo(command) => command.run(context).await,
         Command::StandIn(command) => command.run(context).await,
+    }
+}
+
+/// Lets Ctrl-C end a command in order: what it started ends with it.
+async fn interruptible(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    tokio::select! {
+        result = command => result,
+        Ok(()) = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
     }
 }

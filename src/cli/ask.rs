@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 use tokio::sync::Mutex;
 
+pub use tty::TerminalMode;
+
 use super::plain;
 use crate::paths::Local;
 use crate::ssh::ask::{Answer, Ask, NoAnswer, Question, Secret};

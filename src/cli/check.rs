@@ -29,11 +29,10 @@ impl Check {
     /// Checks all hosts at once.
     ///
     /// # Errors
-    /// When the gate is off, the ssh configuration cannot be read, or the answer cannot be written.
+    /// When the answer cannot be written; what is wrong with a host, or stands before all of them, is in its report.
     pub async fn run(&self, context: &Context) -> Result<Exit, Failure> {
-        crate::config::gate::require(&context.local)?;
-        let listing = crate::host::alias::list(&context.local)?;
-        let checked = join_all(self.hosts.iter().map(|word| one(context, &listing, word))).await;
+        let ready = crate::config::gate::require(&context.local).and_then(|()| crate::host::alias::list(&context.local));
+        let checked = join_all(self.hosts.iter().map(|word| one(context, &ready, word))).await;
         let worst = checked.iter().filter_map(|(_, code)| *code).map(Code::exit).max_by_key(|exit| badness(*exit));
         let reports: Vec<&Report> = checked.iter().map(|(report, _)| report).collect();
         if self.json {
@@ -46,10 +45,11 @@ impl Check {
     }
 }
 
-/// A name that is not known fails at the first step, like everything else that is wrong with a host.
-async fn one(context: &Context, listing: &Listing, word: &str) -> (Report, Option<Code>) {
+/// The gate and a name that is not known fail at the first step: the answer has a report for each host in every case.
+async fn one(context: &Context, ready: &Result<Listing, Failure>, word: &str) -> (Report, Option<Code>) {
     let recorder = Recorder::default();
-    let result = match crate::host::alias::find(listing, word) {
+    let found = ready.as_ref().map_err(Clone::clone).and_then(|listing| crate::host::alias::find(listing, word));
+    let result = match found {
         Ok(listed) => project::check(&context.session(&recorder), &listed.alias).await,
         Err(failure) => Err(failure),
     };

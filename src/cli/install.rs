@@ -51,8 +51,8 @@ impl Install {
         let alias: Alias = self.host.parse().map_err(|e| Failure::new(Code::Usage, "install").said(e))?;
         let package = if self.from == From::Local { Some(Package::find(&context.local)?) } else { None };
         self.consent(context, package.as_ref()).await?;
-        let spinner = Spinner::new(&self.host, context.screen.interactive);
-        let (session, settings) = project::login(&context.session(&spinner), &alias).await?;
+        let spinner = Spinner::new(context, &self.host, context.screen.interactive);
+        let (session, settings) = project::login(&context.behind(&spinner), &alias).await?;
         drop(spinner);
         let there = There { context, alias: &alias, session: &session, settings: &settings };
         there.install(package.as_ref()).await?;

@@ -30,8 +30,8 @@ impl Logs {
     pub async fn run(&self, context: &Context) -> Result<Exit, Failure> {
         crate::config::gate::require(&context.local)?;
         let alias = self.host.parse().map_err(|e| Failure::new(Code::Usage, "logs").said(e))?;
-        let spinner = Spinner::new(&self.host, context.screen.interactive);
-        let (session, settings) = project::login(&context.session(&spinner), &alias).await?;
+        let spinner = Spinner::new(context, &self.host, context.screen.interactive);
+        let (session, settings) = project::login(&context.behind(&spinner), &alias).await?;
         let job = Job::Logs { lines: self.lines, follow: self.follow };
         let said = remote::logs(&session, &settings, job, &spinner).await.map_err(|e| e.at(&alias))?;
         drop(spinner);

@@ -98,8 +98,8 @@ async fn add(context: &Context, place: &Place, name: Option<String>) -> Result<(
         free(context, name)?;
     }
     let path = {
-        let spinner = Spinner::new(place.alias.as_str(), context.screen.interactive);
-        project::look(&context.session(&spinner), place).await?
+        let spinner = Spinner::new(context, place.alias.as_str(), context.screen.interactive);
+        project::look(&context.behind(&spinner), place).await?
     };
     let name = name.unwrap_or_else(|| default_name(path.as_str()));
     free(context, &name)?;

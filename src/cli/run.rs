@@ -11,22 +11,21 @@ pub mod upload;
 pub mod which;
 pub mod witness;
 
-use std::io::IsTerminal;
-
 use clap::Args;
 use futures_util::future::join_all;
 use tokio::sync::broadcast;
 
+use super::screen::BROKEN_PIPE;
 use super::spinner::Spinner;
 use super::{Context, report};
 use crate::app_server::Server;
 use crate::failure::{Code, Exit, Failure};
-use crate::name::{Place, RemotePath};
+use crate::name::{Place, RemotePath, TurnId};
 use crate::project::{self, Host, Life};
 use crate::thread::event::TurnEnd;
 use crate::thread::{Thread, message_id};
 use approve::Approve;
-use events::Body;
+use events::{Body, Line};
 use options::ThreadOptions;
 use questions::Typed;
 use signals::Wish;
@@ -72,23 +71,49 @@ pub struct Run {
 
 type Wishes = broadcast::Receiver<Wish>;
 
+/// Whether a failure was already told as a line of JSON.
+enum Told {
+    NotYet,
+    Already,
+}
+
 impl Run {
     /// Runs it.
     ///
     /// # Errors
     /// What stood in the way, from the gate to the turn.
     pub async fn run(&self, context: &Context) -> Result<Exit, Failure> {
+        let result = self.begin(context).await;
+        // What fails before there is a place to tell of is told here; the rest tells itself.
+        if let (true, Err((Told::NotYet, failure))) = (self.json, &result) {
+            context.screen.json(&Line::new("", Body::failure(failure, &failure.to_string())))?;
+        }
+        result.map_err(|(_, failure)| failure)
+    }
+
+    async fn begin(&self, context: &Context) -> Result<Exit, (Told, Failure)> {
+        let (places, prompt) = self.read(context).await.map_err(|failure| (Told::NotYet, failure))?;
+        let wishes = signals::listen().map_err(|failure| (Told::NotYet, failure))?;
+        let errand = |place| Errand { run: self, context, place, prompt: prompt.as_deref(), wishes: wishes.resubscribe() };
+        if let [place] = places.as_slice() {
+            return errand(place).alone().await.map_err(|failure| (Told::Already, failure));
+        }
+        let exits = join_all(places.iter().map(|place| errand(place).beside())).await;
+        Ok(exits.into_iter().max_by_key(|exit| badness(*exit)).unwrap_or(Exit::Done))
+    }
+
+    /// The gate, the places and the prompt: all that can be wrong before a host is touched.
+    async fn read(&self, context: &Context) -> Result<(Vec<Place>, Option<String>), Failure> {
         crate::config::gate::require(&context.local)?;
         let (places, prompt) = self.split()?;
         let places = places.iter().map(|word| context.place(word)).collect::<Result<Vec<Place>, _>>()?;
         let prompt = self.prompt(prompt, context, places.len()).await?;
-        let wishes = signals::listen()?;
-        let errand = |place| Errand { run: self, context, place, prompt: prompt.as_deref(), wishes: wishes.resubscribe() };
-        if let [place] = places.as_slice() {
-            return errand(place).alone().await;
-        }
-        let exits = join_all(places.iter().map(|place| errand(place).beside())).await;
-        Ok(exits.into_iter().max_by_key(|exit| badness(*exit)).unwrap_or(Exit::Done))
+        Ok((places, prompt))
+    }
+
+    /// Whether a thread is taken up instead of started.
+    fn takes_up(&self) -> bool {
+        self.resume.is_some() || self.last
     }
 
     /// The places and the prompt's word of the command line.
@@ -166,12 +191,9 @@ impl Errand<'_> {
         stage.note(&format!("{}:{folder} · {about} · thread {}", stage.host, thread.id()));
         let live = Live { stage, thread, wishes: self.wishes.resubscribe(), witness: Witness::new(stage, life) };
         let mut work = Work { run: self.run, live, codex_home };
-        let exit = match self.prompt {
-            Some(text) => work.one(text).await,
-            None => work.conversation().await,
-        };
+        let done = work.all(self.prompt).await;
         host.session.close().await;
-        exit.map_err(|e| e.at(&stage.host))
+        Ok(done.map_err(|e| e.at(&stage.host))?.exit)
     }
 }
 
@@ -188,8 +210,8 @@ impl Run {
 }
 
 async fn connect(stage: &Stage, place: &Place, context: &Context) -> Result<(Host, Life, RemotePath), Failure> {
-    let spinner = Spinner::new(&stage.host, stage.screen.interactive && !stage.json);
-    project::enter(&context.session(&spinner), place).await
+    let spinner = Spinner::new(context, &stage.host, stage.screen.interactive && !stage.json);
+    project::enter(&context.behind(&spinner), place).await
 }
 
 fn announce(stage: &Stage, host: &Host) -> Result<(), Failure> {
@@ -202,7 +224,7 @@ fn tell(stage: &Stage, result: &Result<Exit, Failure>) -> Result<(), Failure> {
     match result {
         Ok(_) => Ok(()),
         Err(failure) => {
-            stage.line(Body::Failure { code: failure.code.as_str(), error: &failure.to_string(), hint: &failure.hint })
+            stage.line(Body::failure(failure, &failure.to_string()))
         }
     }
 }
@@ -233,9 +255,35 @@ struct Work<'a> {
     codex_home: String,
 }
 
+/// How one turn ended for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Done {
+    exit: Exit,
+    /// Whether the person left: there is no next prompt.
+    left: bool,
+}
+
 impl Work<'_> {
+    /// What runs already, then the prompt, or prompts as long as the person has some.
+    async fn all(&mut self, prompt: Option<&str>) -> Result<Done, Failure> {
+        let caught_up = if self.run.takes_up() && !self.run.detach { self.catch_up().await? } else { None };
+        match (caught_up, prompt) {
+            (Some(done), _) if done.left => Ok(done),
+            (_, Some(text)) => self.one(text).await,
+            (caught_up, None) if self.live.stage.screen.interactive => self.conversation(caught_up).await,
+            (caught_up, None) => Ok(caught_up.unwrap_or(Done { exit: Exit::Done, left: false })),
+        }
+    }
+
+    /// Follows the turn that runs in a thread that was taken up, with the questions that wait there.
+    async fn catch_up(&mut self) -> Result<Option<Done>, Failure> {
+        let Some(turn) = self.live.thread.running().await? else { return Ok(None) };
+        let followed = self.follow(turn, "").await?.0;
+        self.ended(&followed).map(Some)
+    }
+
     /// Sends one prompt and follows its turn.
-    async fn one(&mut self, text: &str) -> Result<Exit, Failure> {
+    async fn one(&mut self, text: &str) -> Result<Done, Failure> {
         let mut prompt = self.run.thread.prompt(text.to_owned())?;
         let uploaded = upload::upload(self.live.thread.peer(), &self.codex_home, &self.run.thread.image).await?;
         prompt.images.clone_from(&uploaded.files);
@@ -244,19 +292,14 @@ impl Work<'_> {
             turn = self.live.witness.during(self.live.thread.prompt(&prompt, &id)) => turn??,
             Ok(_) = self.live.wishes.recv() => {
                 self.live.stage.note("left before the prompt was answered: whether it arrived is not known");
-                return self.ended(&Followed::Left).map(|_| Exit::Interrupted);
+                return self.ended(&Followed::Left).map(|done| Done { exit: Exit::Interrupted, ..done });
             }
         };
         self.live.stage.line(Body::Turn { turn: &turn.0, message_id: &id })?;
-        let following = Turn::new(&mut self.live, turn).of_prompt(&id);
         if self.run.detach {
-            let followed = following.until_delivered().await?;
-            if followed == Followed::Left && !self.run.json {
-                self.live.stage.screen.line(&self.live.thread.id().0)?;
-            }
-            return self.ended(&followed).map(|exit| if followed == Followed::Left { Exit::Done } else { exit });
+            return self.detach(Turn::new(&mut self.live, turn).of_prompt(&id).until_delivered().await?);
         }
-        let (followed, last) = following.follow().await?;
+        let (followed, last) = self.follow(turn, &id).await?;
         self.run.thread.keep(&last)?;
         if followed != Followed::Left {
             uploaded.remove(self.live.thread.peer()).await;
@@ -264,31 +307,69 @@ impl Work<'_> {
         self.ended(&followed)
     }
 
-    fn ended(&self, followed: &Followed) -> Result<Exit, Failure> {
-        let resume =
-            format!("outpost run --resume {} {}:{}", self.live.thread.id(), self.live.stage.host, self.live.thread.view.cwd);
+    /// Follows a turn; a reader of our output that goes away has left, the turn has not ended.
+    async fn follow(&mut self, turn: TurnId, message_id: &str) -> Result<(Followed, String), Failure> {
+        let followed = Turn::new(&mut self.live, turn).of_prompt(message_id).follow().await;
+        match followed {
+            Err(failure) if failure.said == BROKEN_PIPE => Ok((Followed::Left, String::new())),
+            followed => followed,
+        }
+    }
+
+    fn detach(&self, followed: Followed) -> Result<Done, Failure> {
+        if followed != Followed::Left {
+            return self.ended(&followed);
+        }
+        if !self.run.json {
+            self.live.stage.screen.line(&self.live.thread.id().0)?;
+        }
+        self.ended(&followed).map(|done| Done { exit: Exit::Done, ..done })
+    }
+
+    fn ended(&self, followed: &Followed) -> Result<Done, Failure> {
+        let stage = self.live.stage;
+        let place = format!("{}:{}", stage.host, self.live.thread.view.cwd);
+        let resume = format!("outpost run --resume {} {}", self.live.thread.id(), word(&place));
         let (outcome, why, exit) = match followed {
             Followed::Ended(TurnEnd::Completed) => ("completed", "", Exit::Done),
             Followed::Ended(TurnEnd::Interrupted) => ("interrupted", "", Exit::Failed),
             Followed::Ended(TurnEnd::Failed(why)) => ("failed", why.as_str(), Exit::Failed),
             Followed::Left => {
-                self.live.stage.note(&format!("the turn goes on at {}; come back with\n  {resume}", self.live.stage.host));
+                stage.note(&super::plain::text(&format!("the turn goes on at {}; come back with\n  {resume}", stage.host)));
                 ("left", "", Exit::Failed)
             }
         };
-        self.live.stage.line(Body::Ended { outcome, why, resume: &resume })?;
-        Ok(exit)
+        match stage.line(Body::Ended { outcome, why, resume: &resume }) {
+            Err(failure) if failure.said == BROKEN_PIPE => {}
+            told => told?,
+        }
+        Ok(Done { exit, left: *followed == Followed::Left })
     }
 
-    /// Asks for prompts until the person has none; the exit code is that of the last turn.
-    async fn conversation(&mut self) -> Result<Exit, Failure> {
-        let mut exit = Exit::Done;
+    /// Asks for prompts until the person has none or leaves; the exit code is that of the last turn.
+    async fn conversation(&mut self, before: Option<Done>) -> Result<Done, Failure> {
+        let mut last = before.unwrap_or(Done { exit: Exit::Done, left: false });
         loop {
-            match questions::line("\n› ").await? {
+            // A wish of the turn before is not one for the next.
+            self.live.wishes = self.live.wishes.resubscribe();
+            let typed = tokio::select! {
+                typed = questions::line("\n› ") => typed?,
+                Ok(_) = self.live.wishes.recv() => return Ok(last),
+            };
+            match typed {
                 Typed::Line(text) if text.trim().is_empty() => {}
-                Typed::Line(text) => exit = self.one(&text).await?,
-                Typed::Interrupt | Typed::End => return Ok(exit),
+                Typed::Line(text) => last = self.one(&text).await?,
+                Typed::Interrupt | Typed::End => return Ok(last),
+            }
+            if last.left {
+                return Ok(last);
             }
         }
     }
+}
+
+/// One word of a command line that a person may paste.
+fn word(text: &str) -> String {
+    let harmless = |c: char| c.is_alphanumeric() || "_@%+=:,./~-".contains(c);
+    if text.chars().all(harmless) { text.to_owned() } else { crate::ssh::quote::posix(text) }
 }

@@ -1,16 +1,19 @@
 //! The spinner that names the step a bring-up is at, on a terminal; the notes that stay.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::plain;
+use super::{Context, plain};
+use crate::ssh::ask::{Answer, Ask, Question};
 use crate::step::{Progress, Step, Watch};
 
-/// Shows one bring-up. Dropping it takes it off the screen.
+/// Shows one bring-up. Dropping it takes it off the screen; while a person is asked it steps aside.
 pub struct Spinner {
     bar: ProgressBar,
     host: String,
+    ask: Arc<dyn Ask>,
 }
 
 /// How often the spinner turns.
@@ -19,19 +22,27 @@ const TURN: Duration = Duration::from_millis(100);
 impl Spinner {
     /// A spinner on standard error; hidden when there is no terminal. Warnings are told in both cases.
     #[must_use]
-    pub fn new(host: &str, shown: bool) -> Self {
+    pub fn new(context: &Context, host: &str, shown: bool) -> Self {
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}") {
             bar.set_style(style);
         }
         bar.enable_steady_tick(TURN);
-        Self { bar, host: plain::line(host) }
+        Self { bar, host: plain::line(host), ask: Arc::clone(&context.ask) }
     }
+}
 
-    /// Lets somebody else write to the terminal meanwhile.
-    pub fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
-        self.bar.suspend(write)
+impl Ask for Spinner {
+    fn ask<'a>(&'a self, question: &'a Question) -> Answer<'a> {
+        Box::pin(async move {
+            self.bar.disable_steady_tick();
+            self.bar.finish_and_clear();
+            let answer = self.ask.ask(question).await;
+            self.bar.reset();
+            self.bar.enable_steady_tick(TURN);
+            answer
+        })
     }
 }
 

@@ -28,8 +28,8 @@ impl Stop {
     pub async fn run(&self, context: &Context) -> Result<Exit, Failure> {
         crate::config::gate::require(&context.local)?;
         let alias = self.host.parse().map_err(|e| Failure::new(Code::Usage, "stop").said(e))?;
-        let spinner = Spinner::new(&self.host, context.screen.interactive);
-        let (session, settings) = project::login(&context.session(&spinner), &alias).await?;
+        let spinner = Spinner::new(context, &self.host, context.screen.interactive);
+        let (session, settings) = project::login(&context.behind(&spinner), &alias).await?;
         let stopped = remote::stop(&session, &settings, self.now, &spinner).await.map_err(|e| e.at(&alias));
         session.close().await;
         drop(spinner);

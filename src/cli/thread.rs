@@ -121,8 +121,8 @@ impl Which {
     async fn find(&self, context: &Context) -> Result<Found, Failure> {
         crate::config::gate::require(&context.local)?;
         let alias = self.alias(context)?;
-        let spinner = Spinner::new(alias.as_str(), context.screen.interactive);
-        let host = project::reach(&context.session(&spinner), &alias, Want::server()).await?;
+        let spinner = Spinner::new(context, alias.as_str(), context.screen.interactive);
+        let host = project::reach(&context.behind(&spinner), &alias, Want::server()).await?;
         drop(spinner);
         let view = which::by_id(&host.server.peer, &self.id).await.map_err(|e| e.at(&alias))?;
         Ok(Found { alias, host, view })

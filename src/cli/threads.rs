@@ -153,8 +153,8 @@ impl Threads {
     }
 
     async fn threads(&self, context: &Context, wanted: &Wanted) -> Result<Vec<Row>, Failure> {
-        let spinner = Spinner::new(wanted.host.as_str(), false);
-        let host = project::reach(&context.session(&spinner), &wanted.host, Want::server()).await?;
+        let spinner = Spinner::new(context, wanted.host.as_str(), false);
+        let host = project::reach(&context.behind(&spinner), &wanted.host, Want::server()).await?;
         let filter = Filter { cwd: wanted.cwd.clone(), archived: self.archived, limit: Some(self.limit) };
         let threads = catalog::list(&host.server.peer, &filter).await;
         host.session.close().await;

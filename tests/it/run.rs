@@ -198,7 +198,7 @@ async fn the_gate_and_the_names_come_first() {
     for args in [&["run", "devbox:app", "x"][..], &["check", "devbox"], &["threads", "devbox"], &["projects", "add", "devbox:x"]]
     {
         let ran = sandbox.run(args).exits(3);
-        assert!(ran.stderr.contains("outpost enable"), "{}", ran.stderr);
+        assert!([&ran.stdout, &ran.stderr].iter().any(|text| text.contains("outpost enable")), "{}{}", ran.stdout, ran.stderr);
     }
     let sandbox = Sandbox::new();
     sandbox.host("devbox").build();
@@ -231,6 +231,16 @@ async fn projects_threads_and_several_at_once() {
     assert!(threads.iter().any(|thread| thread["id"] == id), "{threads:#?}");
     let ran = bed.run(&["run", "--resume", "zzz", "app", "say x"]).await.exits(4);
     assert!(ran.stderr.contains("name-unknown"), "{}", ran.stderr);
+}
+
+#[test]
+fn json_readers_are_told_what_came_before_the_host() {
+    let sandbox = Sandbox::without_gate();
+    let told = lines(&sandbox.run(&["run", "--json", "devbox:app", "x"]).exits(3));
+    assert_eq!((&told[0]["type"], &told[0]["code"]), (&Value::from("failure"), &Value::from("gate-off")));
+    let told = lines(&sandbox.run(&["check", "--json", "devbox", "other"]).exits(3));
+    assert_eq!(told[0].as_array().unwrap().len(), 2);
+    assert_eq!(told[0][1]["steps"][0]["code"], "gate-off");
 }
 
 #[tokio::test(flavor = "multi_thread")]

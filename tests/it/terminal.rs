@@ -80,3 +80,41 @@ async fn without_a_prompt_it_is_a_conversation() {
     terminal.press(&["C-d"]);
     terminal.shows("[exit 0]");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaving_a_conversation_leaves_its_turn_and_coming_back_shows_what_waits() {
+    let bed = Bed::new().await;
+    let terminal = Terminal::outpost(&bed.sandbox, &["run", "devbox:app"]);
+    terminal.shows("\n›");
+    terminal.type_text("ask touch asked");
+    terminal.press(&["Enter"]);
+    terminal.shows("[m] show more");
+    terminal.press(&["C-\\"]);
+    terminal.shows("come back with");
+    terminal.shows("[exit 1]");
+    drop(terminal);
+    let terminal = Terminal::outpost(&bed.sandbox, &["run", "--last", "devbox:app"]);
+    terminal.shows("[m] show more");
+    terminal.press(&["y"]);
+    terminal.shows("\n›");
+    terminal.press(&["C-d"]);
+    terminal.shows("[exit 0]");
+    assert!(bed.host.home.join("app/asked").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_stays_on_the_screen() {
+    let bed = Bed::new().await;
+    std::fs::write(bed.sandbox.known_hosts(), "").unwrap();
+    let terminal = Terminal::outpost(&bed.sandbox, &["run", "devbox:app", "say hi"]);
+    terminal.shows("(yes/no/[fingerprint])?");
+    // Longer than a spinner takes to draw itself again.
+    let began = std::time::Instant::now();
+    while began.elapsed().as_millis() < 400 {
+        assert!(terminal.screen().contains("(yes/no/[fingerprint])?"), "{}", terminal.screen());
+    }
+    terminal.type_text("yes");
+    terminal.press(&["Enter"]);
+    let screen = terminal.shows("[exit 0]");
+    assert!(screen.contains("\nhi"), "{screen}");
+}

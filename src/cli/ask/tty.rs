@@ -44,6 +44,26 @@ impl Drop for Wanted {
     }
 }
 
+/// The settings of the terminal as they are now; dropping it puts them back.
+pub struct TerminalMode(Option<(File, Termios)>);
+
+impl TerminalMode {
+    /// Remembers them; without a terminal there is nothing to remember.
+    #[must_use]
+    pub fn kept() -> Self {
+        Self(open().ok().and_then(|tty| tcgetattr(&tty).ok().map(|mode| (tty, mode))))
+    }
+}
+
+impl Drop for TerminalMode {
+    fn drop(&mut self) {
+        if let Some((tty, mode)) = &self.0 {
+            // A terminal that is gone needs no settings.
+            let _ = tcsetattr(tty, SetArg::TCSANOW, mode);
+        }
+    }
+}
+
 /// The terminal with its line discipline off; dropping it puts the old settings back.
 struct Raw {
     tty: File,

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::failure::Failure;
+
 /// The version of this form. A field may be added without a new one.
 const VERSION: u32 = 1;
 
@@ -116,4 +118,12 @@ pub enum Body<'a> {
         /// What to do now.
         hint: &'a str,
     },
+}
+
+impl<'a> Body<'a> {
+    /// The line of a failure; `error` is its text.
+    #[must_use]
+    pub fn failure(failure: &'a Failure, error: &'a str) -> Self {
+        Self::Failure { code: failure.code.as_str(), error, hint: &failure.hint }
+    }
 }

@@ -49,6 +49,8 @@ pub enum Typed {
 /// [`Code::LocalIo`] when the terminal cannot be read.
 pub async fn line(prompt: &str) -> Result<Typed, Failure> {
     let prompt = prompt.to_owned();
+    // Whoever stops waiting for the line gets the terminal back as it was.
+    let _terminal = crate::cli::ask::TerminalMode::kept();
     let fail = |said: String| Failure::new(Code::LocalIo, "read a line from the terminal").said(said);
     let read =
         tokio::task::spawn_blocking(move || rustyline::DefaultEditor::new().and_then(|mut editor| editor.readline(&prompt)));
@@ -63,7 +65,7 @@ pub async fn line(prompt: &str) -> Result<Typed, Failure> {
 /// Whether a person agrees; nobody there means no.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub async fn agreed(screen: &Screen, what: &str) -> Result<bool, Failure> {
     if !screen.interactive {
         return Ok(false);
