@@ -90,8 +90,8 @@ impl Serve {
 /// # Errors
 /// As [`project::hold`].
 pub async fn hold(context: &Context, place: &Place) -> Result<Held, Failure> {
-    let spinner = Spinner::new(place.alias.as_str(), context.screen.interactive);
-    project::hold(&context.session(&spinner), place).await
+    let spinner = Spinner::new(context, place.alias.as_str(), context.screen.interactive);
+    project::hold(&context.behind(&spinner), place).await
 }
 
 /// What is served for a host.

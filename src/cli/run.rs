@@ -136,9 +136,7 @@ impl Run {
         let text = match word {
             Some("-") => read_stdin().await?,
             Some(text) => text.to_owned(),
-            None if places == 1 && !self.detach && context.screen.interactive && std::io::stdin().is_terminal() => {
-                return Ok(None);
-            }
+            None if places == 1 && !self.detach && (self.takes_up() || context.screen.interactive) => return Ok(None),
             None => return Err(usage("there is no PROMPT, and no terminal to ask for one")),
         };
         if text.trim().is_empty() { Err(usage("the prompt is empty")) } else { Ok(Some(text)) }
@@ -223,9 +221,7 @@ fn announce(stage: &Stage, host: &Host) -> Result<(), Failure> {
 fn tell(stage: &Stage, result: &Result<Exit, Failure>) -> Result<(), Failure> {
     match result {
         Ok(_) => Ok(()),
-        Err(failure) => {
-            stage.line(Body::failure(failure, &failure.to_string()))
-        }
+        Err(failure) => stage.line(Body::failure(failure, &failure.to_string())),
     }
 }
 
@@ -297,7 +293,8 @@ impl Work<'_> {
         };
         self.live.stage.line(Body::Turn { turn: &turn.0, message_id: &id })?;
         if self.run.detach {
-            return self.detach(Turn::new(&mut self.live, turn).of_prompt(&id).until_delivered().await?);
+            let followed = Turn::new(&mut self.live, turn).of_prompt(&id).until_delivered().await?;
+            return self.detach(&followed);
         }
         let (followed, last) = self.follow(turn, &id).await?;
         self.run.thread.keep(&last)?;
@@ -316,14 +313,14 @@ impl Work<'_> {
         }
     }
 
-    fn detach(&self, followed: Followed) -> Result<Done, Failure> {
-        if followed != Followed::Left {
-            return self.ended(&followed);
+    fn detach(&self, followed: &Followed) -> Result<Done, Failure> {
+        if *followed != Followed::Left {
+            return self.ended(followed);
         }
         if !self.run.json {
             self.live.stage.screen.line(&self.live.thread.id().0)?;
         }
-        self.ended(&followed).map(|done| Done { exit: Exit::Done, ..done })
+        self.ended(followed).map(|done| Done { exit: Exit::Done, ..done })
     }
 
     fn ended(&self, followed: &Followed) -> Result<Done, Failure> {
