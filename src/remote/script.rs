@@ -165,7 +165,10 @@ fn through(words: &[String]) -> Result<String, Failure> {
         Failure::new(Code::SettingsBroken, format!("write the run_through word {word:?} for a login shell"))
             .hint("use words without quotes, backslashes and control characters")
     };
-    let words: Result<Vec<String>, Failure> = words.iter().map(|w| quote::any_shell(w).ok_or_else(|| bad(w))).collect();
+    // Some shells (nu) take a quoted word at the front for a text, not for a command.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@,".contains(c);
+    let quoted = |w: &String| if w.chars().all(plain) && !w.is_empty() { Some(w.clone()) } else { quote::any_shell(w) };
+    let words: Result<Vec<String>, Failure> = words.iter().map(|w| quoted(w).ok_or_else(|| bad(w))).collect();
     Ok(words?.join(" "))
 }
 
@@ -237,7 +240,7 @@ mod tests {
             let quoted = text.split_once('\'').expect("a quote").1.strip_suffix('\'').expect("its end");
             assert!(quote::any_shell(quoted).is_some(), "{text}");
         }
-        assert_eq!(texts(Way::Through, |t| t.command()).expect("plain words"), "'sudo' '-iu' 'dev' sh");
+        assert_eq!(texts(Way::Through, |t| t.command()).expect("plain words"), "sudo -iu dev sh");
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! `outpost stop`, `logs` and `install`, as a person runs them.
 
 use std::path::Path;
+use std::time::Duration;
 
 use outpost::remote::How;
 
 use super::Lab;
 use crate::bed::{Codex, Ran, Sandbox, alive};
+use crate::run::Bed;
 use crate::shells::{ECHO, program};
 
 fn run(sandbox: &Sandbox, args: &[&str]) -> Ran {
@@ -25,6 +27,26 @@ async fn stop_and_logs() {
     assert_eq!(said, "two ␛]0;title␇ é\nthree\n");
     assert_eq!(run(&lab.sandbox, &["stop", "devbox"]).exits(0).stdout, "devbox: the app-server has ended\n");
     assert!(!alive(pid));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stop_waits_for_a_running_turn() {
+    let bed = Bed::new().await;
+    let thread = bed.run(&["run", "--detach", "devbox:app", "wait held\nsay later"]).await.exits(0).stdout;
+    let mut stopping = std::pin::pin!(bed.run(&["stop", "devbox"]));
+    // Not a wait for something to happen: that it does not end by itself can only be seen for a while.
+    assert!(tokio::time::timeout(Duration::from_millis(800), stopping.as_mut()).await.is_err());
+    bed.model.open("held");
+    assert_eq!(stopping.await.exits(0).stdout, "devbox: the app-server has ended\n");
+    let items = bed.items(thread.trim()).await;
+    assert!(items.iter().any(|item| item["text"] == "later"), "{items:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stop_now_waits_for_no_turn() {
+    let bed = Bed::new().await;
+    bed.run(&["run", "--detach", "devbox:app", "wait held\nsay later"]).await.exits(0);
+    assert_eq!(bed.run(&["stop", "devbox", "--now"]).await.exits(0).stdout, "devbox: the app-server has ended\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]
