@@ -245,12 +245,31 @@ impl Failure {
         self
     }
 
-    /// With the host, unless a deeper layer has already named the hop.
+    /// With the host, unless a deeper layer has already named the hop; the hint names it too.
     #[must_use]
     pub fn at(mut self, host: impl fmt::Display) -> Self {
-        self.host.get_or_insert_with(|| host.to_string());
+        let host = self.host.get_or_insert_with(|| host.to_string());
+        self.hint = naming(&self.hint, host);
         self
     }
+}
+
+/// The word that stands for the host in a hint which is written where the host is not known.
+const PLACEHOLDER: &str = "HOST";
+
+/// A hint with the host in place of each word `HOST`; the `HOST:` of a usage text is left as it is.
+#[must_use]
+pub fn naming(hint: &str, host: &str) -> String {
+    let ends_word = |c: char| c.is_whitespace() || "`'\"(),;.".contains(c);
+    let mut named = String::with_capacity(hint.len());
+    let mut rest = hint;
+    while let Some((before, after)) = rest.split_once(PLACEHOLDER) {
+        named.push_str(before);
+        let whole = named.chars().next_back().is_none_or(ends_word) && after.chars().next().is_none_or(ends_word);
+        named.push_str(if whole { host } else { PLACEHOLDER });
+        rest = after;
+    }
+    named + rest
 }
 
 impl fmt::Display for Failure {
@@ -286,5 +305,21 @@ mod tests {
     fn a_hop_keeps_its_name() {
         let failure = Failure::new(Code::Unreachable, "connect").at("jump").at("devbox");
         assert_eq!(failure.to_string(), "jump: connect");
+    }
+
+    #[test]
+    fn a_hint_names_the_host() {
+        for (hint, named) in [
+            ("ssh -t HOST codex login", "ssh -t devbox codex login"),
+            ("`outpost logs HOST` shows it; `outpost stop HOST`.", "`outpost logs devbox` shows it; `outpost stop devbox`."),
+            ("outpost install HOST", "outpost install devbox"),
+            ("outpost run HOST:PATH", "outpost run HOST:PATH"),
+            ("LOCALHOST HOSTS /opt/HOST/bin", "LOCALHOST HOSTS /opt/HOST/bin"),
+            ("", ""),
+        ] {
+            assert_eq!(Failure::new(Code::NotSignedIn, "x").hint(hint).at("devbox").hint, named);
+        }
+        let hop = Failure::new(Code::Unreachable, "x").at("jump").hint("ssh HOST").at("devbox");
+        assert_eq!(hop.hint, "ssh jump");
     }
 }

@@ -148,14 +148,27 @@ impl fmt::Display for ThreadId {
 #[serde(transparent)]
 pub struct TurnId(pub String);
 
+/// The slips of the fingers that a word of so many letters may hold.
+fn slips(letters: usize) -> usize {
+    match letters {
+        0..3 => 0,
+        3..6 => 1,
+        _ => 2,
+    }
+}
+
 /// The words nearest to `wanted`, best first, at most three; nothing that is merely of the same length.
 #[must_use]
 pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let lower = wanted.to_lowercase();
     let mut scored: Vec<(f64, &str)> = known
         .into_iter()
-        .map(|word| (strsim::jaro_winkler(&lower, &word.to_lowercase()), word))
-        .filter(|(score, _)| *score > 0.8)
+        .filter_map(|word| {
+            let known = word.to_lowercase();
+            let score = strsim::jaro_winkler(&lower, &known);
+            let slipped = || strsim::damerau_levenshtein(&lower, &known) <= slips(lower.chars().count());
+            (score > 0.8 || slipped()).then_some((score, word))
+        })
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     scored.into_iter().take(3).map(|(_, word)| word.to_owned()).collect()
@@ -187,5 +200,8 @@ mod tests {
     fn near_words_come_best_first() {
         assert_eq!(nearest("devbx", ["prod", "devbox", "devbox2"]), ["devbox", "devbox2"]);
         assert!(nearest("zzz", ["prod"]).is_empty());
+        assert_eq!(nearest("dve", ["prod", "dev", "web"]), ["dev"]);
+        assert_eq!(nearest("edvbxo", ["prod", "devbox"]), ["devbox"]);
+        assert!(nearest("ab", ["xb"]).is_empty());
     }
 }

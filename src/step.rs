@@ -34,6 +34,20 @@ pub enum Step {
 }
 
 impl Step {
+    /// The one after it; the last has none and is its own.
+    #[must_use]
+    pub fn next(self) -> Self {
+        match self {
+            Self::Resolved => Self::Connected,
+            Self::Connected => Self::HostKey,
+            Self::HostKey => Self::LoggedIn,
+            Self::LoggedIn => Self::LoginShell,
+            Self::LoginShell => Self::Codex,
+            Self::Codex => Self::AppServer,
+            Self::AppServer | Self::SignedIn => Self::SignedIn,
+        }
+    }
+
     /// The name as it stands in `check`.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -106,10 +106,21 @@ fn unknown(listing: &Listing, word: &str) -> Failure {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(Code::SshConfigUnreadable, format!("read {}", path.display()))
-        .said(error)
-        .hint("name the ssh configuration with -F FILE, or mend what ~/.ssh/config leads to")
+    let hint = if error.kind() == io::ErrorKind::InvalidData {
+        "save it as UTF-8 (in Notepad: Save As, Encoding UTF-8); ssh cannot read it either"
+    } else {
+        "name the ssh configuration with -F FILE, or mend what ~/.ssh/config leads to"
+    };
+    Failure::new(Code::SshConfigUnreadable, format!("read {}", path.display())).said(error).hint(hint)
 }
+
+/// UTF-16, with its byte-order mark or without. A NUL elsewhere ends its line, as in OpenSSH.
+fn is_utf16(text: &[u8]) -> bool {
+    let marked = text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff");
+    marked || matches!(text, [1..=u8::MAX, 0, 1..=u8::MAX, 0, ..] | [0, 1..=u8::MAX, 0, 1..=u8::MAX, ..])
+}
+
+const UTF16: &str = "is UTF-16; save it as UTF-8";
 
 /// How a file is read: whose it is, and what is around its Include.
 #[derive(Clone, Copy)]
@@ -134,6 +145,9 @@ impl<'a> Reader<'a> {
 
     fn main(&mut self, path: &Path) -> io::Result<()> {
         let text = paths::read_bytes(path)?;
+        if is_utf16(&text) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, UTF16));
+        }
         self.file(path, &text, Place { owner: Owner::Person, around: None });
         Ok(())
     }
@@ -151,6 +165,9 @@ impl<'a> Reader<'a> {
     }
 
     fn file(&mut self, path: &Path, text: &[u8], place: Place<'_>) {
+        if is_utf16(text) {
+            return self.problem((path, 0), UTF16);
+        }
         self.open.push(true_path(path));
         self.files += 1;
         let text = match text.strip_prefix(b"\xef\xbb\xbf") {
@@ -310,6 +327,29 @@ mod tests {
         4: host 'u@f' holds a '@': ssh takes what precedes it for a user, so no host matches
         5: keyword include empty argument
         "#);
+    }
+
+    #[test]
+    fn utf_16_is_told_as_such() {
+        let home = tempfile::tempdir().expect("a folder");
+        let file = home.path().join("wide");
+        let wide = |mark: &[u8], order: fn(u16) -> [u8; 2]| {
+            [mark, &"Host a\n".encode_utf16().flat_map(order).collect::<Vec<_>>()].concat()
+        };
+        for text in [
+            wide(b"\xff\xfe", u16::to_le_bytes),
+            wide(b"\xfe\xff", u16::to_be_bytes),
+            wide(b"", u16::to_le_bytes),
+            wide(b"", u16::to_be_bytes),
+        ] {
+            std::fs::write(&file, text).expect("written");
+            let failure = list(&Local { ssh_config: Some(file.clone()), ..local(home.path()) }).expect_err("unreadable");
+            assert_eq!((failure.code, failure.said.as_str()), (Code::SshConfigUnreadable, UTF16));
+            let around = format!("Include {}\nHost b\n", file.display());
+            let listing = list_text(&local(home.path()), Path::new("config"), around.as_bytes());
+            assert_eq!(names(&listing), ["b:2"]);
+            assert_eq!(listing.problems, [Problem { file: file.clone(), line: 0, text: UTF16.to_owned() }]);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::facts::{Facts, Fields};
 use super::judge::quoted;
 use crate::failure::{Code, Failure};
+use crate::ssh::quote;
 
 /// The words by which the script says why it stopped. A closed list: a remote cannot make any other failure of ours arise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,10 @@ enum Refusal {
 /// What to do about a start-up file that reads standard input.
 pub(super) const READS_INPUT: &str =
     "put  [ -t 0 ] &&  before the line that reads (cat, read, xargs …), so that it reads from a terminal only";
+
+/// The places beyond the PATH that `codex.sh` looks at, for people.
+const ELSEWHERE: &str = "; nor in ~/.local/bin, ~/bin, /usr/local/bin, /usr/bin, nor where npm, nvm, fnm, volta, asdf, mise, bun, pnpm, \
+     yarn, Homebrew, Nix or snap put it";
 
 impl Refusal {
     const ALL: [Self; 16] = [
@@ -109,7 +114,10 @@ impl Refusal {
     fn said(self, facts: &Facts, words: &str) -> String {
         match self {
             Self::CodexMissing if facts.codex.is_some() => format!("there is no file {words}"),
-            Self::CodexMissing => format!("none on the PATH of the login shell {}: {}", facts.shell, facts.path),
+            Self::CodexMissing => {
+                let nowhere = if facts.candidates.is_empty() { ELSEWHERE } else { "" };
+                format!("none on the PATH of the login shell {}: {}{nowhere}", facts.shell, facts.path)
+            }
             Self::FolderMissing => "it does not exist".to_owned(),
             Self::FolderNotDirectory => "it is not a folder".to_owned(),
             Self::CodexHomeMissing => "that folder does not exist".to_owned(),
@@ -176,12 +184,73 @@ fn elsewhere(facts: &Facts) -> String {
         return "install it there: npm install -g @openai/codex  or  outpost install HOST".to_owned();
     };
     let all: Vec<&str> = facts.candidates.iter().map(|c| c.path.as_str()).collect();
-    format!("found elsewhere: {}; to use it: outpost hosts set HOST codex={}", all.join(", "), first.path)
+    let set = format!("outpost hosts set HOST codex={}", quote::if_needed(&first.path));
+    // A codex that the settings name, and that is not there, is not looked for on the PATH.
+    let line = if facts.codex.is_none() { onto_path(&facts.shell, &first.path) } else { None };
+    let line = line.map(|line| format!("put it on the PATH, on that host: {line}\nor ")).unwrap_or_default();
+    format!("found elsewhere: {}\n{line}use it from here: {set}", all.join(", "))
+}
+
+/// The command that puts the folder of a codex on the PATH of a login shell; none when it goes by another name.
+fn onto_path(shell: &str, codex: &str) -> Option<String> {
+    let folder = codex.strip_suffix("/codex").filter(|folder| folder.starts_with('/'))?;
+    let shell = shell.rsplit('/').next().unwrap_or_default();
+    let append = |line: String, file: &str| format!("echo {} >> {file}", quote::posix(&line));
+    let posix = |file| append(format!("export PATH=\"{}:$PATH\"", in_double_quotes(folder)), file);
+    Some(match shell {
+        "fish" => format!("fish_add_path {}", quote::if_needed(folder)),
+        "csh" | "tcsh" => append(format!("setenv PATH {}:$PATH", quote::if_needed(folder)), "~/.login"),
+        "zsh" => posix("~/.zprofile"),
+        "bash" => posix("~/.profile") + "  (or ~/.bash_profile, where there is one)",
+        _ => posix("~/.profile"),
+    })
+}
+
+fn in_double_quotes(text: &str) -> String {
+    text.chars().flat_map(|c| "\\\"$`".contains(c).then_some('\\').into_iter().chain([c])).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn missing(shell: &str, fields: &[(&str, &str)]) -> String {
+        let mut all = Fields::default();
+        for (key, value) in [("shell", shell)].iter().chain(fields) {
+            all.add((*key).to_owned(), value.as_bytes());
+        }
+        refused(&all, "codex-missing").hint
+    }
+
+    #[test]
+    fn a_codex_elsewhere_is_put_on_the_path_in_the_words_of_the_shell() {
+        for (shell, path, line) in [
+            (
+                "/bin/bash",
+                "/opt/x/codex",
+                r#"echo 'export PATH="/opt/x:$PATH"' >> ~/.profile  (or ~/.bash_profile, where there is one)"#,
+            ),
+            ("/usr/bin/zsh", "/opt/x/codex", r#"echo 'export PATH="/opt/x:$PATH"' >> ~/.zprofile"#),
+            ("/bin/dash", "/opt/x'$y/codex", r#"echo 'export PATH="/opt/x'\''\$y:$PATH"' >> ~/.profile"#),
+            ("/usr/bin/fish", "/opt/a b/codex", "fish_add_path '/opt/a b'"),
+            ("/bin/tcsh", "/opt/x/codex", "echo 'setenv PATH /opt/x:$PATH' >> ~/.login"),
+        ] {
+            let hint = missing(shell, &[("candidate", path), ("candidate", "/b/codex")]);
+            let set = quote::if_needed(path);
+            assert_eq!(
+                hint,
+                format!(
+                    "found elsewhere: {path}, /b/codex\nput it on the PATH, on that host: {line}\n\
+                     or use it from here: outpost hosts set HOST codex={set}"
+                )
+            );
+        }
+        assert_eq!(
+            missing("/bin/bash", &[("codex", "/gone"), ("candidate", "/b/codex")]),
+            "found elsewhere: /b/codex\nuse it from here: outpost hosts set HOST codex=/b/codex"
+        );
+        assert!(missing("/bin/bash", &[]).ends_with("npm install -g @openai/codex  or  outpost install HOST"));
+    }
 
     #[test]
     fn only_the_words_of_the_list_count() {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
+use crate::failure::{Code, Failure};
+
 /// A secret that a person typed; it is not shown by `Debug` and not kept longer than needed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -44,8 +46,16 @@ pub struct Question {
 pub enum NoAnswer {
     /// There is neither a terminal nor an askpass program.
     NobodyThere,
-    /// The person refused to answer (Ctrl-C, Ctrl-D, askpass said no).
+    /// The person refused to answer (Ctrl-D, askpass said no).
     Refused,
+    /// The person wants all of it to end (Ctrl-C).
+    Interrupted,
+}
+
+/// What a Ctrl-C at a question makes of the whole.
+#[must_use]
+pub fn interrupted(tried: impl Into<String>) -> Failure {
+    Failure::new(Code::Interrupted, tried).said("interrupted at the question")
 }
 
 /// The future of an answer.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use russh::MethodKind;
 use russh::client::AuthResult;
 
-use super::ask::{Ask, NoAnswer};
+use super::ask::{Ask, NoAnswer, interrupted};
 use super::budget::Budget;
 use super::connection::Link;
 use crate::failure::{Code, Failure};
@@ -184,6 +184,7 @@ impl<'a> Login<'a> {
             NoAnswer::Refused => Failure::new(Code::AuthCancelled, tried)
                 .said("no answer was given")
                 .hint("run it again and answer, or set up a key"),
+            NoAnswer::Interrupted => interrupted(tried),
         }
     }
 

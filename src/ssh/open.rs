@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use russh::keys::PublicKeyOrCertificate;
+use tokio::sync::oneshot;
 
 use super::algorithms::is_post_quantum;
 use super::ask::Ask;
@@ -57,12 +58,14 @@ pub(crate) fn open<'a>(target: &'a Target, context: Context<'a>, hops: usize) ->
     Box::pin(async move {
         keywords::refuse(target)?;
         let way = Way::of(target);
+        // The jump hosts are a part of the way, so their time and their failures count as its.
+        let clock = Clock::begin(context.watch, Step::Connected);
         let outcome = match &way {
             Way::Jump(words) => match jump(words, target, context, hops).await {
-                Ok(via) => one(target, context, &way, Some(via)).await,
+                Ok(via) => one((target, &way), context, clock, Some(via)).await,
                 Err(failure) => Err(failure),
             },
-            Way::Tcp | Way::Proxy(_) => one(target, context, &way, None).await,
+            Way::Tcp | Way::Proxy(_) => one((target, &way), context, clock, None).await,
         };
         outcome.map_err(|failure| failure.at(&target.alias))
     })
@@ -100,11 +103,17 @@ fn parse(words: &str) -> Result<Hop, Failure> {
 }
 
 /// One host, at most twice: the second time with the key that a person accepted.
-async fn one(target: &Target, context: Context<'_>, way: &Way, via: Option<Connection>) -> Result<(Connection, Facts), Failure> {
-    let mut accepted = None;
+async fn one(
+    (target, way): (&Target, &Way),
+    context: Context<'_>,
+    clock: Clock<'_>,
+    via: Option<Connection>,
+) -> Result<(Connection, Facts), Failure> {
+    let (mut accepted, mut clock) = (None, Some(clock));
     loop {
+        let clock = clock.take().unwrap_or_else(|| Clock::begin(context.watch, Step::Connected));
         let turn = if *way == Way::Tcp { Some(Turn::at(target).await?) } else { None };
-        let attempted = attempt(target, context, (way, via.as_ref()), accepted.as_ref()).await;
+        let attempted = attempt((target, clock), context, (way, via.as_ref()), accepted.as_ref()).await;
         if let Some(turn) = turn {
             turn.ends(match &attempted {
                 Ok(Attempt::Done(..)) => None,
@@ -126,28 +135,41 @@ enum Attempt {
 }
 
 async fn attempt(
-    target: &Target,
+    (target, clock): (&Target, Clock<'_>),
     context: Context<'_>,
     (way, via): (&Way, Option<&Connection>),
     accepted: Option<&Accepted>,
 ) -> Result<Attempt, Failure> {
     let (local, watch) = (context.local, context.watch);
     let mut budget = way.budget(target);
-    let clock = Clock::begin(watch, Step::Connected);
     let (mut route, stream) = Route::open(way, (target, local), via, &mut budget).await?;
-    clock.done(route.address.clone());
-
-    let clock = Clock::begin(watch, Step::HostKey);
-    let trust = Trust::of(target, local, route.ip, accepted)?;
-    let config = trust.prefer(target, transport::config(target))?;
+    let address = route.address.clone();
+    let host_key = |connected: Clock<'_>| {
+        connected.done(address.clone());
+        Clock::begin(watch, Step::HostKey)
+    };
+    let prepared = Trust::of(target, local, route.ip, accepted)
+        .and_then(|trust| trust.prefer(target, transport::config(target)).map(|config| (trust, config)));
+    let (trust, config) = match prepared {
+        Ok(prepared) => prepared,
+        Err(failure) => {
+            host_key(clock);
+            return Err(failure);
+        }
+    };
     let seen = Arc::new(Seen::default());
-    let mut link = match budget.within(Link::shake(stream, config, trust.judge(), Arc::clone(&seen))).await {
+    let shake = Link::shake(stream, config, trust.judge(), Arc::clone(&seen));
+    let (shaken, greeted) = met(budget.within(shake), route.greeted(), || host_key(clock)).await;
+    let mut link = match shaken {
         Err(spent) => return Err(route.too_slow(spent)),
         Ok(Err(error)) => return refused((trust, &seen), &mut route, &error).await,
         Ok(Ok(link)) => link,
     };
     trust.signed(&link)?;
-    clock.done(settled(&trust, &seen, watch).await);
+    let told = settled(&trust, &seen, watch).await;
+    if let Some(clock) = greeted {
+        clock.done(told);
+    }
 
     let clock = Clock::begin(watch, Step::LoggedIn);
     let logged_in = Login::new(&mut link, (target, local), context.ask, &mut budget).run().await;
@@ -159,6 +181,25 @@ async fn attempt(
     let connection = Connection::new(link, target.alias.to_string(), to_send(target, local), via.cloned());
     connection.learn_host_keys(&trust);
     Ok(Attempt::Done(connection, facts))
+}
+
+/// Runs the handshake and the `next` step's begin as soon as the server has said who it is: before that nobody is connected.
+async fn met<T, C>(
+    shake: impl Future<Output = T>,
+    mut greeted: oneshot::Receiver<()>,
+    next: impl FnOnce() -> C,
+) -> (T, Option<C>) {
+    let mut shake = std::pin::pin!(shake);
+    let early = tokio::select! {
+        biased;
+        Ok(()) = &mut greeted => None,
+        shaken = &mut shake => Some(shaken),
+    };
+    let began = (early.is_none() || greeted.try_recv().is_ok()).then(next);
+    match early {
+        Some(shaken) => (shaken, began),
+        None => (shake.await, began),
+    }
 }
 
 /// The handshake failed: because of the key, or because of anything else.

@@ -12,6 +12,13 @@ pub fn posix(word: &str) -> String {
     quoted
 }
 
+/// As [`posix`], save that a word of nothing but harmless characters stays as it is: for lines that people read.
+#[must_use]
+pub fn if_needed(word: &str) -> String {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "/._-+@:,".contains(c);
+    if !word.is_empty() && word.chars().all(harmless) { word.to_owned() } else { posix(word) }
+}
+
 /// The name of the shell variable that [`on_one_line`] uses for a newline.
 pub const NEWLINE: &str = "newline";
 

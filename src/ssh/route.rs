@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use super::ByteStream;
 use super::budget::{Budget, Spent, UNSET_OVER_PROXY, UNSET_OVER_TCP};
 use super::connection::{Connection, Open};
@@ -20,6 +22,9 @@ use proxy::Proxy;
 
 /// The most of what a server says before its version line that is kept, in bytes.
 const PREAMBLE: usize = 1024;
+
+/// The most of it that is shown, in characters.
+const SHOWN: usize = 200;
 
 /// How a target is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +60,7 @@ pub(crate) struct Route {
     pub(crate) ip: Option<IpAddr>,
     proxy: Option<Proxy>,
     heard: Tail,
+    greeted: Option<oneshot::Receiver<()>>,
     quick: Arc<AtomicBool>,
 }
 
@@ -67,18 +73,29 @@ impl Route {
         budget: &mut Budget,
     ) -> Result<(Self, ByteStream), Failure> {
         let heard = Tail::default();
-        let mut route =
-            Self { address: place(target), ip: None, proxy: None, heard: heard.clone(), quick: Arc::new(AtomicBool::new(true)) };
+        let (greets, greeted) = oneshot::channel();
+        let mut route = Self {
+            address: place(target),
+            ip: None,
+            proxy: None,
+            heard: heard.clone(),
+            greeted: Some(greeted),
+            quick: Arc::new(AtomicBool::new(true)),
+        };
         let stream = match (way, via) {
             (Way::Jump(_), Some(jump)) => route.jump(target, jump, budget).await?,
             (Way::Proxy(command), _) => route.run(command, target, local)?,
             (Way::Tcp | Way::Jump(_), _) => route.dial(target, budget).await?,
         };
-        let mut listening = true;
+        let (mut length, mut greets) = (0, Some(greets));
         let heard = Tap::new(stream, move |_: &ByteStream, read: &[u8]| {
-            if listening {
+            if length < PREAMBLE && greets.is_some() {
+                length += read.len();
                 heard.push(read);
-                listening = still_before_the_version(&heard);
+                if let Some(greets) = greets.take_if(|_| has_version(&heard)) {
+                    // Whoever waited may have given up.
+                    let _gone = greets.send(());
+                }
             }
         });
         Ok((route, Box::new(heard)))
@@ -124,6 +141,11 @@ impl Route {
         })))
     }
 
+    /// Hears of it once when the server has said who it is.
+    pub(crate) fn greeted(&mut self) -> oneshot::Receiver<()> {
+        self.greeted.take().unwrap_or_else(|| oneshot::channel().1)
+    }
+
     /// The login is done: ACKs may be delayed again.
     pub(crate) fn settle(&self) {
         self.quick.store(false, Ordering::Relaxed);
@@ -136,7 +158,7 @@ impl Route {
             return no_common(&self.address, (kind, ours, theirs));
         }
         let text = self.heard.text();
-        let first = text.lines().next().unwrap_or_default().trim().to_owned();
+        let first = first_line(&text);
         if text.contains("SSH-2.0-") || text.contains("SSH-1.99-") {
             return Failure::new(Code::NotSsh, format!("exchange keys with {}", self.address))
                 .said(error)
@@ -158,14 +180,20 @@ impl Route {
                 .said(first)
                 .hint("the server is turning logins away: wait a minute before the next try");
         }
-        Failure::new(Code::NotSsh, tried)
-            .said(format!("it answered: {first}"))
-            .hint("check Port and HostName: something else than an SSH server listens there")
+        Failure::new(Code::NotSsh, tried).said(format!("it answered: {first}")).hint(
+            "is this the port of an SSH server? Something else listens there: check HostName and Port in the ssh configuration",
+        )
     }
 
     /// The time was up during the handshake.
     pub(crate) fn too_slow(&self, spent: Spent) -> Failure {
+        let first = first_line(&self.heard.text());
+        if first.is_empty() || has_version(&self.heard) {
+            return timed_out(&self.address, spent);
+        }
         timed_out(&self.address, spent)
+            .said(format!("it is no SSH server, or a slow one: within {} s it sent: {first}", spent.limit.as_secs_f32()))
+            .hint("is this the port of an SSH server? Check HostName and Port in the ssh configuration")
     }
 }
 
@@ -173,9 +201,15 @@ fn place(target: &Target) -> String {
     format!("{} port {}", target.host_name(), target.port())
 }
 
-fn still_before_the_version(heard: &Tail) -> bool {
+fn has_version(heard: &Tail) -> bool {
     let text = heard.text();
-    text.len() < PREAMBLE && !text.starts_with("SSH-") && !text.contains("\nSSH-")
+    text.starts_with("SSH-") || text.contains("\nSSH-")
+}
+
+/// The first words of an answer, as much of them as a person wants to see.
+fn first_line(text: &str) -> String {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    line.chars().take(SHOWN).collect()
 }
 
 fn timed_out(address: &str, spent: Spent) -> Failure {

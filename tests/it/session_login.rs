@@ -363,7 +363,7 @@ async fn what_is_no_ssh_server_is_named() {
         ("Not allowed at this time\r\n", Code::AuthCut, "Not allowed at this time"),
         ("Exceeded MaxStartups\r\n", Code::AuthCut, "Exceeded MaxStartups"),
         ("", Code::AuthCut, "the connection was closed before the server said who it is"),
-        ("(silence)", Code::ConnectTimeout, "no answer within 1 s"),
+        ("(silence)", Code::ConnectTimeout, "it is no SSH server, or a slow one: within 1 s it sent: (silence)"),
     ] {
         let port = greeter(words).await;
         let target = target(&format!("hostname 127.0.0.1\nport {port}\nuser me\nconnecttimeout 1\nidentityagent none\n"));

@@ -17,6 +17,8 @@ pub(super) enum Typed {
     Done,
     /// The person does not want to answer.
     Refused,
+    /// The person wants all of it to end.
+    Interrupted,
     /// Nothing.
     Nothing,
 }
@@ -29,8 +31,9 @@ impl Line {
     pub(super) fn key(&mut self, byte: u8) -> Typed {
         match byte {
             b'\n' | b'\r' => Typed::Done,
-            // Ctrl-C, Ctrl-\, and Ctrl-D on an empty line.
-            3 | 28 => Typed::Refused,
+            // Ctrl-C, Ctrl-\
+            3 | 28 => Typed::Interrupted,
+            // Ctrl-D on an empty line
             4 if self.bytes.is_empty() => Typed::Refused,
             8 | 127 => Typed::Erased(usize::from(self.erase())),
             // Ctrl-U
@@ -68,7 +71,7 @@ mod tests {
             ("größ\u{7f}\u{7f}o\n", Typed::Done, "gro"),
             ("wrong\u{15}right\n", Typed::Done, "right"),
             ("\u{7f}\u{7f}a\n", Typed::Done, "a"),
-            ("half\u{3}", Typed::Refused, "half"),
+            ("half\u{3}", Typed::Interrupted, "half"),
             ("\u{4}", Typed::Refused, ""),
             ("a\u{4}b\n", Typed::Done, "ab"),
             ("\u{1b}x\n", Typed::Done, "x"),

@@ -136,6 +136,10 @@ fn read(prompt: &str, echo: bool, wanted: &AtomicBool) -> Result<Vec<u8>, NoAnsw
                 raw.show(b"\n");
                 return Err(NoAnswer::Refused);
             }
+            Typed::Interrupted => {
+                raw.show(b"\n");
+                return Err(NoAnswer::Interrupted);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::cli::plain;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::step::{Progress, Step, Watch};
 
 /// One step, as it stands in `check --json`.
@@ -57,6 +57,16 @@ struct Recording {
     rows: Vec<Row>,
     warnings: Vec<(Step, Warning)>,
     running: Option<(Step, Instant)>,
+    /// When the last step ended.
+    ended: Option<Instant>,
+}
+
+impl Recording {
+    /// The step that takes a failure, and when it began: the one that runs, or the one that would have come next.
+    fn failed(&mut self) -> (Step, Instant) {
+        let next = || self.rows.last().map_or(Step::Resolved, |row| row.step.next());
+        self.running.take().unwrap_or_else(|| (next(), self.ended.unwrap_or_else(Instant::now)))
+    }
 }
 
 impl Watch for Recorder {
@@ -66,6 +76,7 @@ impl Watch for Recorder {
             Progress::Began(step) => at.running = Some((step, Instant::now())),
             Progress::Done { step, detail, took } => {
                 at.running = None;
+                at.ended = Some(Instant::now());
                 at.rows.push(row(step, true, detail, took));
             }
             Progress::Warning { step, text, hint } => at.warnings.push((step, Warning { text, hint })),
@@ -79,20 +90,21 @@ fn row(step: Step, ok: bool, detail: String, took: Duration) -> Row {
 }
 
 impl Recorder {
-    /// The report, once the bring-up has ended; a failure belongs to the step that was running.
+    /// The report, once the bring-up has ended; a failure belongs to the step that was running, or was next.
     #[must_use]
     pub fn report(&self, host: &str, result: Result<(), Failure>) -> Report {
         let mut at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (step, began) = at.failed();
         let mut steps = std::mem::take(&mut at.rows);
         let ready = result.is_ok();
-        if let Err(failure) = result {
-            let (step, began) = at.running.take().unwrap_or((Step::Resolved, Instant::now()));
+        if let Err(failure) = result.map_err(|failure| failure.at(host)) {
             let detail = failure.to_string();
             let detail = detail.strip_prefix(&format!("{host}: ")).map_or(detail.clone(), str::to_owned);
             let failed = row(step, false, detail, began.elapsed());
             steps.push(Row { hint: failure.hint, code: Some(failure.code.as_str()), ..failed });
         }
-        for (step, warning) in at.warnings.drain(..) {
+        for (step, mut warning) in at.warnings.drain(..) {
+            warning.hint = failure::naming(&warning.hint, host);
             if let Some(row) = steps.iter_mut().find(|row| row.step == step) {
                 row.warnings.push(warning);
             }
@@ -141,6 +153,20 @@ mod tests {
     fn done(recorder: &Recorder, step: Step, detail: &str) {
         recorder.progress(Progress::Began(step));
         recorder.progress(Progress::Done { step, detail: detail.into(), took: Duration::from_millis(12) });
+    }
+
+    #[test]
+    fn between_two_steps_the_next_one_takes_the_failure() {
+        let recorder = Recorder::default();
+        let lost = || Err(Failure::new(Code::KeywordUnsupported, "x").hint("outpost hosts set HOST carrier=ssh"));
+        assert_eq!(recorder.report("devbox", lost()).steps.last().expect("a row").step, Step::Resolved);
+        done(&recorder, Step::Resolved, "me@10.0.0.7 port 22");
+        let hint = "outpost stop HOST".to_owned();
+        recorder.progress(Progress::Warning { step: Step::Resolved, text: "old".into(), hint });
+        let report = recorder.report("devbox", lost());
+        assert_eq!(report.steps.iter().map(|row| row.step).collect::<Vec<_>>(), [Step::Resolved, Step::Connected]);
+        assert_eq!(report.steps.last().expect("a row").hint, "outpost hosts set devbox carrier=ssh");
+        assert_eq!(report.steps.first().expect("a row").warnings.first().expect("one").hint, "outpost stop devbox");
     }
 
     #[test]

@@ -129,7 +129,9 @@ impl Keys {
         let path = file.path.display().to_string();
         match why {
             NoSignature::Gone => return Err(login.cut()),
-            NoSignature::NoAnswer(NoAnswer::Refused) => return Err(login.no_answer(NoAnswer::Refused, "publickey")),
+            NoSignature::NoAnswer(why @ (NoAnswer::Refused | NoAnswer::Interrupted)) => {
+                return Err(login.no_answer(*why, "publickey"));
+            }
             NoSignature::NoAnswer(NoAnswer::NobodyThere) => {
                 let failure = Failure::new(Code::AuthNeedsPerson, format!("log in as {} with {path}", login.target.user()))
                     .said("the key has a passphrase and there is nobody to ask for it")

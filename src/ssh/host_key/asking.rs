@@ -7,7 +7,7 @@ use super::line::Marker;
 use super::verdict::Verdict;
 use super::{Checker, Decision, Presented, failure, fingerprint};
 use crate::failure::{Code, Failure};
-use crate::ssh::ask::{Ask, NoAnswer, NobodyToAsk, Question};
+use crate::ssh::ask::{Ask, NoAnswer, NobodyToAsk, Question, interrupted};
 
 /// An unknown key that a person accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +72,7 @@ fn unanswered(checker: &Checker, presented: &Presented, why: NoAnswer, flaw: Opt
     match why {
         NoAnswer::NobodyThere => checker.unknown(presented, flaw),
         NoAnswer::Refused => refused(checker, presented),
+        NoAnswer::Interrupted => interrupted(format!("check the host key of {}", checker.name())),
     }
 }
 
