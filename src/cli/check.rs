@@ -29,9 +29,12 @@ impl Check {
     /// Checks all hosts at once.
     ///
     /// # Errors
-    /// When the answer cannot be written; what is wrong with a host, or stands before all of them, is in its report.
+    /// When the answer cannot be written, or the gate is off and no JSON is wanted; what is wrong with a host is in its report.
     pub async fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let ready = crate::config::gate::require(&context.local).and_then(|()| crate::host::alias::list(&context.local));
+        if let (false, Err(failure)) = (self.json, &ready) {
+            return Err(failure.clone());
+        }
         let checked = join_all(self.hosts.iter().map(|word| one(context, &ready, word))).await;
         let worst = checked.iter().filter_map(|(_, code)| *code).map(Code::exit).max_by_key(|exit| badness(*exit));
         let reports: Vec<&Report> = checked.iter().map(|(report, _)| report).collect();
@@ -45,7 +48,7 @@ impl Check {
     }
 }
 
-/// The gate and a name that is not known fail at the first step: the answer has a report for each host in every case.
+/// The gate and a name that is not known fail at the first step: `--json` has a report for each host in every case.
 async fn one(context: &Context, ready: &Result<Listing, Failure>, word: &str) -> (Report, Option<Code>) {
     let recorder = Recorder::default();
     let found = ready.as_ref().map_err(Clone::clone).and_then(|listing| crate::host::alias::find(listing, word));
