@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use outpost::app_server::durable::driver::Settings;
@@ -85,6 +85,8 @@ struct World {
     host: Arc<Host>,
     wire: Faulty,
     done: Done,
+    /// Before its first prompt a thread lives in the server's memory alone; that a killed server takes it along is promised.
+    kept: AtomicBool,
 }
 
 impl World {
@@ -109,6 +111,7 @@ impl World {
                     pause(rng.random_range(100..3_000)).await;
                     self.wire.mood(Mood::Good);
                 }
+                _ if !self.kept.load(Ordering::Relaxed) => self.wire.fault(Fault::Cut),
                 _ => {
                     self.done.kills.fetch_add(1, Ordering::Relaxed);
                     kill_servers(sandbox);
@@ -117,6 +120,9 @@ impl World {
         }
     }
 }
+
+/// No turn takes as long, whatever happens to its link.
+const LONGEST: Duration = Duration::from_secs(150);
 
 /// Follows one prompt to the end of its turn; gives how the turn ended.
 async fn follow(front: &mut Front, id: &str, rng: &mut SmallRng) -> String {
@@ -212,7 +218,7 @@ impl Bed {
         let host = Arc::new(new.codex(&Codex::real(&model.base_url())).build());
         std::fs::create_dir(host.home.join("app")).unwrap();
         wire.lead_to(Arc::clone(&host), &sandbox);
-        Self { sandbox, model, world: World { host, wire, done: Done::default() } }
+        Self { sandbox, model, world: World { host, wire, done: Done::default(), kept: AtomicBool::new(false) } }
     }
 
     /// Opens the gates in their order, each a little after the model came to it.
@@ -259,7 +265,10 @@ async fn nothing_is_lost_or_told_twice() {
         for turn in 0..turns {
             let id = format!("c{turn}");
             front.call("turn/start", Front::prompt(&thread, &id, &format!("turn-{turn};"))).await;
-            *outcomes.entry(follow(&mut front, &id, &mut rng).await).or_default() += 1;
+            let followed = tokio::time::timeout(LONGEST, follow(&mut front, &id, &mut rng)).await;
+            let outcome = followed.unwrap_or_else(|_| panic!("turn {turn} does not end: {:#?}", front.story()));
+            *outcomes.entry(outcome).or_default() += 1;
+            bed.world.kept.store(true, Ordering::Relaxed);
         }
     };
     let gates = plans.iter().flat_map(|p| p.gates.clone()).collect();

@@ -156,3 +156,31 @@ async fn an_unprompted_thread_lives_through_a_cut() {
     assert_eq!(front.story()[..3], PROMPT);
     assert_eq!(front.story().iter().filter(|w| w.starts_with(')')).count(), 4);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn field_68_the_approval_of_a_file_change_outlives_a_cut() {
+    for answered_without_a_link in [true, false] {
+        let bed = Bed::new().await;
+        let (mut front, _) = bed.front().await;
+        let cwd = bed.host.home.join("app");
+        let started = front.call("thread/start", json!({"cwd": cwd, "sandbox": "read-only"})).await;
+        let thread = text(&started, &["thread", "id"]).to_owned();
+        front.call("turn/start", Front::prompt(&thread, "c1", "write new.txt hello")).await;
+        let asked = front.until_method("item/fileChange/requestApproval").await;
+        bed.wire.mood(Mood::Refuse);
+        bed.wire.fault(Fault::Cut);
+        front.until_state("lost", is_lost).await;
+        if answered_without_a_link {
+            front.answer(&asked, "accept").await;
+        }
+        bed.wire.mood(Mood::Good);
+        front.until_state("up", |s| s.link == Link::Up).await;
+        if !answered_without_a_link {
+            front.answer(&asked, "accept").await;
+        }
+        front.until_method("turn/completed").await;
+        assert_eq!(std::fs::read_to_string(cwd.join("new.txt")).unwrap(), "hello\n");
+        assert_eq!(front.story().iter().filter(|w| *w == "?").count(), 1, "asked once");
+        assert_eq!(front.story().iter().filter(|w| w.starts_with(")fileChange")).count(), 1, "told once");
+    }
+}

@@ -19,6 +19,7 @@ mod gate;
 mod host_keys;
 mod hosts;
 mod launch;
+mod protocol;
 mod run;
 mod session;
 mod session_keys;

@@ -104,11 +104,11 @@ async fn connection(client: TcpStream, host: Arc<Host>, mood: watch::Receiver<Mo
     let mut down = mood.clone();
     let mut up = mood;
     let mut half = false;
-    let passing = async { tokio::join!(pass(&mut from_client, &mut to_host, &mut up), std::future::pending::<()>()) };
+    let passing = pass(&mut from_client, &mut to_host, &mut up);
     tokio::pin!(passing);
     loop {
         let fault = tokio::select! {
-            _ = &mut passing => return,
+            () = &mut passing => return,
             () = pass(&mut from_host, &mut to_client, &mut down), if !half => return,
             fault = faults.recv() => fault.unwrap_or(Fault::Cut),
         };
