@@ -1,7 +1,7 @@
 //! What a host means where no `ssh` is installed: ssh2-config answers, but only what is known to be OpenSSH's answer.
 //!
 //! ssh2-config alone lets a `Match` body leak into the block before it, takes the last of two values in a block, knows no `%`
-//! tokens and cuts words in its own way. So [`plain`] reads the files as OpenSSH does, refuses by name whatever cannot be
+//! tokens and cuts words in its own way. So `plain` reads the files as OpenSSH does, refuses by name whatever cannot be
 //! evaluated here, and hands on a plain text of the lines that count; ssh2-config merges those. A test holds the answers
 //! against `ssh -G` over many configurations.
 
