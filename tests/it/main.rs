@@ -22,6 +22,7 @@ mod launch;
 mod protocol;
 mod run;
 mod session;
+mod session_asks;
 mod session_keys;
 mod session_login;
 mod session_route;
