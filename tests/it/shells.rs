@@ -41,7 +41,7 @@ pub(crate) fn program(sandbox: &Sandbox, path: &str, text: &str) -> PathBuf {
 /// Wants a server inside the session, and soon.
 pub(crate) fn attached() -> Want {
     // Long enough for a shell on a busy machine, short enough for the rows that wait for it.
-    let limits = Limits { patience: Duration::from_secs(3), ..Limits::default() };
+    let limits = Limits { patience: Duration::from_secs(10), ..Limits::default() };
     Want { server: Wanted::Attached, limits, ..Want::default() }
 }
 

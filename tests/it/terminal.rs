@@ -76,7 +76,7 @@ async fn without_a_prompt_it_is_a_conversation() {
     terminal.shows("\nthe first answer");
     terminal.type_text("say the second answer");
     terminal.press(&["Enter"]);
-    terminal.shows("\nthe second answer");
+    terminal.shows("\nthe second answer\n\n›");
     terminal.press(&["C-d"]);
     terminal.shows("[exit 0]");
 }
@@ -96,7 +96,7 @@ async fn leaving_a_conversation_leaves_its_turn_and_coming_back_shows_what_waits
     let terminal = Terminal::outpost(&bed.sandbox, &["run", "--last", "devbox:app"]);
     terminal.shows("[m] show more");
     terminal.press(&["y"]);
-    terminal.shows("\n›");
+    terminal.shows("Done.\n\n›");
     terminal.press(&["C-d"]);
     terminal.shows("[exit 0]");
     assert!(bed.host.home.join("app/asked").exists());

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::sandbox::Sandbox;
@@ -21,7 +22,9 @@ impl Terminal {
         // The shell hears Ctrl-C too, and must outlive it to tell the exit code.
         let line =
             format!("trap : INT QUIT; {} {}; echo \"[exit $?]\"; sleep 1000", env!("CARGO_BIN_EXE_outpost"), quoted.join(" "));
-        let terminal = Self { socket: sandbox.path().join("tmux") };
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let terminal = Self { socket: sandbox.path().join(format!("tmux{number}")) };
         let mut command = Command::new("tmux");
         sandbox.clean(&mut command);
         command.env("TERM", "xterm-256color").env_remove("NO_COLOR").arg("-S").arg(&terminal.socket);
