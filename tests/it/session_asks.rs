@@ -39,7 +39,7 @@ fn ctrl_c_at_a_question_gives_the_terminal_back() {
     let terminal = Terminal::outpost(&sandbox, &["check", "dev"]);
     terminal.shows("Are you sure you want to continue connecting");
     terminal.press(&["C-c"]);
-    let screen = terminal.shows("[exit ");
+    let screen = terminal.shows("[exit 130]");
     assert!(screen.contains("not ready"), "{screen}");
     // The echo is back: what is typed now is seen.
     terminal.type_text("visible again");

@@ -120,7 +120,8 @@ impl<'t, 'a> Turn<'t, 'a> {
             };
             self.live.stage.line(Body::Codex { message: &news.raw })?;
             for event in news.events {
-                if matches!(&event, Event::Prompted { message_id: Some(id), .. } if *id == self.ours) {
+                // Releases before 0.138 repeat no id; in a turn that our prompt began the first prompt is ours.
+                if matches!(&event, Event::Prompted { message_id, .. } if message_id.as_ref().is_none_or(|id| *id == self.ours)) {
                     self.live.stage.line(Body::Delivered { message_id: &self.ours })?;
                     return Ok(Followed::Left);
                 }
