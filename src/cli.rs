@@ -9,6 +9,7 @@ pub mod endpoint;
 pub mod hosts;
 pub mod install;
 pub mod logs;
+pub mod man;
 pub mod open;
 pub mod plain;
 pub mod projects;
@@ -68,6 +69,7 @@ pub enum Command {
     Open(open::Open),
     Endpoint(endpoint::Serve),
     Completions(completions::Completions),
+    Man(man::Man),
     Demo(demo::Demo),
     #[command(hide = true)]
     StandIn(stand_in::StandIn),
@@ -131,6 +133,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Open(command) => command.run(context).await,
         Command::Endpoint(command) => command.run(context).await,
         Command::Completions(command) => command.run(context),
+        Command::Man(command) => command.run(context),
         Command::Demo(command) => command.run(context).await,
         Command::StandIn(command) => command.run(context).await,
     }

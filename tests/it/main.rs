@@ -16,6 +16,7 @@ mod durable;
 mod endpoint;
 mod field_failures;
 mod gate;
+mod help;
 mod host_keys;
 mod hosts;
 mod launch;
