@@ -133,9 +133,11 @@ impl Errand<'_> {
     async fn unanswered(&self, way: Way, answer: Answer, exec: Exec) -> Result<Outcome, Failure> {
         let script_ran = answer.reached >= Reached::Script;
         let printed = answer.noise().text();
-        let Exec { stdin, stdout, stderr, status } = exec;
-        drop((stdin, stdout));
+        // The status follows the end of the output, and a channel whose two ends are dropped does not wait for it.
+        let Exec { mut stdin, stdout, stderr, status } = exec;
+        let _ = stdin.shutdown().await;
         let status = timeout(self.limits.answer, status).await.ok().and_then(Result::ok).unwrap_or(ExitStatus::Unknown);
+        drop((stdin, stdout));
         let silence = Silence { tried: way.as_str(), printed, complained: stderr.text(), status };
         if script_ran {
             let words = judge::quoted(&silence.complained);
