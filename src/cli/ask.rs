@@ -70,6 +70,14 @@ impl Ask for Person {
     }
 }
 
+/// Reads what nobody may see, on the terminal; the prompt is ours.
+///
+/// # Errors
+/// Why there is no answer.
+pub async fn hidden(prompt: &str) -> Result<Secret, NoAnswer> {
+    tty::ask(prompt.to_owned(), false).await
+}
+
 /// What is shown: what came from the remote is made harmless.
 fn shown(question: &Question) -> String {
     let prompt = plain::text(&question.prompt);

@@ -219,6 +219,33 @@ fn every_dependency_says_why() {
     assert_eq!(listed, wanted);
 }
 
+/// What `cargo deny check licenses` holds too, where there is a cargo-deny.
+#[test]
+fn every_licence_is_permitted() {
+    let deny: toml::Table = std::fs::read_to_string(root().join("deny.toml")).unwrap().parse().unwrap();
+    let allowed: Vec<&str> = deny["licenses"]["allow"].as_array().unwrap().iter().filter_map(|l| l.as_str()).collect();
+    // Words of an expression in brackets stand alone; one of those that OR joins is enough, AND wants them all.
+    let fits = |expression: &str| {
+        let plain = expression.replace(['(', ')'], "").replace('/', " OR ");
+        plain.split(" AND ").all(|part| part.split(" OR ").any(|name| allowed.contains(&name.trim())))
+    };
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let cargo = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", &target])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(cargo.status.success(), "{}", String::from_utf8_lossy(&cargo.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&cargo.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let other: Vec<String> = packages
+        .iter()
+        .filter(|package| !package["license"].as_str().is_some_and(fits))
+        .map(|package| format!("{} {}", package["name"], package["license"]))
+        .collect();
+    assert!(packages.len() > 100 && other.is_empty(), "{other:?}");
+}
+
 #[test]
 fn links_between_documents_lead_somewhere() {
     let docs = std::fs::read_dir(root().join("docs")).unwrap().flatten().map(|entry| entry.path());

@@ -8,6 +8,7 @@ use crate::app_server::protocol::approval::{AgentQuestion, QuestionsAsked};
 use crate::cli::plain;
 use crate::cli::screen::Screen;
 use crate::failure::{Code, Failure};
+use crate::ssh::ask::NoAnswer;
 
 /// Single keys from the terminal; dropping it gives the terminal back as it was.
 pub struct RawKeys {
@@ -82,16 +83,19 @@ pub async fn ask(asked: &QuestionsAsked, screen: &Screen) -> Result<Vec<(String,
     let mut given = Vec::new();
     for question in &asked.questions {
         screen.note(&text(question));
-        let typed = if question.is_secret { secret().await? } else { line("  answer: ").await? };
+        let typed = if question.is_secret { secret().await } else { line("  answer: ").await? };
         let Typed::Line(typed) = typed else { break };
         given.push((question.id.clone(), vec![chosen(question, typed.trim())]));
     }
     Ok(given)
 }
 
-async fn secret() -> Result<Typed, Failure> {
-    let read = tokio::task::spawn_blocking(|| rpassword::prompt_password("  answer (not shown): ")).await;
-    Ok(read.ok().and_then(Result::ok).map_or(Typed::End, Typed::Line))
+async fn secret() -> Typed {
+    match crate::cli::ask::hidden("  answer (not shown): ").await {
+        Ok(secret) => Typed::Line(secret.reveal().to_owned()),
+        Err(NoAnswer::Interrupted) => Typed::Interrupt,
+        Err(NoAnswer::NobodyThere | NoAnswer::Refused) => Typed::End,
+    }
 }
 
 fn text(question: &AgentQuestion) -> String {
