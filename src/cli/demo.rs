@@ -41,6 +41,9 @@ impl Demo {
             context
                 .screen
                 .line(&format!("\nThat was all of it, in {took:.1} s; nothing is left of it. Now your own hosts:\n{OWN}"))?;
+        } else {
+            // `run` has told how to come back to its thread, as it does on a person's own host.
+            context.screen.note("the demonstration's host is gone now, and its thread with it: there is nothing to come back to");
         }
         exit
     }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use toml_edit::{Item, Table, TableLike, value};
 
-use super::toml_file::TomlFile;
+use super::toml_file::{self, TomlFile};
 use crate::failure::{Code, Failure};
 use crate::name::{self, Alias, Place, RemotePath};
 use crate::paths::Local;
@@ -166,9 +166,7 @@ pub fn rename(local: &Local, from: &str, to: &str) -> Result<(), Failure> {
 fn change(local: &Local, edit: impl FnOnce(&mut dyn TableLike)) -> Result<(), Failure> {
     // What is wrong already is told before it is built upon.
     load(local)?;
-    let path = path(local);
-    let file = TomlFile::read(&path, Code::SettingsBroken)?;
-    let text = file.edited(|document| {
+    toml_file::edit(&path(local), Code::SettingsBroken, |document| {
         let projects = document.entry("projects").or_insert_with(|| {
             let mut table = Table::new();
             table.set_implicit(true);
@@ -177,9 +175,7 @@ fn change(local: &Local, edit: impl FnOnce(&mut dyn TableLike)) -> Result<(), Fa
         if let Some(projects) = projects.as_table_like_mut() {
             edit(projects);
         }
-        Ok(())
-    })?;
-    file.write(&text)
+    })
 }
 
 #[cfg(test)]

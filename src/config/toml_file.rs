@@ -90,6 +90,31 @@ impl<'a> TomlFile<'a> {
     }
 }
 
+/// Edits one of our own files; whoever edits a file of the same folder at the same time waits, so that no edit is lost.
+///
+/// # Errors
+/// When it cannot be read, is not TOML, or cannot be written.
+pub fn edit(path: &Path, code: Code, edit: impl FnOnce(&mut DocumentMut)) -> Result<(), Failure> {
+    let _turn = lock(path).map_err(|e| Failure::new(code, format!("write {}", path.display())).said(e))?;
+    let file = TomlFile::read(path, code)?;
+    let text = file.edited(|document| {
+        edit(document);
+        Ok(())
+    })?;
+    if text == file.text() { Ok(()) } else { file.write(&text) }
+}
+
+/// Beside the file, because the file itself is replaced by each edit. Where there are no locks, edits go without.
+fn lock(path: &Path) -> io::Result<Option<std::fs::File>> {
+    let folder = path.parent().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path has no parent"))?;
+    paths::private_dir(folder)?;
+    let file = std::fs::OpenOptions::new().create(true).write(true).truncate(false).open(folder.join(".lock"))?;
+    match file.lock() {
+        Err(e) if e.kind() == io::ErrorKind::Unsupported => Ok(None),
+        locked => locked.map(|()| Some(file)),
+    }
+}
+
 fn utf8(path: &Path, code: Code, bytes: Vec<u8>) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|e| {
         let good = String::from_utf8_lossy(e.as_bytes().get(..e.utf8_error().valid_up_to()).unwrap_or_default()).into_owned();
@@ -143,6 +168,22 @@ fn with_endings_of(old: &str, new: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn edits_at_the_same_time_are_all_kept() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("ours/file.toml");
+        std::thread::scope(|scope| {
+            for n in 0..20 {
+                let path = &path;
+                scope.spawn(move || {
+                    edit(path, Code::SettingsBroken, |document| drop(document.insert(&format!("k{n}"), toml_edit::value(n))))
+                });
+            }
+        });
+        let text = std::fs::read_to_string(&path).expect("written");
+        assert_eq!(text.lines().count(), 20, "{text}");
+    }
 
     #[test]
     fn positions_count_characters_from_one() {

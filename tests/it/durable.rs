@@ -72,7 +72,8 @@ async fn field_54_a_message_cut_while_it_streams_is_whole_in_the_end() {
         front.until_state("up", |s| s.link == Link::Up).await;
         bed.model.open("b");
         front.until_method("turn/completed").await;
-        let story = front.story();
+        // Whether a command that short streams what it prints is up to Codex.
+        let story: Vec<String> = front.story().into_iter().filter(|word| word != "> before\n").collect();
         let told = [
             "commandExecution(",
             ")commandExecution completed",

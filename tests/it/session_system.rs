@@ -89,6 +89,7 @@ async fn sshs_refusals_have_our_codes() {
     sandbox.host("locked").sshd("PubkeyAuthentication no").build();
     sandbox.host("gone").ssh("ProxyCommand exit 1").build();
     for (alias, code) in [("unknown", Code::HostKeyUnknown), ("locked", Code::AuthRefused), ("gone", Code::AuthCut)] {
-        assert_eq!(open(&sandbox, alias).await.err().map(|f| f.code), Some(code), "{alias}");
+        let failure = open(&sandbox, alias).await.map(drop).unwrap_err();
+        assert_eq!(failure.code, code, "{alias}: {failure:?}");
     }
 }

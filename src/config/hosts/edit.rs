@@ -3,7 +3,7 @@
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
 use super::{KEYS, load, path, read};
-use crate::config::toml_file::TomlFile;
+use crate::config::toml_file;
 use crate::failure::{Code, Failure};
 use crate::name::Alias;
 use crate::paths::Local;
@@ -160,14 +160,10 @@ fn flag(local: &Local, aliases: &[Alias], value: Option<bool>) -> Result<(), Fai
 fn change(local: &Local, edit: impl FnOnce(&mut DocumentMut)) -> Result<(), Failure> {
     // What is wrong already is told before it is built upon.
     load(local)?;
-    let path = path(local);
-    let file = TomlFile::read(&path, Code::SettingsBroken)?;
-    let text = file.edited(|document| {
+    toml_file::edit(&path(local), Code::SettingsBroken, |document| {
         edit(document);
         tidy(document);
-        Ok(())
-    })?;
-    if text == file.text() { Ok(()) } else { file.write(&text) }
+    })
 }
 
 /// Edits the table of a host, made when there is none. `load` has seen that `hosts` and its hosts are tables of some kind.

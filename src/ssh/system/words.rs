@@ -34,8 +34,14 @@ const CAUSES: &[(&str, Code, &str)] = &[
         Code::AuthCut,
         "the server hung up before it said who it is: wait a minute before the next try",
     ),
+    (
+        "banner exchange",
+        Code::AuthCut,
+        "the way to the host ended before it said who it is: see that ssh gets there in a terminal",
+    ),
     ("stdio forwarding failed", Code::JumpRefused, "see that the host may be reached from the jump host"),
     ("Connection closed", Code::AuthCut, "wait a minute before the next try"),
+    ("Connection reset", Code::AuthCut, "wait a minute before the next try"),
 ];
 
 /// The failure that these words mean.
@@ -75,6 +81,8 @@ mod tests {
                 "kex_exchange_identification: Connection closed by remote host\nConnection closed by UNKNOWN port 65535",
                 Code::AuthCut,
             ),
+            ("banner exchange: Connection to UNKNOWN port 65535: Broken pipe", Code::AuthCut),
+            ("Connection reset by 10.0.0.1 port 22", Code::AuthCut),
             ("/c line 1: Bad configuration option: usekeychain", Code::ResolveRefused),
             ("", Code::CarrierFailed),
         ] {

@@ -257,7 +257,9 @@ fn field_04_listing_probes_nothing() {
     assert_eq!(String::from_utf8_lossy(&listed).lines().count(), 10_000);
     let calls = std::fs::read_to_string(log).unwrap();
     // libc asks the password database through a socket of its own.
-    let calls: Vec<_> = calls.lines().filter(|line| !line.contains("+++") && !line.contains("AF_UNIX")).collect();
+    // A thread that was in some call when the process ended is written as "???(".
+    let news = |line: &&str| !["+++", "AF_UNIX", "???("].iter().any(|usual| line.contains(usual));
+    let calls: Vec<_> = calls.lines().filter(news).collect();
     assert_eq!(calls.len(), 1, "its own start alone: {calls:?}");
     assert!(!sandbox.home().join("ran").exists());
 }
