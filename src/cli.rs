@@ -6,6 +6,7 @@ pub mod completions;
 pub mod demo;
 pub mod enable;
 pub mod endpoint;
+pub mod forward;
 pub mod hosts;
 pub mod install;
 pub mod logs;
@@ -16,6 +17,7 @@ pub mod projects;
 pub mod report;
 pub mod run;
 pub mod screen;
+pub mod shell;
 pub mod spinner;
 pub mod stand_in;
 pub mod stop;
@@ -28,7 +30,7 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
-use crate::failure::{Exit, Failure};
+use crate::failure::{Code, Exit, Failure};
 use crate::name::Place;
 use crate::paths::Local;
 use crate::ssh::ask::Ask;
@@ -67,6 +69,8 @@ pub enum Command {
     Logs(logs::Logs),
     Install(install::Install),
     Open(open::Open),
+    Shell(shell::Shell),
+    Forward(forward::Forward),
     Endpoint(endpoint::Serve),
     Completions(completions::Completions),
     Man(man::Man),
@@ -102,6 +106,21 @@ impl Context {
         })
     }
 
+    /// What a person wrote where a host is enough: `HOST`, `HOST:PATH` or a project's name. A host alone has no path.
+    ///
+    /// # Errors
+    /// As [`projects::place`](crate::config::projects::place).
+    pub fn place_or_host(&self, word: &str) -> Result<Place, Failure> {
+        match crate::config::projects::place(&self.local, word) {
+            Err(unknown) if unknown.code == Code::NameUnknown => {
+                let listing = crate::host::alias::list(&self.local)?;
+                let host = crate::host::alias::find(&listing, word).map_err(|_| unknown)?;
+                Ok(Place { alias: host.alias.clone(), path: String::new() })
+            }
+            other => other,
+        }
+    }
+
     /// What a connection needs of it, behind a spinner that steps aside for questions.
     pub fn behind<'a>(&'a self, spinner: &'a spinner::Spinner) -> session::Context<'a> {
         session::Context { local: &self.local, ask: spinner, watch: spinner }
@@ -131,6 +150,8 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Logs(command) => command.run(context).await,
         Command::Install(command) => command.run(context).await,
         Command::Open(command) => command.run(context).await,
+        Command::Shell(command) => command.run(context).await,
+        Command::Forward(command) => command.run(context).await,
         Command::Endpoint(command) => command.run(context).await,
         Command::Completions(command) => command.run(context),
         Command::Man(command) => command.run(context),

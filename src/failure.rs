@@ -8,21 +8,41 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// The work was done.
-    Done = 0,
+    Done,
     /// The work failed or was interrupted.
-    Failed = 1,
+    Failed,
     /// The command line makes no sense.
-    Usage = 2,
+    Usage,
     /// The feature is switched off.
-    GateOff = 3,
+    GateOff,
     /// A configuration file, or a name that it should hold.
-    Config = 4,
+    Config,
     /// SSH: unreachable, refused, host key, lost.
-    Ssh = 5,
+    Ssh,
     /// The remote is not ready: no codex, too old, the server will not start, no such folder.
-    Remote = 6,
+    Remote,
     /// A person pressed Ctrl-C before there was a turn to interrupt.
-    Interrupted = 130,
+    Interrupted,
+    /// The status of a command that was run for a person, whatever it means.
+    Passed(u8),
+}
+
+impl Exit {
+    /// The code for the system.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::GateOff => 3,
+            Self::Config => 4,
+            Self::Ssh => 5,
+            Self::Remote => 6,
+            Self::Interrupted => 130,
+            Self::Passed(status) => status,
+        }
+    }
 }
 
 /// Who can mend a failure; the reconnect policy goes by it.
@@ -201,6 +221,8 @@ codes! {
     NotKnown = "not-known", Failed, Person;
     /// There is no `codex` on this machine to open a project with.
     LocalCodexMissing = "local-codex-missing", Failed, Person;
+    /// A port of this machine is taken, or is not for everybody.
+    PortTaken = "port-taken", Failed, Person;
     /// This machine refused something: a file, a pipe, memory.
     LocalIo = "local-io", Failed, Person;
     /// A person pressed Ctrl-C.

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     let args = Cli::parse();
     let screen = Screen::of_process();
     let result = start(args, &screen);
-    ExitCode::from(report::exit(&screen, result) as u8)
+    ExitCode::from(report::exit(&screen, result).code())
 }
 
 fn start(args: Cli, screen: &Screen) -> Result<Exit, Failure> {

@@ -1,6 +1,7 @@
 //! A host, and a folder on it: how one is reached, from the name in the ssh configuration to an answered `initialize`.
 
 pub mod keeper;
+pub mod tunnel;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,7 +22,8 @@ use crate::rpc::lines;
 use crate::rpc::websocket::{self, upgrade::Upgrade};
 use crate::rpc::wire::Wire;
 use crate::ssh::exec::Tail;
-use crate::ssh::session::{Context, Session};
+use crate::ssh::forward::agent_socket;
+use crate::ssh::session::{Alone, Context, Session};
 use crate::step::{Clock, Progress, Step};
 use keeper::Keeper;
 
@@ -226,6 +228,33 @@ pub async fn check(context: &Context<'_>, alias: &Alias) -> Result<(), Failure> 
 /// # Errors
 /// From the name in the ssh configuration to the login, each cause with its own code.
 pub async fn login(context: &Context<'_>, word: &Alias) -> Result<(Session, HostSettings), Failure> {
+    let (target, settings) = known(context, word).await?;
+    let session = match carrier(context.local, &settings)? {
+        Carrier::Builtin => Session::open(&target, context).await,
+        Carrier::Ssh => Session::open_with_system_ssh(&target, context).await,
+    };
+    Ok((session.map_err(|e| e.at(&target.alias))?, settings))
+}
+
+/// As [`login`] for one shell or command and nothing else; it has the agent if the ssh configuration forwards it.
+///
+/// # Errors
+/// As [`login`].
+pub async fn login_alone(context: &Context<'_>, word: &Alias, what: Alone) -> Result<(Session, HostSettings), Failure> {
+    let (target, settings) = known(context, word).await?;
+    let session = match carrier(context.local, &settings)? {
+        Carrier::Builtin => Session::open_alone(&target, context, what).await,
+        Carrier::Ssh => Session::open_with_system_ssh(&target, context).await,
+    };
+    let session = session.map_err(|e| e.at(&target.alias))?;
+    if let Some(socket) = agent_socket(&target, context.local)? {
+        session.forward_agent(socket);
+    }
+    Ok((session, settings))
+}
+
+/// What the files say of a host that the person works with.
+async fn known(context: &Context<'_>, word: &Alias) -> Result<(Target, HostSettings), Failure> {
     let clock = Clock::begin(context.watch, Step::Resolved);
     let listing = alias::list(context.local)?;
     let alias = &alias::find(&listing, word.as_str())?.alias;
@@ -234,11 +263,7 @@ pub async fn login(context: &Context<'_>, word: &Alias) -> Result<(Session, Host
     let settings = settings.settings(alias);
     let target = resolve::resolve(context.local, alias).await?;
     clock.done(where_to(&target));
-    let session = match carrier(context.local, &settings)? {
-        Carrier::Builtin => Session::open(&target, context).await,
-        Carrier::Ssh => Session::open_with_system_ssh(&target, context).await,
-    };
-    Ok((session.map_err(|e| e.at(alias))?, settings))
+    Ok((target, settings))
 }
 
 /// `--carrier` or `OUTPOST_CARRIER` for this once, else what the host's settings say.

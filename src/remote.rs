@@ -5,6 +5,7 @@
 
 mod answer;
 mod concern;
+pub mod enter;
 mod exchange;
 pub mod facts;
 mod frame;

@@ -17,6 +17,7 @@ mod handler;
 pub mod host_key;
 mod inbox;
 pub mod keywords;
+mod modes;
 pub mod open;
 pub mod quote;
 pub mod rate;

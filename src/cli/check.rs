@@ -64,7 +64,7 @@ async fn one(context: &Context, ready: &Result<Listing, Failure>, word: &str) ->
 fn badness(exit: Exit) -> u8 {
     match exit {
         Exit::Done => 0,
-        Exit::Failed | Exit::Usage | Exit::GateOff | Exit::Interrupted => 1,
+        Exit::Failed | Exit::Usage | Exit::GateOff | Exit::Interrupted | Exit::Passed(_) => 1,
         Exit::Remote => 2,
         Exit::Config => 3,
         Exit::Ssh => 4,

@@ -7,10 +7,8 @@ use tokio::sync::mpsc;
 use super::Context;
 use super::endpoint::{endpoint, hold};
 use super::run::signals;
-use crate::config::projects;
 use crate::endpoint::door::Door;
 use crate::failure::{Code, Exit, Failure};
-use crate::name::Place;
 
 /// Open the Codex TUI on a project.
 ///
@@ -37,7 +35,7 @@ impl Open {
     /// [`Code::LocalCodexMissing`]; what stands in the way of the host.
     pub async fn run(&self, context: &Context) -> Result<Exit, Failure> {
         crate::config::gate::require(&context.local)?;
-        let place = self.place(context)?;
+        let place = context.place_or_host(&self.place)?;
         let codex = codex(context)?;
         // Ctrl-C is for the TUI.
         let _wishes = signals::listen()?;
@@ -56,18 +54,6 @@ impl Open {
         };
         endpoint.keeper.close().await;
         Ok(if ended.success() { Exit::Done } else { Exit::Failed })
-    }
-
-    /// A project's name, HOST:PATH, or a host alone.
-    fn place(&self, context: &Context) -> Result<Place, Failure> {
-        match projects::place(&context.local, &self.place) {
-            Err(unknown) if unknown.code == Code::NameUnknown => {
-                let listing = crate::host::alias::list(&context.local)?;
-                let host = crate::host::alias::find(&listing, &self.place).map_err(|_| unknown)?;
-                Ok(Place { alias: host.alias.clone(), path: String::new() })
-            }
-            other => other,
-        }
     }
 }
 

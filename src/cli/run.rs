@@ -229,7 +229,7 @@ fn tell(stage: &Stage, result: &Result<Exit, Failure>) -> Result<(), Failure> {
 fn badness(exit: Exit) -> u8 {
     match exit {
         Exit::Done => 0,
-        Exit::Failed => 1,
+        Exit::Failed | Exit::Passed(_) => 1,
         Exit::Remote => 2,
         Exit::Ssh => 3,
         Exit::Config | Exit::Usage | Exit::GateOff => 4,

@@ -11,13 +11,22 @@ pub struct Target {
     pub alias: Alias,
     values: HashMap<String, Vec<String>>,
     defaults: HashMap<String, Vec<String>>,
+    /// Whether the session is for one channel only, and how much of it may be on its way, in bytes.
+    pub(crate) one_channel: Option<u32>,
 }
 
 impl Target {
     /// From what `ssh -G ALIAS` printed and what `ssh -F /dev/null -G ALIAS` printed.
     #[must_use]
     pub fn from_ssh_g(alias: Alias, printed: &str, defaults: &str) -> Self {
-        Self { alias, values: lines(printed), defaults: lines(defaults) }
+        Self { alias, values: lines(printed), defaults: lines(defaults), one_channel: None }
+    }
+
+    /// For a session that carries one channel only (see [`crate::ssh::session::Session::open_alone`]).
+    #[must_use]
+    pub(crate) fn with_one_channel(mut self, window: u32) -> Self {
+        self.one_channel = Some(window);
+        self
     }
 
     /// The first value of a keyword.

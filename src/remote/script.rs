@@ -160,7 +160,11 @@ impl Texts<'_> {
     }
 }
 
-fn through(words: &[String]) -> Result<String, Failure> {
+/// The words of a run-through command for a login shell.
+///
+/// # Errors
+/// When a word cannot be written for every shell.
+pub fn through(words: &[String]) -> Result<String, Failure> {
     let bad = |word: &String| {
         Failure::new(Code::SettingsBroken, format!("write the run_through word {word:?} for a login shell"))
             .hint("use words without quotes, backslashes and control characters")

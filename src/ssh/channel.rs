@@ -1,5 +1,6 @@
 //! One channel of a connection as plain streams: the two tasks that own it, and the guard that closes it.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::exec::{Exec, ExitStatus, Tail};
+use super::exec::{Exec, ExitStatus, Piped, Tail};
 use super::inbox::{End, Inbox, InboxReader};
 
 /// What a writer may have on its way to the channel's writer task, in bytes.
@@ -23,10 +24,20 @@ const PACKET: usize = 32 * 1024;
 /// Closes the channel when the last half is dropped.
 type Guard = Arc<DropGuard>;
 
+/// What becomes of a reader that is slow, and of standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// One channel of several: too slow a reader loses it, standard error is kept as a tail.
+    Shared,
+    /// The only channel of its connection: the connection waits for its reader, standard error is a stream.
+    Alone,
+}
+
 /// A running channel.
 pub(crate) struct Running {
     reader: Reading,
     writer: Writing,
+    errors: Reading,
     stderr: Tail,
     status: oneshot::Receiver<ExitStatus>,
     control: Arc<ChannelWriteHalf<Msg>>,
@@ -35,18 +46,37 @@ pub(crate) struct Running {
 impl Running {
     /// Starts the two tasks of an open channel.
     pub(crate) fn start(channel: Channel<Msg>) -> Self {
+        Self::in_manner(channel, (Manner::Shared, Vec::new()))
+    }
+
+    /// As [`Self::start`], for a channel that is alone on its connection: nothing of it is lost. `asked` is what the server was
+    /// asked for with a reply wanted, in order.
+    pub(crate) fn alone(channel: Channel<Msg>, asked: Vec<&'static str>) -> Self {
+        Self::in_manner(channel, (Manner::Alone, asked))
+    }
+
+    fn in_manner(channel: Channel<Msg>, (manner, asked): (Manner, Vec<&'static str>)) -> Self {
         let (read, write) = channel.split();
         let (ours, theirs) = tokio::io::duplex(OUTBOX);
         let token = CancellationToken::new();
         let (sender, status) = oneshot::channel();
-        let (inbox, stderr) = (Inbox::default(), Tail::default());
+        let (inbox, errors, stderr) = (Inbox::default(), Inbox::default(), Tail::default());
         let write = Arc::new(write);
         let sending = tokio::spawn(send(theirs, Arc::clone(&write)));
-        let drain = Drain { inbox: inbox.clone(), stderr: stderr.clone(), status: ExitStatus::Unknown, ended: false };
+        let drain = Drain {
+            manner,
+            asked: asked.into(),
+            inbox: inbox.clone(),
+            errors: errors.clone(),
+            stderr: stderr.clone(),
+            status: ExitStatus::Unknown,
+            ended: false,
+        };
         tokio::spawn(receive(read, Arc::clone(&write), token.clone(), (drain, sender, sending)));
         let guard = Arc::new(token.drop_guard());
         let reader = Reading { inbox: inbox.reader(), _guard: Arc::clone(&guard) };
-        Self { reader, writer: Writing { outbox: ours, _guard: guard }, stderr, status, control: write }
+        let errors = Reading { inbox: errors.reader(), _guard: Arc::clone(&guard) };
+        Self { reader, writer: Writing { outbox: ours, _guard: guard }, errors, stderr, status, control: write }
     }
 
     /// For what is neither data nor the end of it.
@@ -57,6 +87,12 @@ impl Running {
     /// As a command.
     pub(crate) fn exec(self) -> Exec {
         Exec { stdin: Box::new(self.writer), stdout: Box::new(self.reader), stderr: self.stderr, status: self.status }
+    }
+
+    /// As a command whose streams are whole; the channel must be alone.
+    pub(crate) fn piped(self) -> Piped {
+        let Self { reader, writer, errors, stderr, status, .. } = self;
+        Piped { stdin: Box::new(writer), stdout: Box::new(reader), stderr: Box::new(errors), status, refused: stderr }
     }
 
     /// As a byte stream without a status.
@@ -85,7 +121,11 @@ async fn send(mut from: DuplexStream, to: Arc<ChannelWriteHalf<Msg>>) {
 }
 
 struct Drain {
+    manner: Manner,
+    /// What the server has yet to say yes or no to.
+    asked: VecDeque<&'static str>,
     inbox: Inbox,
+    errors: Inbox,
     stderr: Tail,
     status: ExitStatus,
     ended: bool,
@@ -97,25 +137,45 @@ impl Drain {
     fn take(&mut self, message: ChannelMsg) -> bool {
         match message {
             ChannelMsg::Data { data } => return self.inbox.push(data),
-            ChannelMsg::ExtendedData { data, .. } => self.stderr.push(&data),
-            ChannelMsg::Eof => self.inbox.finish(End::Eof),
+            ChannelMsg::ExtendedData { data, .. } => match self.manner {
+                Manner::Shared => self.stderr.push(&data),
+                Manner::Alone => return self.errors.push(data),
+            },
+            ChannelMsg::Eof => self.finish(End::Eof),
             ChannelMsg::ExitStatus { exit_status } => self.status = ExitStatus::Code(exit_status),
             ChannelMsg::ExitSignal { signal_name, error_message, .. } => {
-                self.stderr.push(error_message.as_bytes());
+                if self.manner == Manner::Shared {
+                    self.stderr.push(error_message.as_bytes());
+                }
                 self.status = ExitStatus::Signal(signal(&signal_name));
             }
             ChannelMsg::Close => {
                 self.ended = true;
-                self.inbox.finish(End::Eof);
+                self.finish(End::Eof);
             }
+            ChannelMsg::Success => drop(self.asked.pop_front()),
             ChannelMsg::Failure => {
-                self.stderr.push(b"the server refused to run a command on this channel\n");
-                self.inbox.finish(End::Eof);
+                let what = self.asked.pop_front().unwrap_or("to run a command");
+                self.stderr.push(format!("the server refused {what} on this channel\n").as_bytes());
+                self.finish(End::Eof);
                 return false;
             }
             _ => {}
         }
         true
+    }
+
+    fn finish(&self, end: End) {
+        self.inbox.finish(end);
+        self.errors.finish(end);
+    }
+
+    /// Waits for the readers, if they may be waited for.
+    async fn room(&self) {
+        if self.manner == Manner::Alone {
+            self.inbox.room().await;
+            self.errors.room().await;
+        }
     }
 }
 
@@ -127,7 +187,7 @@ fn signal(name: &russh::Sig) -> String {
     }
 }
 
-/// Empties the channel until its end; always reads, whatever its own reader does.
+/// Empties the channel until its end; always reads, whatever its own reader does, unless the channel is alone.
 async fn receive(
     mut read: ChannelReadHalf,
     write: Arc<ChannelWriteHalf<Msg>>,
@@ -136,7 +196,7 @@ async fn receive(
 ) {
     let close = loop {
         let message = tokio::select! {
-            message = read.wait() => message,
+            message = async { drain.room().await; read.wait().await } => message,
             () = dropped.cancelled() => break true,
         };
         let Some(message) = message else { break false };
@@ -149,7 +209,7 @@ async fn receive(
     if close && !drain.ended {
         drop(write.close().await);
     }
-    drain.inbox.finish(if drain.ended { End::Eof } else { End::Lost });
+    drain.finish(if drain.ended { End::Eof } else { End::Lost });
     drop(status.send(drain.status));
 }
 

@@ -38,6 +38,12 @@ impl Tail {
         String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 
+    /// Whether nothing was said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Fills the tail from a stream until its end.
     pub async fn fill(self, mut from: impl AsyncRead + Unpin) {
         let mut buffer = [0_u8; 4096];
@@ -57,6 +63,20 @@ pub struct Exec {
     pub stderr: Tail,
     /// How it ended; the sender gone means [`ExitStatus::Unknown`].
     pub status: oneshot::Receiver<ExitStatus>,
+}
+
+/// A command whose streams are whole: nothing of them is dropped, and who reads slowly slows the sender down.
+pub struct Piped {
+    /// Its standard input; shutting it down sends the end of file.
+    pub stdin: Box<dyn AsyncWrite + Send + Unpin>,
+    /// Its standard output.
+    pub stdout: Box<dyn AsyncRead + Send + Unpin>,
+    /// Its standard error.
+    pub stderr: Box<dyn AsyncRead + Send + Unpin>,
+    /// How it ended; the sender gone means [`ExitStatus::Unknown`].
+    pub status: oneshot::Receiver<ExitStatus>,
+    /// What the server refused of what was asked for; its own words and nothing of the command's.
+    pub refused: Tail,
 }
 
 impl Exec {

@@ -13,7 +13,7 @@ use crate::host::target::Target;
 use crate::paths::Local;
 
 /// How many connections that arrived on the remote may wait to be taken; further ones are refused.
-const WAITING: usize = 32;
+pub(crate) const WAITING: usize = 32;
 
 /// Where the remote shall listen for us.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,19 @@ pub struct Listener {
     pub port: u16,
     /// The connections that arrive.
     pub incoming: mpsc::Receiver<ByteStream>,
+    /// Ends the listening when it is dropped.
+    _end: Box<dyn std::any::Any + Send>,
+}
+
+impl Listener {
+    pub(crate) fn new(port: u16, incoming: mpsc::Receiver<ByteStream>, end: impl std::any::Any + Send) -> Self {
+        Self { port, incoming, _end: Box::new(end) }
+    }
+}
+
+/// What listens for us on a connection of our own.
+struct Listening {
+    port: u16,
     what: Listen,
     connection: Connection,
 }
@@ -54,15 +67,17 @@ pub(crate) async fn listen(connection: &Connection, what: Listen) -> Result<List
     let (bound, asked_for) = asked.map_err(|_| refusal(connection, &what))?;
     // russh answers 0 when a certain port was asked for and given.
     let port = u16::try_from(bound).ok().filter(|p| *p != 0).unwrap_or(asked_for);
-    let listener = Listener { port, incoming, what, connection: connection.clone() };
-    connection.doors().let_forward(listener.bound(), sender);
-    Ok(listener)
+    let listening = Listening { port, what, connection: connection.clone() };
+    connection.doors().let_forward(listening.bound(), sender);
+    Ok(Listener::new(port, incoming, listening))
 }
 
 fn refusal(connection: &Connection, what: &Listen) -> Failure {
-    if connection.seen().has_ended() {
-        return connection.lost();
-    }
+    if connection.seen().has_ended() { connection.lost() } else { refused(what, "the server refused").at(connection.host()) }
+}
+
+/// The failure of a remote that does not listen for us.
+pub(crate) fn refused(what: &Listen, said: &str) -> Failure {
     let (tried, hint) = match what {
         Listen::Tcp { address, port } => (
             format!("listen on {address} port {port} of the remote"),
@@ -73,10 +88,10 @@ fn refusal(connection: &Connection, what: &Listen) -> Failure {
             "the path may exist already, or sshd forbids it (AllowStreamLocalForwarding)",
         ),
     };
-    Failure::new(Code::ChannelRefused, tried).said("the server refused").hint(hint).at(connection.host())
+    Failure::new(Code::ChannelRefused, tried).said(said).hint(hint)
 }
 
-impl Listener {
+impl Listening {
     fn bound(&self) -> Bound {
         match &self.what {
             Listen::Tcp { .. } => Bound::Tcp(self.port.into()),
@@ -85,7 +100,7 @@ impl Listener {
     }
 }
 
-impl Drop for Listener {
+impl Drop for Listening {
     fn drop(&mut self) {
         self.connection.doors().shut(&self.bound());
         let (connection, what, port) = (self.connection.clone(), self.what.clone(), self.port);

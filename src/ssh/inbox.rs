@@ -2,7 +2,7 @@
 //!
 //! russh hands data out in the one task that also reads the socket, so a channel that nobody empties would stall the whole
 //! connection. Each channel is therefore emptied at once into one of these; a reader that falls too far behind loses its
-//! own channel and nobody else's.
+//! own channel and nobody else's. Only a channel that is alone on its connection may make the connection wait: see [`Inbox::room`].
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,6 +16,9 @@ use tokio::io::{AsyncRead, ReadBuf};
 /// How far a reader may fall behind, in bytes: twice the window, so that a reader that merely pauses is not cut off by what
 /// was already on its way.
 pub(crate) const LIMIT: usize = 2 * super::transport::WINDOW as usize;
+
+/// How far the reader of a channel that is alone on its connection may fall behind before the connection waits for it.
+const MARK: usize = 256 * 1024;
 
 /// Why nothing more will come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +41,7 @@ struct Queue {
     bytes: usize,
     end: Option<End>,
     reader: Option<Waker>,
+    writer: Option<Waker>,
 }
 
 impl Inbox {
@@ -64,6 +68,19 @@ impl Inbox {
         let mut queue = self.queue();
         queue.end.get_or_insert(end);
         wake(&mut queue);
+    }
+
+    /// Waits until the reader is near: who calls this before the next message lets the whole connection wait.
+    pub(crate) async fn room(&self) {
+        std::future::poll_fn(|cx| {
+            let mut queue = self.queue();
+            if queue.bytes < MARK || queue.end.is_some() {
+                return Poll::Ready(());
+            }
+            queue.writer = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
     }
 
     /// The side that reads.
@@ -97,6 +114,11 @@ impl AsyncRead for InboxReader {
             }
         }
         queue.bytes = queue.bytes.saturating_sub(read);
+        if queue.bytes < MARK
+            && let Some(waker) = queue.writer.take()
+        {
+            waker.wake();
+        }
         match (read, queue.end) {
             (1.., _) | (0, Some(End::Eof)) => Poll::Ready(Ok(())),
             (0, Some(End::Overflow)) => {
@@ -156,5 +178,18 @@ mod tests {
         tokio::task::yield_now().await;
         inbox.push(Bytes::from_static(b"x"));
         assert_eq!(waiting.await.expect("join").expect("read"), b'x');
+    }
+
+    #[tokio::test]
+    async fn who_fills_waits_for_a_slow_reader() {
+        let inbox = Inbox::default();
+        let mut reader = inbox.reader();
+        inbox.push(Bytes::from(vec![0; MARK]));
+        let filling = inbox.clone();
+        let waiting = tokio::spawn(async move { filling.room().await });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        reader.read_u8().await.expect("read");
+        waiting.await.expect("woken");
     }
 }

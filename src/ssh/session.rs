@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::process::Command;
+
 use super::ByteStream;
 use super::connection::{Connection, Open};
-use super::exec::Exec;
+use super::exec::{Exec, Piped};
 use super::facts::Facts;
 use super::forward::{Listen, Listener};
 pub use super::open::Context;
-use super::shell::{Pty, Shell};
+use super::shell::{Control, Pty, Shell};
 use super::system::SystemSsh;
-use crate::failure::{Code, Failure};
+use crate::failure::Failure;
 use crate::host::target::Target;
 
 /// A session; clones share the one connection.
@@ -27,7 +29,40 @@ enum Carrier {
     System(SystemSsh),
 }
 
+/// How a terminal on the remote is had.
+pub enum Terminal {
+    /// Its streams are ours to join with the local terminal.
+    Streams(Box<Shell>),
+    /// A program that joins it with the local terminal by itself when it is run on it.
+    Program(Box<Command>),
+}
+
+/// How much of a terminal's output may be on its way: as OpenSSH's client has it, so that Ctrl-C is soon seen to work.
+const TERMINAL_WINDOW: u32 = 1024 * 1024;
+
+/// What a session that is alone is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alone {
+    /// A person at a terminal.
+    Terminal,
+    /// A command's data.
+    Data,
+}
+
 impl Session {
+    /// As [`Session::open`] for one shell or command and nothing else: the whole connection waits for its reader, so that nothing
+    /// is lost however slow the reader is.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub async fn open_alone(target: &Target, context: &Context<'_>, what: Alone) -> Result<Self, Failure> {
+        let window = match what {
+            Alone::Terminal => TERMINAL_WINDOW,
+            Alone::Data => super::transport::WINDOW,
+        };
+        Self::open(&target.clone().with_one_channel(window), context).await
+    }
+
     /// Connects, checks the host key and logs in, jump hosts first.
     ///
     /// # Errors
@@ -66,7 +101,7 @@ impl Session {
     /// Connects to a Unix socket on the remote.
     ///
     /// # Errors
-    /// [`Code::ChannelRefused`] when sshd forbids it or nobody listens; the link is lost.
+    /// [`crate::failure::Code::ChannelRefused`] when sshd forbids it or nobody listens; the link is lost.
     pub async fn unix_socket(&self, path: &str) -> Result<ByteStream, Failure> {
         match &self.carrier {
             Carrier::InProcess(connection) => connection.stream(Open::Unix(path.to_owned())).await,
@@ -81,29 +116,54 @@ impl Session {
     pub async fn tcp(&self, host: &str, port: u16) -> Result<ByteStream, Failure> {
         match &self.carrier {
             Carrier::InProcess(connection) => super::forward::tcp(connection, host, port).await,
-            Carrier::System(_) => Err(only_in_process("forward a port")),
+            Carrier::System(ssh) => ssh.tcp(host, port).await,
         }
     }
 
     /// Lets the remote listen for us.
     ///
     /// # Errors
-    /// [`Code::ChannelRefused`]; the link is lost.
+    /// [`crate::failure::Code::ChannelRefused`]; the link is lost.
     pub async fn listen(&self, what: Listen) -> Result<Listener, Failure> {
         match &self.carrier {
             Carrier::InProcess(connection) => super::forward::listen(connection, what).await,
-            Carrier::System(_) => Err(only_in_process("listen on the remote")),
+            Carrier::System(ssh) => ssh.listen(what).await,
         }
     }
 
-    /// Opens the account's shell, or runs a command, on a pseudo-terminal.
+    /// Opens the account's shell, or runs a command, on a pseudo-terminal; the session must be alone.
     ///
     /// # Errors
     /// As [`Session::exec`].
-    pub async fn shell(&self, pty: &Pty, command: Option<&str>) -> Result<Shell, Failure> {
+    pub async fn terminal(&self, pty: &Pty, command: Option<&str>) -> Result<Terminal, Failure> {
         match &self.carrier {
-            Carrier::InProcess(connection) => super::shell::open(connection, pty, command).await,
-            Carrier::System(_) => Err(only_in_process("open a terminal")),
+            Carrier::InProcess(connection) => {
+                super::shell::open(connection, pty, command).await.map(|shell| Terminal::Streams(Box::new(shell)))
+            }
+            Carrier::System(ssh) => Ok(Terminal::Program(Box::new(ssh.terminal(command)))),
+        }
+    }
+
+    /// Runs a command, or the account's shell, without a terminal, its three streams whole; the session must be alone. What can
+    /// be told to it beside, if anything.
+    ///
+    /// # Errors
+    /// As [`Session::exec`].
+    pub async fn pipe(&self, command: Option<&str>) -> Result<(Piped, Option<Control>), Failure> {
+        match &self.carrier {
+            Carrier::InProcess(connection) => {
+                super::shell::pipe(connection, command).await.map(|shell| (shell.piped, Some(shell.control)))
+            }
+            Carrier::System(ssh) => ssh.pipe(command).map(|piped| (piped, None)),
+        }
+    }
+
+    /// Why the link is no more.
+    #[must_use]
+    pub fn lost(&self) -> Failure {
+        match &self.carrier {
+            Carrier::InProcess(connection) => connection.lost(),
+            Carrier::System(ssh) => ssh.lost(),
         }
     }
 
@@ -123,10 +183,18 @@ impl Session {
         }
     }
 
+    /// Whether the link seems to stand: over the system's `ssh` that is whether its login does.
+    pub async fn stands(&self, limit: Duration) -> bool {
+        match &self.carrier {
+            Carrier::InProcess(connection) => connection.ping(limit).await.is_ok(),
+            Carrier::System(ssh) => ssh.stands().await,
+        }
+    }
+
     /// Asks the host for a sign of life; the answer is how long it took.
     ///
     /// # Errors
-    /// [`Code::LinkLost`] when none comes within the limit.
+    /// [`crate::failure::Code::LinkLost`] when none comes within the limit.
     pub async fn ping(&self, limit: Duration) -> Result<Duration, Failure> {
         match &self.carrier {
             Carrier::InProcess(connection) => connection.ping(limit).await,
@@ -141,8 +209,4 @@ impl Session {
             Carrier::System(ssh) => ssh.close().await,
         }
     }
-}
-
-fn only_in_process(tried: &str) -> Failure {
-    Failure::new(Code::KeywordUnsupported, tried).said("the host's carrier is the system ssh").hint("use ssh itself for this")
 }

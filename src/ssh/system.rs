@@ -3,9 +3,12 @@
 //! One `ssh` logs in (the person's live ControlMaster, or a private one of ours); every command and socket rides on it, so
 //! that a one-time code is asked for once. It prompts as it always does: on the terminal, or through SSH_ASKPASS.
 
+mod child;
 mod master;
+mod remote;
 mod words;
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -13,19 +16,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use tokio::net::UnixStream;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::process::Command;
-use tokio::sync::oneshot;
+use tokio::sync::Mutex;
 
 use super::ByteStream;
-use super::exec::{Exec, ExitStatus, Tail};
+use super::exec::{Exec, ExitStatus, Piped};
 use super::facts::Facts;
+use super::forward::{Listen, Listener};
 use super::open::Context;
 use super::tap::Tap;
 use crate::failure::{Code, Failure};
 use crate::host::resolve::find_ssh;
 use crate::host::target::Target;
 use crate::step::{Clock, Step};
+use child::Streams;
 use master::Master;
 
 /// A session over the system's `ssh`; clones share the one login.
@@ -38,6 +43,8 @@ struct Inner {
     ssh: Ssh,
     master: Master,
     sockets: AtomicU32,
+    /// The local sockets that lead to ports as seen from the remote.
+    ports: Mutex<HashMap<String, PathBuf>>,
 }
 
 /// How the `ssh` of this host is called.
@@ -79,15 +86,16 @@ impl Ssh {
         command
     }
 
-    /// A call that asks the master for something, by its control socket.
-    async fn control(&self, socket: &PathBuf, words: &[&str]) -> Result<(), String> {
+    /// A call that asks the master for something, by its control socket; what it answers.
+    async fn control(&self, socket: &PathBuf, words: &[&str]) -> Result<String, String> {
         let mut options: Vec<OsString> = vec!["-S".into(), socket.into()];
         options.extend(words.iter().map(OsString::from));
         options.extend(["--".into(), self.alias.clone().into()]);
         let asked = self.command(&options).stdin(Stdio::null()).output();
         let output = tokio::time::timeout(CONTROL, asked).await.map_err(|_| "the control socket does not answer".to_owned())?;
         let output = output.map_err(|e| e.to_string())?;
-        if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()) }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
 }
 
@@ -113,7 +121,7 @@ impl SystemSsh {
         Clock::begin(context.watch, Step::HostKey).done("checked by ssh");
         Clock::begin(context.watch, Step::LoggedIn).done(format!("as {} ({})", target.user(), master.whose()));
         let facts = Facts { address, auth: master.whose().to_owned(), ..Facts::default() };
-        Ok((Self { inner: Arc::new(Inner { ssh, master, sockets: AtomicU32::new(0) }) }, facts))
+        Ok((Self { inner: Arc::new(Inner { ssh, master, sockets: AtomicU32::new(0), ports: Mutex::default() }) }, facts))
     }
 
     /// Runs a command line on the remote.
@@ -125,44 +133,106 @@ impl SystemSsh {
         let mut options = master.client();
         options.extend(OURS.iter().map(OsString::from));
         options.extend(["--".into(), ssh.alias.clone().into(), command.into()]);
-        let mut child = ssh
-            .command(&options)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|e| failed(format!("{}: {e}", ssh.program.display())))?;
-        let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
-            return Err(failed("it has no pipes"));
+        Ok(self.start(ssh.command(&options))?.exec())
+    }
+
+    /// A child of ours that ends with its streams.
+    fn start(&self, command: Command) -> Result<Streams, Failure> {
+        let keep = self.clone();
+        Streams::of(command, move || drop(keep.clone()))
+            .map_err(|said| failed(format!("{}: {said}", self.inner.ssh.program.display())))
+    }
+
+    /// Runs a command, or the account's shell; its streams are whole.
+    pub(crate) fn pipe(&self, command: Option<&str>) -> Result<Piped, Failure> {
+        Ok(self.start(self.inner.ssh.command(&self.words(&["-T"], command)))?.piped())
+    }
+
+    /// The program that runs a command, or the account's shell, on a terminal, and joins it with the terminal it is run on.
+    pub(crate) fn terminal(&self, command: Option<&str>) -> Command {
+        self.inner.ssh.command(&self.words(&["-tt", "-e", "none"], command))
+    }
+
+    /// The words of a call for a command or a shell; the first of two options counts.
+    fn words(&self, first: &[&str], command: Option<&str>) -> Vec<OsString> {
+        let Inner { ssh, master, .. } = &*self.inner;
+        let mut words = master.client();
+        words.extend(first.iter().map(OsString::from));
+        words.extend(OURS.iter().filter(|o| **o != "-T").map(OsString::from));
+        words.extend(["--".into(), ssh.alias.clone().into()]);
+        words.extend(command.map(OsString::from));
+        words
+    }
+
+    /// Connects to a TCP port as seen from the remote. Whether somebody listens there shows later: by a stream that ends.
+    pub(crate) async fn tcp(&self, host: &str, port: u16) -> Result<ByteStream, Failure> {
+        let Inner { ssh, master, sockets, ports } = &*self.inner;
+        let there = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        let refused = |said: String| {
+            Failure::new(Code::ChannelRefused, format!("open {there} from the remote"))
+                .said(said)
+                .hint("sshd must allow it: AllowTcpForwarding yes")
+                .at(&ssh.alias)
         };
-        let (sender, status) = oneshot::channel();
-        let tail = Tail::default();
-        let filling = tokio::spawn(tail.clone().fill(stderr));
-        let (dropped, keep) = (tokio_util::sync::CancellationToken::new(), self.clone());
-        let guard = Arc::new(dropped.clone().drop_guard());
-        tokio::spawn(async move {
-            tokio::select! {
-                ended = child.wait() => {
-                    drop(filling.await);
-                    drop(sender.send(status_of(ended.ok())));
-                }
-                () = dropped.cancelled() => drop(child.kill().await),
+        let mut ports = ports.lock().await;
+        let here = match ports.get(&there) {
+            Some(here) => here.clone(),
+            None => {
+                let here = master.dir().join(format!("p{}-{}", std::process::id(), sockets.fetch_add(1, Ordering::Relaxed)));
+                let forward = format!("{}:{there}", here.display());
+                ssh.control(master.socket(), &["-O", "forward", "-L", &forward]).await.map_err(&refused)?;
+                ports.insert(there.clone(), here.clone());
+                here
             }
-            drop(keep);
-        });
-        let held = Arc::clone(&guard);
-        let stdout = Tap::new(stdout, move |_, _: &[u8]| {
-            let _ = &held;
-        });
-        let stdin = Tap::new(stdin, move |_, _: &[u8]| {
-            let _ = &guard;
-        });
-        Ok(Exec { stdin: Box::new(stdin), stdout: Box::new(stdout), stderr: tail, status })
+        };
+        drop(ports);
+        let stream = UnixStream::connect(&here).await.map_err(|e| refused(e.to_string()))?;
+        Ok(self.held_by(stream))
+    }
+
+    /// The session lives as long as the stream.
+    fn held_by(&self, stream: UnixStream) -> ByteStream {
+        let keep = self.clone();
+        Box::new(Tap::new(stream, move |_, _: &[u8]| {
+            let _ = &keep;
+        }))
+    }
+
+    /// Whether the login still stands, as far as this machine knows.
+    pub(crate) async fn stands(&self) -> bool {
+        self.inner.ssh.control(self.inner.master.socket(), &["-O", "check"]).await.is_ok()
+    }
+
+    /// Lets the remote listen for us, through a local socket that the master forwards to.
+    pub(crate) async fn listen(&self, what: Listen) -> Result<Listener, Failure> {
+        let Inner { ssh, master, sockets, .. } = &*self.inner;
+        let here = master.dir().join(format!("r{}-{}", std::process::id(), sockets.fetch_add(1, Ordering::Relaxed)));
+        let refused = |said: String| super::forward::refused(&what, &said).at(&ssh.alias);
+        let door = UnixListener::bind(&here).map_err(|e| refused(e.to_string()))?;
+        let there = match &what {
+            Listen::Tcp { address, port } => format!("{address}:{port}"),
+            Listen::Unix { path } => path.clone(),
+        };
+        let forward = format!("{there}:{}", here.display());
+        let said = ssh.control(master.socket(), &["-O", "forward", "-R", &forward]).await;
+        let said = said.map_err(|said| {
+            drop(std::fs::remove_file(&here));
+            refused(said)
+        })?;
+        let asked_for = if let Listen::Tcp { port, .. } = &what { *port } else { 0 };
+        let port = said.split_whitespace().find_map(|word| word.parse().ok()).unwrap_or(asked_for);
+        // What was asked for as port 0 is cancelled by those words too.
+        Ok(remote::listening(self.clone(), (door, here), (forward, port)))
+    }
+
+    /// That the link is no more.
+    pub(crate) fn lost(&self) -> Failure {
+        Failure::new(Code::LinkLost, "use the connection").hint("it is made again on the next try").at(&self.inner.ssh.alias)
     }
 
     /// Connects to a Unix socket on the remote, through a local one that the master forwards.
     pub(crate) async fn unix_socket(&self, path: &str) -> Result<ByteStream, Failure> {
-        let Inner { ssh, master, sockets } = &*self.inner;
+        let Inner { ssh, master, sockets, .. } = &*self.inner;
         let refused = |said: String| {
             Failure::new(Code::ChannelRefused, format!("open the remote socket {path}"))
                 .said(said)
@@ -176,16 +246,17 @@ impl SystemSsh {
         // The listener was for one connection; the connection outlives it.
         drop(ssh.control(master.socket(), &["-O", "cancel", "-L", &forward]).await);
         drop(std::fs::remove_file(&here));
-        let stream = connected.map_err(|e| refused(e.to_string()))?;
-        let keep = self.clone();
-        Ok(Box::new(Tap::new(stream, move |_, _: &[u8]| {
-            let _ = &keep;
-        })))
+        Ok(self.held_by(connected.map_err(|e| refused(e.to_string()))?))
     }
 
-    /// Waits for the end of our login; the end of a person's own master is only seen when something is asked of it.
+    /// Waits for the end of the login; that of a person's own master is looked for now and then.
     pub(crate) async fn closed(&self) {
-        self.inner.master.ended().await;
+        if self.inner.master.is_ours() {
+            return self.inner.master.ended().await;
+        }
+        while self.stands().await {
+            pause().await;
+        }
     }
 
     pub(crate) async fn ping(&self, limit: Duration) -> Result<Duration, Failure> {
@@ -198,15 +269,25 @@ impl SystemSsh {
     }
 
     pub(crate) async fn close(&self) {
+        for (there, here) in self.inner.ports.lock().await.drain() {
+            if !self.inner.master.is_ours() {
+                let forward = format!("{}:{there}", here.display());
+                drop(self.inner.ssh.control(self.inner.master.socket(), &["-O", "cancel", "-L", &forward]).await);
+            }
+            drop(std::fs::remove_file(&here));
+        }
         self.inner.master.close(&self.inner.ssh).await;
     }
 }
 
-fn failed(said: impl std::fmt::Display) -> Failure {
-    Failure::new(Code::CarrierFailed, "run the system ssh").said(said).hint("try the same host with ssh in a terminal")
+/// How often a person's own master is looked at.
+const LOOK: Duration = Duration::from_secs(15);
+
+#[expect(clippy::disallowed_methods, reason = "somebody else's process tells nobody of its end")]
+async fn pause() {
+    tokio::time::sleep(LOOK).await;
 }
 
-fn status_of(ended: Option<std::process::ExitStatus>) -> ExitStatus {
-    let code = ended.and_then(|s| s.code()).and_then(|c| u32::try_from(c).ok());
-    code.map_or(ExitStatus::Unknown, ExitStatus::Code)
+fn failed(said: impl std::fmt::Display) -> Failure {
+    Failure::new(Code::CarrierFailed, "run the system ssh").said(said).hint("try the same host with ssh in a terminal")
 }

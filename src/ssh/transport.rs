@@ -14,18 +14,29 @@ pub(crate) const WINDOW: u32 = 16 * 1024 * 1024;
 /// Our keepalive where the person's files leave ServerAliveInterval at OpenSSH's default (off).
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
+/// How many packets of a channel that is alone may wait in russh: the rest waits in the network, as it does for `ssh`.
+const ONE_CHANNEL_BUFFER: usize = 8;
+
 /// The settings for a target, save for the algorithms.
 pub(crate) fn config(target: &Target) -> Config {
     let interval = keepalive(target);
     let max: usize = number(target, "serveralivecountmax").unwrap_or(3);
     Config {
         client_id: SshId::Standard(Cow::Borrowed(concat!("SSH-2.0-Outpost_", env!("CARGO_PKG_VERSION")))),
-        window_size: WINDOW,
+        window_size: target.one_channel.unwrap_or(WINDOW),
+        channel_buffer_size: if target.one_channel.is_some() {
+            ONE_CHANNEL_BUFFER
+        } else {
+            Config::default().channel_buffer_size
+        },
         nodelay: true,
         keepalive_interval: interval,
         keepalive_max: max.max(1),
         // Above the keepalive; without one a connection may be silent for as long as it likes.
-        inactivity_timeout: interval.map(|i| i * u32::try_from(max + 3).unwrap_or(u32::MAX)),
+        // Where the connection waits for the reader of its one channel, such a wait is no silence of the other side.
+        inactivity_timeout: interval
+            .filter(|_| target.one_channel.is_none())
+            .map(|i| i * u32::try_from(max + 3).unwrap_or(u32::MAX)),
         limits: limits(target),
         ..Config::default()
     }

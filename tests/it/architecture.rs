@@ -194,8 +194,9 @@ fn the_table_of_failures_is_whole() {
         let row = rows.iter().find(|row| row.starts_with(&format!("| `{code}` |")));
         row.and_then(|row| row.split(" | ").nth(3)).map_or("", |cell| cell.trim_end_matches(" |")).to_owned()
     };
-    let row =
-        |code: &Code| format!("| `{}` | {} | {} | {} |", code.as_str(), code.exit() as u8, code.meaning(), remedy(code.as_str()));
+    let row = |code: &Code| {
+        format!("| `{}` | {} | {} | {} |", code.as_str(), code.exit().code(), code.meaning(), remedy(code.as_str()))
+    };
     let wanted: Vec<String> = Code::ALL.iter().map(row).collect();
     let add: Vec<&String> = wanted.iter().filter(|row| !rows.contains(&row.as_str())).collect();
     let remove: Vec<&&str> = rows.iter().filter(|row| !wanted.iter().any(|w| w == *row)).collect();

@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use outpost::failure::Code;
+use outpost::host::resolve::resolve;
+use outpost::ssh::ask::NobodyToAsk;
 use outpost::ssh::exec::ExitStatus;
 use outpost::ssh::forward::Listen;
-use outpost::ssh::session::Session;
+use outpost::ssh::session::{Alone, Context, Session, Terminal};
 use outpost::ssh::shell::{Pty, Size};
+use outpost::step::Nobody;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -216,18 +219,23 @@ async fn echo(mut a: impl AsyncReadExt + AsyncWriteExt + Unpin, mut b: impl Asyn
 async fn a_terminal_has_a_size_and_a_status() {
     let sandbox = Sandbox::new();
     sandbox.host("dev").build();
-    let session = open(&sandbox, "dev").await.unwrap();
-    let pty = Pty { term: "xterm".into(), size: Size { columns: 100, rows: 40 } };
-    let mut shell = session.shell(&pty, Some("stty size; read _; stty size; exit 5")).await.unwrap();
+    let local = sandbox.local();
+    let target = resolve(&local, &"dev".parse().unwrap()).await.unwrap();
+    let context = Context { local: &local, ask: &NobodyToAsk, watch: &Nobody };
+    let session = Session::open_alone(&target, &context, Alone::Terminal).await.unwrap();
+    let size = |columns, rows| Size { columns, rows, ..Size::default() };
+    let pty = Pty { term: "xterm".into(), size: size(100, 40), ..Pty::default() };
+    let terminal = session.terminal(&pty, Some("stty size; read _; stty size; exit 5")).await.unwrap();
+    let Terminal::Streams(mut shell) = terminal else { panic!("a program") };
     let mut line = [0; 8];
-    shell.exec.stdout.read_exact(&mut line).await.unwrap();
+    shell.piped.stdout.read_exact(&mut line).await.unwrap();
     assert_eq!(&line, b"40 100\r\n");
-    shell.resize.to(Size { columns: 80, rows: 24 }).await;
-    shell.exec.stdin.write_all(b"\n").await.unwrap();
+    shell.control.resize(size(80, 24)).await;
+    shell.piped.stdin.write_all(b"\n").await.unwrap();
     let mut rest = String::new();
-    shell.exec.stdout.read_to_string(&mut rest).await.unwrap();
+    shell.piped.stdout.read_to_string(&mut rest).await.unwrap();
     assert!(rest.contains("24 80"), "{rest:?}");
-    assert_eq!(shell.exec.wait().await, ExitStatus::Code(5));
+    assert_eq!(shell.piped.status.await.unwrap(), ExitStatus::Code(5));
 }
 
 #[tokio::test]

@@ -57,6 +57,11 @@ impl Master {
         Ok(Self { socket, dir, ours: Some(ours) })
     }
 
+    /// Whether we started it.
+    pub(super) fn is_ours(&self) -> bool {
+        self.ours.is_some()
+    }
+
     /// For people.
     pub(super) fn whose(&self) -> &'static str {
         if self.ours.is_some() { "the system ssh" } else { "your running ssh (ControlMaster)" }

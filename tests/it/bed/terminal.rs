@@ -67,6 +67,11 @@ impl Terminal {
         self.tmux(&["send-keys", "-l", text]);
     }
 
+    /// Makes the window another size.
+    pub(crate) fn resize(&self, columns: u16, rows: u16) {
+        self.tmux(&["resize-window", "-x", &columns.to_string(), "-y", &rows.to_string()]);
+    }
+
     /// Takes the terminal away, as a closed window does.
     pub(crate) fn close(&self) {
         self.tmux(&["kill-session"]);

@@ -1,0 +1,124 @@
+//! `outpost shell`: a shell or a command on a host, as `ssh` gives one.
+//!
+//! Here and only here the remote's bytes reach the terminal as they are: that is what a shell is for.
+
+mod join;
+mod terminal;
+
+use std::process::Stdio;
+
+use clap::{ArgAction, Args};
+
+use super::spinner::Spinner;
+use super::{Context, report};
+use crate::failure::{Code, Exit, Failure};
+use crate::name::Place;
+use crate::project;
+use crate::remote::enter::{self, Errand, Where};
+use crate::ssh::session::{Alone, Session, Terminal};
+use join::Joined;
+
+/// Open a shell on a host or in a project's folder, or run a command there.
+///
+/// One COMMAND word is a line for the account's shell there; several are a program and its arguments, which arrive as they
+/// are. The exit status is the command's; 255 means that it was not run, or that the link was lost.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  outpost shell devbox\n  outpost shell shop 'npm test 2>&1 | tail'\n  \
+                  outpost shell devbox:/srv/app git commit -m \"two words\"\n  \
+                  outpost shell devbox:/srv 'tar cz app' > app.tgz")]
+pub struct Shell {
+    /// The host, a folder on it, or a project.
+    #[arg(value_name = "HOST|PROJECT|HOST:PATH")]
+    place: String,
+    /// What to run instead of a login shell.
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<String>,
+    /// Give a command a terminal too.
+    #[arg(short = 't', action = ArgAction::SetTrue, overrides_with = "no_terminal")]
+    terminal: bool,
+    /// Give nothing a terminal.
+    #[arg(short = 'T', action = ArgAction::SetTrue, overrides_with = "terminal")]
+    no_terminal: bool,
+}
+
+/// What `ssh` ends with when the command was not run.
+const NOT_RUN: Exit = Exit::Passed(255);
+
+impl Shell {
+    /// Runs it to its end; what kept it from running is told here, because it ends with ssh's own code.
+    ///
+    /// # Errors
+    /// What the person can see without a host: usage, and Ctrl-C at a question.
+    pub async fn run(&self, context: &Context) -> Result<Exit, Failure> {
+        match self.on_host(context).await {
+            Err(failure) if ![Exit::Usage, Exit::Interrupted].contains(&failure.code.exit()) => {
+                // A reader of our output that went away is told nothing and is no failure.
+                Ok(if report::exit(&context.screen, Err(failure)) == Exit::Done { Exit::Done } else { NOT_RUN })
+            }
+            ended => ended,
+        }
+    }
+
+    async fn on_host(&self, context: &Context) -> Result<Exit, Failure> {
+        crate::config::gate::require(&context.local)?;
+        let place = context.place_or_host(&self.place)?;
+        let wants_terminal = self.wants_terminal();
+        let what = if wants_terminal { Alone::Terminal } else { Alone::Data };
+        let spinner = Spinner::new(context, place.alias.as_str(), context.screen.interactive);
+        let (session, settings) = project::login_alone(&context.behind(&spinner), &place.alias, what).await?;
+        drop(spinner);
+        let at = Where { alias: &place.alias, settings: &settings, folder: &place.path };
+        let text = enter::text(at, self.errand())?;
+        let there = There { context, place: &place, session: &session };
+        let ended = if wants_terminal { there.on_terminal(text.as_deref()).await } else { there.on_pipes(text.as_deref()).await };
+        session.close().await;
+        ended
+    }
+
+    fn errand(&self) -> Errand<'_> {
+        match self.command.as_slice() {
+            [] => Errand::Shell,
+            [line] => Errand::Line(line),
+            words => Errand::Words(words),
+        }
+    }
+
+    fn wants_terminal(&self) -> bool {
+        self.terminal || (!self.no_terminal && self.command.is_empty() && terminal::is_there())
+    }
+}
+
+/// A host that we are logged in to for this alone.
+struct There<'a> {
+    context: &'a Context,
+    place: &'a Place,
+    session: &'a Session,
+}
+
+impl There<'_> {
+    async fn on_terminal(&self, text: Option<&str>) -> Result<Exit, Failure> {
+        let pty = terminal::pty(&self.context.local);
+        match self.session.terminal(&pty, text).await.map_err(|e| e.at(&self.place.alias))? {
+            Terminal::Streams(shell) => {
+                let raw = terminal::Raw::take();
+                let ended = Joined { piped: shell.piped, control: Some(shell.control), session: self.session }.run().await;
+                drop(raw);
+                ended.map_err(|e| e.at(&self.place.alias))
+            }
+            Terminal::Program(mut program) => {
+                let failed = |e: std::io::Error| Failure::new(Code::CarrierFailed, "run the system ssh").said(e);
+                let _kept = super::ask::TerminalMode::kept();
+                // Signals are for the program on the terminal, and we end when it does.
+                let _wishes = super::run::signals::listen()?;
+                program.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit());
+                let ended = program.status().await.map_err(failed)?;
+                Ok(ended.code().and_then(|code| u8::try_from(code).ok()).map_or(NOT_RUN, Exit::Passed))
+            }
+        }
+    }
+
+    async fn on_pipes(&self, text: Option<&str>) -> Result<Exit, Failure> {
+        let (piped, control) = self.session.pipe(text).await.map_err(|e| e.at(&self.place.alias))?;
+        Joined { piped, control, session: self.session }.run().await.map_err(|e| e.at(&self.place.alias))
+    }
+}
