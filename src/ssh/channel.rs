@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use russh::client::Msg;
@@ -17,6 +18,9 @@ use super::inbox::{End, Inbox, InboxReader};
 
 /// What a writer may have on its way to the channel's writer task, in bytes.
 const OUTBOX: usize = 64 * 1024;
+
+/// How long what was written may take to go when nobody holds the channel any more.
+const REST: Duration = Duration::from_secs(10);
 
 /// The most that goes into one packet (russh's and OpenSSH's packet size).
 const PACKET: usize = 32 * 1024;
@@ -192,12 +196,15 @@ async fn receive(
     mut read: ChannelReadHalf,
     write: Arc<ChannelWriteHalf<Msg>>,
     dropped: CancellationToken,
-    (mut drain, status, sending): (Drain, oneshot::Sender<ExitStatus>, tokio::task::JoinHandle<()>),
+    (mut drain, status, mut sending): (Drain, oneshot::Sender<ExitStatus>, tokio::task::JoinHandle<()>),
 ) {
     let close = loop {
         let message = tokio::select! {
             message = async { drain.room().await; read.wait().await } => message,
-            () = dropped.cancelled() => break true,
+            () = dropped.cancelled() => {
+                send_the_rest(&mut read, &mut drain, &mut sending).await;
+                break true;
+            }
         };
         let Some(message) = message else { break false };
         if !drain.take(message) {
@@ -211,6 +218,21 @@ async fn receive(
     }
     drain.finish(if drain.ended { End::Eof } else { End::Lost });
     drop(status.send(drain.status));
+}
+
+/// Nobody holds the channel any more: what was written before still goes, and meanwhile the channel is emptied as ever.
+async fn send_the_rest(read: &mut ChannelReadHalf, drain: &mut Drain, sending: &mut tokio::task::JoinHandle<()>) {
+    let mut rest = std::pin::pin!(tokio::time::timeout(REST, sending));
+    loop {
+        tokio::select! {
+            _ = &mut rest => return,
+            message = read.wait() => match message {
+                Some(ChannelMsg::Close) => return drain.ended = true,
+                Some(_) => {}
+                None => return,
+            },
+        }
+    }
 }
 
 struct Reading {
