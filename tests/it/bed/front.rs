@@ -105,7 +105,8 @@ impl Front {
                 "turn/completed" => story.push(format!("}}{}", text(params, &["turn", "status"]))),
                 "item/started" => story.push(format!("{kind}(")),
                 "item/completed" => story.push(format!("){kind} {status}").trim_end().into()),
-                "item/agentMessage/delta" | "item/commandExecution/outputDelta" => {
+                // Whether a short command streams what it prints is up to Codex, so that is not part of it.
+                "item/agentMessage/delta" => {
                     let delta = text(params, &["delta"]);
                     match story.last_mut().filter(|last| last.starts_with("> ")) {
                         Some(last) => last.push_str(delta),
