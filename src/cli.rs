@@ -6,16 +6,23 @@ pub mod completions;
 pub mod demo;
 pub mod enable;
 pub mod endpoint;
+pub mod examples;
 pub mod forward;
+pub mod full;
 pub mod hosts;
 pub mod install;
 pub mod logs;
 pub mod man;
+pub mod notify;
 pub mod open;
+pub mod pager;
+pub mod pick;
 pub mod plain;
 pub mod projects;
 pub mod report;
 pub mod run;
+#[cfg(test)]
+mod safety;
 pub mod screen;
 pub mod shell;
 pub mod spinner;
@@ -24,6 +31,7 @@ pub mod stop;
 pub mod table;
 pub mod thread;
 pub mod threads;
+pub mod waits;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,7 +39,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 
 use crate::failure::{Code, Exit, Failure};
-use crate::name::Place;
+use crate::name::{Alias, Place, RemotePath, nearest};
 use crate::paths::Local;
 use crate::ssh::ask::Ask;
 use crate::ssh::session;
@@ -48,6 +56,9 @@ pub struct Cli {
     /// What carries the SSH session: the one that is built in, or the system's `ssh`.
     #[arg(long, value_name = "CARRIER", global = true, env = crate::paths::CARRIER, value_parser = ["builtin", "ssh"])]
     pub carrier: Option<String>,
+    /// Do not page long answers (`$OUTPOST_PAGER`, `$PAGER` or `less` pages them on a terminal).
+    #[arg(long, global = true)]
+    pub no_pager: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -63,6 +74,7 @@ pub enum Command {
     Check(check::Check),
     Projects(projects::ProjectsCommand),
     Run(run::Run),
+    Review(run::review::Review),
     Threads(threads::Threads),
     Thread(thread::ThreadCommand),
     Stop(stop::Stop),
@@ -90,6 +102,26 @@ pub struct Context {
 }
 
 impl Context {
+    /// What a person wrote where a host or a project is wanted: the host, and the folder of a project.
+    ///
+    /// # Errors
+    /// [`Code::HostUnknown`](crate::failure::Code::HostUnknown) with the near names of both kinds.
+    pub fn host_or_project(&self, word: &str) -> Result<(Alias, Option<RemotePath>), Failure> {
+        let projects = crate::config::projects::load(&self.local)?;
+        if let Some(project) = projects.get(word) {
+            return Ok((project.host.clone(), Some(project.path.clone())));
+        }
+        let listing = crate::host::alias::list(&self.local)?;
+        let found = crate::host::alias::find(&listing, word).map_err(|failure| {
+            let hosts = listing.hosts.iter().map(|listed| listed.alias.as_str());
+            match nearest(word, projects.keys().map(String::as_str).chain(hosts)).as_slice() {
+                [] => failure,
+                near => failure.hint(format!("did you mean {}?", near.join(" or "))),
+            }
+        })?;
+        Ok((found.alias.clone(), None))
+    }
+
     /// What a person wrote where a remote folder is wanted: `HOST:PATH`, or a project's name.
     ///
     /// # Errors
@@ -97,11 +129,13 @@ impl Context {
     pub fn place(&self, word: &str) -> Result<Place, Failure> {
         crate::config::projects::place(&self.local, word).map_err(|failure| {
             let listing = crate::host::alias::list(&self.local).unwrap_or_default();
-            let is_host = listing.hosts.iter().any(|listed| listed.alias.as_str() == word);
-            if is_host {
-                failure.hint(format!("{word} is a host; write {word}:PATH, or {word}: for the home folder"))
-            } else {
-                failure
+            let hosts = || listing.hosts.iter().map(|listed| listed.alias.as_str());
+            if hosts().any(|host| host == word) {
+                return failure.hint(format!("{word} is a host; write {word}:PATH, or {word}: for the home folder"));
+            }
+            match nearest(word, hosts()).first() {
+                Some(near) if !failure.hint.starts_with("did you mean") => failure.hint(format!("did you mean {near}:PATH?")),
+                Some(_) | None => failure,
             }
         })
     }
@@ -113,9 +147,8 @@ impl Context {
     pub fn place_or_host(&self, word: &str) -> Result<Place, Failure> {
         match crate::config::projects::place(&self.local, word) {
             Err(unknown) if unknown.code == Code::NameUnknown => {
-                let listing = crate::host::alias::list(&self.local)?;
-                let host = crate::host::alias::find(&listing, word).map_err(|_| unknown)?;
-                Ok(Place { alias: host.alias.clone(), path: String::new() })
+                let (alias, _) = self.host_or_project(word).map_err(|neither| unknown.hint(neither.hint))?;
+                Ok(Place { alias, path: String::new() })
             }
             other => other,
         }
@@ -144,11 +177,12 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Check(command) => interruptible(command.run(context)).await,
         Command::Projects(command) => interruptible(command.run(context)).await,
         Command::Run(command) => command.run(context).await,
+        Command::Review(command) => command.run(context).await,
         Command::Threads(command) => interruptible(command.run(context)).await,
         Command::Thread(command) => command.run(context).await,
-        Command::Stop(command) => command.run(context).await,
-        Command::Logs(command) => command.run(context).await,
-        Command::Install(command) => command.run(context).await,
+        Command::Stop(command) => interruptible(command.run(context)).await,
+        Command::Logs(command) => interruptible(command.run(context)).await,
+        Command::Install(command) => interruptible(command.run(context)).await,
         Command::Open(command) => command.run(context).await,
         Command::Shell(command) => command.run(context).await,
         Command::Forward(command) => command.run(context).await,
@@ -160,10 +194,16 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     }
 }
 
-/// Lets Ctrl-C end a command in order: what it started ends with it.
+/// Lets Ctrl-C end a command in order: what it started ends with it. The commands that are not put through this hear
+/// Ctrl-C themselves, because to them it means something else (`docs/EXIT-CODES.md`).
 async fn interruptible(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    or_interrupted(command).await.unwrap_or(Ok(Exit::Interrupted))
+}
+
+/// What a part of a command comes to; none when Ctrl-C came first.
+async fn or_interrupted<T>(part: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
-        result = command => result,
-        Ok(()) = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+        result = part => Some(result),
+        Ok(()) = tokio::signal::ctrl_c() => None,
     }
 }

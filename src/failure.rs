@@ -212,6 +212,8 @@ codes! {
     FolderNotDirectory = "folder-not-a-directory", Remote, Person;
     /// The folder on the remote cannot be read.
     FolderUnreadable = "folder-unreadable", Remote, Person;
+    /// The folder on the remote is in no git repository.
+    NotARepository = "not-a-repository", Remote, Person;
 
     /// The turn failed.
     TurnFailed = "turn-failed", Failed, Person;

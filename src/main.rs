@@ -4,23 +4,27 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use outpost::cli::ask::Person;
-use outpost::cli::{self, Cli, Context, report, screen::Screen};
+use outpost::cli::{self, Cli, Context, completions, report, screen::Screen};
 use outpost::failure::{Code, Exit, Failure};
 use outpost::paths::Local;
 
 fn main() -> ExitCode {
-    let args = Cli::parse();
     let screen = Screen::of_process();
-    let result = start(args, &screen);
+    let result = local()
+        .and_then(|local| if completions::answer(&local, std::env::args_os())? { Ok(Exit::Done) } else { start(local, &screen) });
     ExitCode::from(report::exit(&screen, result).code())
 }
 
-fn start(args: Cli, screen: &Screen) -> Result<Exit, Failure> {
-    let mut local = local(args.ssh_config)?;
+fn start(mut local: Local, screen: &Screen) -> Result<Exit, Failure> {
+    let args = Cli::from_arg_matches(&cli::examples::command().get_matches()).unwrap_or_else(|error| error.exit());
+    local.ssh_config = args.ssh_config;
     if let Some(carrier) = args.carrier {
         local.vars.insert(outpost::paths::CARRIER.into(), carrier.into());
+    }
+    if args.no_pager {
+        local.vars.insert(outpost::paths::PAGER.into(), "cat".into());
     }
     let ask = Person::of_process(&local);
     let context = Context { local, screen: screen.clone(), ask: Arc::new(ask) };
@@ -32,7 +36,7 @@ fn start(args: Cli, screen: &Screen) -> Result<Exit, Failure> {
 }
 
 /// Reads this machine: the account from the password database, the rest from the environment.
-fn local(ssh_config: Option<PathBuf>) -> Result<Local, Failure> {
+fn local() -> Result<Local, Failure> {
     let vars: std::collections::HashMap<_, _> = std::env::vars_os().collect();
     let fail = |said: String| Failure::new(Code::LocalIo, "read the account from the password database").said(said);
     let account = nix::unistd::User::from_uid(nix::unistd::getuid())
@@ -41,5 +45,5 @@ fn local(ssh_config: Option<PathBuf>) -> Result<Local, Failure> {
     let set = |name: &str| vars.get(std::ffi::OsStr::new(name)).filter(|v| !v.is_empty()).map(PathBuf::from);
     let codex_home = set("CODEX_HOME").unwrap_or_else(|| set("HOME").unwrap_or_else(|| account.dir.clone()).join(".codex"));
     let codex_home = std::path::absolute(codex_home).map_err(|e| fail(e.to_string()))?;
-    Ok(Local { home: account.dir, user: account.name, codex_home, ssh_config, vars })
+    Ok(Local { home: account.dir, user: account.name, codex_home, ssh_config: None, vars })
 }

@@ -43,6 +43,9 @@ impl Local {
 /// The variable that picks the carrier of all sessions; `--carrier` sets it.
 pub const CARRIER: &str = "OUTPOST_CARRIER";
 
+/// The variable that names the pager; `--no-pager` sets it to `cat`.
+pub const PAGER: &str = "OUTPOST_PAGER";
+
 /// The largest configuration file that is read, in bytes; a larger one is not a configuration.
 pub const MAX_CONFIG_BYTES: u64 = 16 * 1024 * 1024;
 

@@ -1,5 +1,6 @@
 //! A host, and a folder on it: how one is reached, from the name in the ssh configuration to an answered `initialize`.
 
+pub mod browse;
 pub mod keeper;
 pub mod tunnel;
 

@@ -4,6 +4,7 @@
 //! and what is kept of its words is raw text that whoever shows it neutralises.
 
 mod answer;
+pub mod browse;
 mod concern;
 pub mod enter;
 mod exchange;

@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod event;
 pub mod reader;
+pub mod repository;
 
 use futures_util::FutureExt;
 use rand::RngExt;
@@ -41,6 +42,8 @@ pub enum ReviewTarget {
     Base(String),
     /// One commit.
     Commit(String),
+    /// What these words say.
+    Custom(String),
 }
 
 /// A prompt on its way.
@@ -110,6 +113,12 @@ impl Thread {
         &self.view.id
     }
 
+    /// The connection, when nothing more is wanted of the thread.
+    #[must_use]
+    pub fn into_server(self) -> Server {
+        self.server
+    }
+
     /// For calls beside the thread.
     #[must_use]
     pub fn peer(&self) -> &Peer {
@@ -161,6 +170,7 @@ impl Thread {
             ReviewTarget::Uncommitted => json!({ "type": "uncommittedChanges" }),
             ReviewTarget::Base(branch) => json!({ "type": "baseBranch", "branch": branch }),
             ReviewTarget::Commit(sha) => json!({ "type": "commit", "sha": sha, "title": null }),
+            ReviewTarget::Custom(words) => json!({ "type": "custom", "instructions": words }),
         };
         let answer = self.call("review/start", json!({ "threadId": self.id(), "target": target })).await?;
         Ok(view::<TurnAnswer>(&answer).ok_or_else(|| broken("review/start"))?.turn.id)
@@ -287,7 +297,8 @@ fn raw(message: Incoming) -> Value {
 fn refused(method: &str, error: CallError) -> Failure {
     let failure = error.failure(format!("ask the app-server for {method}"));
     if failure.said.contains("already has an active writer") {
-        let hint = "another Codex on that host has this thread open: close it there, or join its server with `outpost check`";
+        let hint =
+            "another Codex on that host has this thread open: close it there; until then `outpost thread log HOST:ID` reads it";
         return Failure { code: Code::ActiveWriter, ..failure }.hint(hint);
     }
     let unknown = ["no rollout found", "thread not found", "thread not loaded"];

@@ -41,16 +41,20 @@ enum Act {
         #[arg(long)]
         name: Option<String>,
     },
+    Pick(super::pick::Pick),
     /// Forget a project; nothing happens on the host.
     Remove {
         /// Its name.
+        #[arg(value_name = "PROJECT")]
         name: String,
     },
     /// Give a project another name.
     Rename {
         /// Its name.
+        #[arg(value_name = "PROJECT")]
         from: String,
         /// The new name.
+        #[arg(value_name = "NEW_NAME")]
         to: String,
     },
 }
@@ -65,6 +69,7 @@ impl ProjectsCommand {
             None => list(context, self.json)?,
             Some(Act::List { json }) => list(context, json)?,
             Some(Act::Add { place, name }) => add(context, &place, name).await?,
+            Some(Act::Pick(pick)) => return pick.run(context).await,
             Some(Act::Remove { name }) => projects::remove(&context.local, &name)?,
             Some(Act::Rename { from, to }) => {
                 free(context, &to)?;
@@ -109,7 +114,7 @@ async fn add(context: &Context, place: &Place, name: Option<String>) -> Result<(
 }
 
 /// A name is free when no other project and no host has it: `run NAME` must mean one thing.
-fn free(context: &Context, name: &str) -> Result<(), Failure> {
+pub(super) fn free(context: &Context, name: &str) -> Result<(), Failure> {
     let taken = |by: &str| Failure::new(Code::Usage, format!("name a project '{name}'")).said(format!("{by} goes by this name"));
     if projects::load(&context.local)?.contains_key(name) {
         return Err(taken("another project").hint("give another one with --name"));
@@ -119,6 +124,20 @@ fn free(context: &Context, name: &str) -> Result<(), Failure> {
         return Err(taken("a host").hint("give another one with --name"));
     }
     Ok(())
+}
+
+/// The folder's own name, with a number where something goes by it already.
+pub(super) fn free_name(context: &Context, path: &str) -> Result<String, Failure> {
+    let name = default_name(path);
+    let taken = |failure: &Failure| failure.code == Code::Usage;
+    for number in 1..1_000 {
+        let name = if number == 1 { name.clone() } else { format!("{name}-{number}") };
+        match free(context, &name) {
+            Err(failure) if taken(&failure) => {}
+            free => return free.map(|()| name),
+        }
+    }
+    free(context, &name).map(|()| name)
 }
 
 /// The folder's own name, made of what a project's name may have.

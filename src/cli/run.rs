@@ -1,36 +1,39 @@
 //! `outpost run`: a Codex thread in a folder of a host, or one in each of several.
 
+pub mod again;
 pub mod approve;
 pub mod events;
 pub mod options;
 pub mod paint;
 pub mod questions;
+pub mod review;
 pub mod signals;
 pub mod turn;
 pub mod upload;
 pub mod which;
 pub mod witness;
+mod work;
 
 use clap::Args;
 use futures_util::future::join_all;
 use tokio::sync::broadcast;
 
-use super::screen::BROKEN_PIPE;
+use super::notify::News;
 use super::spinner::Spinner;
-use super::{Context, report};
+use super::{Context, plain, report};
 use crate::app_server::Server;
 use crate::failure::{Code, Exit, Failure};
-use crate::name::{Place, RemotePath, TurnId};
+use crate::name::{Place, RemotePath};
 use crate::project::{self, Host, Life};
-use crate::thread::event::TurnEnd;
-use crate::thread::{Thread, message_id};
+use crate::rpc::peer::Peer;
+use crate::thread::{ReviewTarget, Thread, repository};
 use approve::Approve;
 use events::{Body, Line};
 use options::ThreadOptions;
-use questions::Typed;
 use signals::Wish;
-use turn::{Followed, Live, Stage, Turn};
+use turn::{Live, Stage};
 use witness::Witness;
+use work::Work;
 
 /// Run a Codex thread in a folder of a host.
 ///
@@ -67,6 +70,12 @@ pub struct Run {
     /// Print one JSON object a line (docs/EVENTS.md).
     #[arg(long)]
     json: bool,
+    /// Tell you on the desktop, or by the terminal's bell, when a turn ends or you are asked something.
+    #[arg(long)]
+    notify: bool,
+    /// Review this instead of running a prompt.
+    #[arg(skip)]
+    review: Option<ReviewTarget>,
 }
 
 type Wishes = broadcast::Receiver<Wish>;
@@ -125,6 +134,7 @@ impl Run {
             ([], [place, prompt, ..]) => Ok((vec![place.clone()], Some(prompt))),
             (places, [prompt]) => Ok((places.to_vec(), Some(prompt))),
             ([place], []) => Ok((vec![place.clone()], None)),
+            (places, []) if self.review.is_some() => Ok((places.to_vec(), None)),
             (_, []) => Err(usage("several projects need a PROMPT")),
             (_, _) => Err(usage("with -p there is one more word: the PROMPT")),
         }
@@ -134,6 +144,7 @@ impl Run {
     async fn prompt(&self, word: Option<&str>, context: &Context, places: usize) -> Result<Option<String>, Failure> {
         let usage = |said: &str| Failure::new(Code::Usage, "take the prompt").said(said).hint("outpost run HOST:PATH \"…\"");
         let text = match word {
+            None if self.review.is_some() => return Ok(None),
             Some("-") => read_stdin().await?,
             Some(text) => text.to_owned(),
             None if places == 1 && !self.detach && (self.takes_up() || context.screen.interactive) => return Ok(None),
@@ -156,7 +167,7 @@ impl Errand<'_> {
     async fn alone(mut self) -> Result<Exit, Failure> {
         let stage = self.stage();
         let result = self.on(&stage).await;
-        tell(&stage, &result)?;
+        tell(&stage, &result).await?;
         result
     }
 
@@ -164,16 +175,16 @@ impl Errand<'_> {
     async fn beside(mut self) -> Exit {
         let mut stage = self.stage();
         if !self.run.json {
-            stage.screen = self.context.screen.prefixed(&super::plain::line(&self.place.to_string()));
+            stage.screen = self.context.screen.prefixed(&plain::line(&self.place.to_string()));
         }
         let result = self.on(&stage).await;
-        drop(tell(&stage, &result));
+        drop(tell(&stage, &result).await);
         if self.run.json { result.unwrap_or_else(|failure| failure.code.exit()) } else { report::exit(&stage.screen, result) }
     }
 
     fn stage(&self) -> Stage {
         let (screen, host) = (self.context.screen.clone(), self.place.alias.to_string());
-        Stage { screen, json: self.run.json, approve: self.run.approve, host }
+        Stage { screen, json: self.run.json, approve: self.run.approve, host, notify: self.run.notify }
     }
 
     async fn on(&mut self, stage: &Stage) -> Result<Exit, Failure> {
@@ -184,9 +195,11 @@ impl Errand<'_> {
         announce(stage, &host)?;
         let about = format!("codex {}, {}", host.version(), host.how());
         let codex_home = host.server.initialized.codex_home.clone();
+        let peer = host.server.peer.clone();
         let thread = self.run.thread(host.server, &folder).await.map_err(|e| e.at(&stage.host))?;
+        self.run.can_begin(&peer, &thread.view.cwd).await.map_err(|e| e.at(&stage.host))?;
         stage.line(Body::Thread { thread: &thread.id().0, cwd: &thread.view.cwd, model: &thread.model })?;
-        stage.note(&format!("{}:{folder} · {about} · thread {}", stage.host, thread.id()));
+        stage.note(&plain::line(&format!("{}:{} · {about} · thread {}", stage.host, thread.view.cwd, thread.id())));
         let live = Live { stage, thread, wishes: self.wishes.resubscribe(), witness: Witness::new(stage, life) };
         let mut work = Work { run: self.run, live, codex_home };
         let done = work.all(self.prompt).await;
@@ -205,6 +218,17 @@ impl Run {
         };
         Thread::resume(server, &id, &options).await
     }
+
+    /// What would make a turn fail or go astray, said before it begins: the server itself looks at neither.
+    async fn can_begin(&self, peer: &Peer, cwd: &str) -> Result<(), Failure> {
+        if self.takes_up() {
+            repository::exists(peer, cwd).await?;
+        }
+        match &self.review {
+            Some(target) => repository::has(peer, cwd, target).await,
+            None => Ok(()),
+        }
+    }
 }
 
 async fn connect(stage: &Stage, place: &Place, context: &Context) -> Result<(Host, Life, RemotePath), Failure> {
@@ -218,10 +242,13 @@ fn announce(stage: &Stage, host: &Host) -> Result<(), Failure> {
     stage.line(Body::Server { state, version, codex_home: &host.server.initialized.codex_home })
 }
 
-fn tell(stage: &Stage, result: &Result<Exit, Failure>) -> Result<(), Failure> {
+async fn tell(stage: &Stage, result: &Result<Exit, Failure>) -> Result<(), Failure> {
     match result {
         Ok(_) => Ok(()),
-        Err(failure) => stage.line(Body::failure(failure, &failure.to_string())),
+        Err(failure) => {
+            stage.notify(News::Failed(&failure.to_string())).await;
+            stage.line(Body::failure(failure, &failure.to_string()))
+        }
     }
 }
 
@@ -242,131 +269,4 @@ async fn read_stdin() -> Result<String, Failure> {
     let mut text = String::new();
     tokio::io::AsyncReadExt::read_to_string(&mut tokio::io::stdin(), &mut text).await.map_err(fail)?;
     Ok(text)
-}
-
-/// A thread that is worked with.
-struct Work<'a> {
-    run: &'a Run,
-    live: Live<'a>,
-    codex_home: String,
-}
-
-/// How one turn ended for us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Done {
-    exit: Exit,
-    /// Whether the person left: there is no next prompt.
-    left: bool,
-}
-
-impl Work<'_> {
-    /// What runs already, then the prompt, or prompts as long as the person has some.
-    async fn all(&mut self, prompt: Option<&str>) -> Result<Done, Failure> {
-        let caught_up = if self.run.takes_up() && !self.run.detach { self.catch_up().await? } else { None };
-        match (caught_up, prompt) {
-            (Some(done), _) if done.left => Ok(done),
-            (_, Some(text)) => self.one(text).await,
-            (caught_up, None) if self.live.stage.screen.interactive => self.conversation(caught_up).await,
-            (caught_up, None) => Ok(caught_up.unwrap_or(Done { exit: Exit::Done, left: false })),
-        }
-    }
-
-    /// Follows the turn that runs in a thread that was taken up, with the questions that wait there.
-    async fn catch_up(&mut self) -> Result<Option<Done>, Failure> {
-        let Some(turn) = self.live.thread.running().await? else { return Ok(None) };
-        let followed = self.follow(turn, "").await?.0;
-        self.ended(&followed).map(Some)
-    }
-
-    /// Sends one prompt and follows its turn.
-    async fn one(&mut self, text: &str) -> Result<Done, Failure> {
-        let mut prompt = self.run.thread.prompt(text.to_owned())?;
-        let uploaded = upload::upload(self.live.thread.peer(), &self.codex_home, &self.run.thread.image).await?;
-        prompt.images.clone_from(&uploaded.files);
-        let id = message_id();
-        let turn = tokio::select! {
-            turn = self.live.witness.during(self.live.thread.prompt(&prompt, &id)) => turn??,
-            Ok(_) = self.live.wishes.recv() => {
-                self.live.stage.note("left before the prompt was answered: whether it arrived is not known");
-                return self.ended(&Followed::Left).map(|done| Done { exit: Exit::Interrupted, ..done });
-            }
-        };
-        self.live.stage.line(Body::Turn { turn: &turn.0, message_id: &id })?;
-        if self.run.detach {
-            let followed = Turn::new(&mut self.live, turn).of_prompt(&id).until_delivered().await?;
-            return self.detach(&followed);
-        }
-        let (followed, last) = self.follow(turn, &id).await?;
-        self.run.thread.keep(&last)?;
-        if followed != Followed::Left {
-            uploaded.remove(self.live.thread.peer()).await;
-        }
-        self.ended(&followed)
-    }
-
-    /// Follows a turn; a reader of our output that goes away has left, the turn has not ended.
-    async fn follow(&mut self, turn: TurnId, message_id: &str) -> Result<(Followed, String), Failure> {
-        let followed = Turn::new(&mut self.live, turn).of_prompt(message_id).follow().await;
-        match followed {
-            Err(failure) if failure.said == BROKEN_PIPE => Ok((Followed::Left, String::new())),
-            followed => followed,
-        }
-    }
-
-    fn detach(&self, followed: &Followed) -> Result<Done, Failure> {
-        if *followed != Followed::Left {
-            return self.ended(followed);
-        }
-        if !self.run.json {
-            self.live.stage.screen.line(&self.live.thread.id().0)?;
-        }
-        self.ended(followed).map(|done| Done { exit: Exit::Done, ..done })
-    }
-
-    fn ended(&self, followed: &Followed) -> Result<Done, Failure> {
-        let stage = self.live.stage;
-        let place = format!("{}:{}", stage.host, self.live.thread.view.cwd);
-        let resume = format!("outpost run --resume {} {}", self.live.thread.id(), word(&place));
-        let (outcome, why, exit) = match followed {
-            Followed::Ended(TurnEnd::Completed) => ("completed", "", Exit::Done),
-            Followed::Ended(TurnEnd::Interrupted) => ("interrupted", "", Exit::Failed),
-            Followed::Ended(TurnEnd::Failed(why)) => ("failed", why.as_str(), Exit::Failed),
-            Followed::Left => {
-                stage.note(&super::plain::text(&format!("the turn goes on at {}; come back with\n  {resume}", stage.host)));
-                ("left", "", Exit::Failed)
-            }
-        };
-        match stage.line(Body::Ended { outcome, why, resume: &resume }) {
-            Err(failure) if failure.said == BROKEN_PIPE => {}
-            told => told?,
-        }
-        Ok(Done { exit, left: *followed == Followed::Left })
-    }
-
-    /// Asks for prompts until the person has none or leaves; the exit code is that of the last turn.
-    async fn conversation(&mut self, before: Option<Done>) -> Result<Done, Failure> {
-        let mut last = before.unwrap_or(Done { exit: Exit::Done, left: false });
-        loop {
-            // A wish of the turn before is not one for the next.
-            self.live.wishes = self.live.wishes.resubscribe();
-            let typed = tokio::select! {
-                typed = questions::line("\n› ") => typed?,
-                Ok(_) = self.live.wishes.recv() => return Ok(last),
-            };
-            match typed {
-                Typed::Line(text) if text.trim().is_empty() => {}
-                Typed::Line(text) => last = self.one(&text).await?,
-                Typed::Interrupt | Typed::End => return Ok(last),
-            }
-            if last.left {
-                return Ok(last);
-            }
-        }
-    }
-}
-
-/// One word of a command line that a person may paste.
-fn word(text: &str) -> String {
-    let harmless = |c: char| c.is_alphanumeric() || "_@%+=:,./~-".contains(c);
-    if text.chars().all(harmless) { text.to_owned() } else { crate::ssh::quote::posix(text) }
 }

@@ -7,16 +7,19 @@ mod talk;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::run::again::Again;
+use super::run::review::What;
 use super::run::which::{self, title};
 use super::spinner::Spinner;
-use super::{Context, plain};
-use crate::config::projects;
+use super::table::ago;
+use super::threads::now;
+use super::{Context, interruptible, or_interrupted, plain};
 use crate::failure::{Code, Exit, Failure};
 use crate::name::Alias;
 use crate::project::{self, Host};
 use crate::remote::Want;
 use crate::thread::View;
-use crate::thread::catalog::{self, Act, State};
+use crate::thread::catalog::{self, Act, Entry, State};
 
 /// Look at a thread, steer it, answer it, put it away.
 ///
@@ -35,6 +38,10 @@ enum ThreadAct {
     Log(log::Log),
     /// Print the changes that its file changes made, as a patch that `git apply` takes.
     Diff(diff::Diff),
+    /// Take it up again on this terminal: what runs, what waits, and your prompts.
+    Resume(Resume),
+    /// Let the agent review changes of its folder.
+    Review(Review),
     /// Copy it, with all it holds; prints the new id.
     Fork(Plain),
     /// Give it a name.
@@ -68,6 +75,28 @@ pub(super) struct Plain {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  outpost thread resume devbox:0199\n  outpost thread resume devbox:0199 \"and now the tests\""
+)]
+struct Resume {
+    /// The thread.
+    #[arg(value_name = "THREAD")]
+    thread: Which,
+    #[command(flatten)]
+    again: Again,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  outpost thread review devbox:0199\n  outpost thread review devbox:0199 --base main")]
+struct Review {
+    /// The thread.
+    #[arg(value_name = "THREAD")]
+    thread: Which,
+    #[command(flatten)]
+    what: What,
 }
 
 #[derive(Debug, Args)]
@@ -110,11 +139,13 @@ impl std::str::FromStr for Which {
 
 impl Which {
     fn alias(&self, context: &Context) -> Result<Alias, Failure> {
-        if let Some(project) = projects::load(&context.local)?.get(&self.place) {
-            return Ok(project.host.clone());
-        }
-        let listing = crate::host::alias::list(&context.local)?;
-        Ok(crate::host::alias::find(&listing, &self.place)?.alias.clone())
+        context.host_or_project(&self.place).map(|(alias, _)| alias)
+    }
+
+    /// The home folder of its host, as a place: the thread knows its own folder.
+    fn host(&self, context: &Context) -> Result<String, Failure> {
+        crate::config::gate::require(&context.local)?;
+        Ok(format!("{}:", self.alias(context)?))
     }
 
     /// Reaches the thread's host and finds the thread there.
@@ -126,6 +157,14 @@ impl Which {
         drop(spinner);
         let view = which::by_id(&host.server.peer, &self.id).await.map_err(|e| e.at(&alias))?;
         Ok(Found { alias, host, view })
+    }
+
+    /// The thread and all its items.
+    async fn items(&self, context: &Context) -> Result<(View, Vec<Entry>), Failure> {
+        let Found { alias, host, view } = self.find(context).await?;
+        let items = catalog::items(&host.server.peer, &view.id).await.map_err(|e| e.at(&alias))?;
+        host.session.close().await;
+        Ok((view, items))
     }
 }
 
@@ -143,53 +182,90 @@ impl ThreadCommand {
     /// From the gate to what the server says.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self.act {
-            ThreadAct::Show(command) => show(context, &command).await,
             ThreadAct::Log(command) => command.run(context).await,
             ThreadAct::Diff(command) => command.run(context).await,
-            ThreadAct::Fork(command) => fork(context, &command).await,
-            ThreadAct::Rename(command) => act(context, &command.thread, &Act::Rename(command.name)).await,
-            ThreadAct::Archive(command) => act(context, &command.thread, &Act::Archive).await,
-            ThreadAct::Unarchive(command) => act(context, &command.thread, &Act::Unarchive).await,
-            ThreadAct::Delete(command) => delete(context, &command).await,
-            ThreadAct::Steer(command) => command.steer(context).await,
-            ThreadAct::Queue(command) => command.queue(context).await,
-            ThreadAct::Interrupt(command) => talk::interrupt(context, &command.thread).await,
-            ThreadAct::Approve(command) => command.run(context).await,
-            ThreadAct::Decline(command) => command.run(context).await,
-            ThreadAct::Answer(command) => command.run(context).await,
+            ThreadAct::Show(command) => show(context, &command).await,
+            ThreadAct::Resume(command) => {
+                let place = command.thread.host(context)?;
+                command.again.of(place, command.thread.id).run(context).await
+            }
+            ThreadAct::Review(command) => {
+                let place = command.thread.host(context)?;
+                command.what.of(place, Some(command.thread.id)).run(context).await
+            }
+            ThreadAct::Fork(command) => interruptible(fork(context, &command)).await,
+            ThreadAct::Rename(command) => interruptible(act(context, &command.thread, &Act::Rename(command.name))).await,
+            ThreadAct::Archive(command) => interruptible(act(context, &command.thread, &Act::Archive)).await,
+            ThreadAct::Unarchive(command) => interruptible(act(context, &command.thread, &Act::Unarchive)).await,
+            ThreadAct::Delete(command) => interruptible(delete(context, &command)).await,
+            ThreadAct::Steer(command) => interruptible(command.steer(context)).await,
+            ThreadAct::Queue(command) => interruptible(command.queue(context)).await,
+            ThreadAct::Interrupt(command) => interruptible(talk::interrupt(context, &command.thread)).await,
+            ThreadAct::Approve(command) => interruptible(command.run(context)).await,
+            ThreadAct::Decline(command) => interruptible(command.run(context)).await,
+            ThreadAct::Answer(command) => interruptible(command.run(context)).await,
         }
     }
 }
 
 async fn show(context: &Context, command: &Plain) -> Result<Exit, Failure> {
-    let found = command.thread.find(context).await?;
-    let view = &found.view;
-    let state = State::of(&view.status);
-    let branch = view.git_info.as_ref().and_then(|git| git.branch.clone());
-    found.host.session.close().await;
+    // While a pager runs Ctrl-C is the pager's.
+    let Some(known) = or_interrupted(known(context, command)).await else { return Ok(Exit::Interrupted) };
+    let known = known?;
     if command.json {
-        let git = json!({ "branch": branch });
-        context.screen.json(&json!({
-            "host": found.alias, "id": view.id, "state": state, "name": view.name, "preview": view.preview, "cwd": view.cwd,
-            "git": git, "created_at": view.created_at, "updated_at": view.updated_at,
-        }))?;
-        return Ok(Exit::Done);
+        context.screen.json(&known.json())?;
+    } else {
+        super::pager::show(context, &super::table::table(&known.rows())).await?;
     }
-    let mut rows = vec![
-        vec!["thread".to_owned(), format!("{}:{}", found.alias, view.id)],
-        vec!["state".to_owned(), state.as_str().to_owned()],
-        vec!["folder".to_owned(), plain::line(&view.cwd)],
-        vec!["title".to_owned(), plain::line(title(view))],
-    ];
-    if let Some(branch) = branch {
-        rows.push(vec!["branch".to_owned(), plain::line(&branch)]);
-    }
-    if matches!(state, State::WaitsForApproval | State::WaitsForAnswer) {
-        let way = if state == State::WaitsForApproval { "approve" } else { "answer" };
-        rows.push(vec!["try".to_owned(), format!("outpost thread {way} {}:{}", found.alias, view.id)]);
-    }
-    context.screen.answer(&super::table::table(&rows))?;
     Ok(Exit::Done)
+}
+
+/// What is known of a thread.
+struct Known {
+    alias: Alias,
+    view: View,
+    waits: Vec<String>,
+}
+
+async fn known(context: &Context, command: &Plain) -> Result<Known, Failure> {
+    let Found { alias, host, view } = command.thread.find(context).await?;
+    let waiting = if State::of(&view.status).waits() { vec![view.id.clone()] } else { Vec::new() };
+    let waits = super::waits::of(host.server, waiting).await.into_iter().flat_map(|(_, waits)| waits).collect();
+    host.session.close().await;
+    Ok(Known { alias, view, waits })
+}
+
+impl Known {
+    fn branch(&self) -> Option<&str> {
+        self.view.git_info.as_ref()?.branch.as_deref()
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let view = &self.view;
+        json!({
+            "host": self.alias, "id": view.id, "state": State::of(&view.status), "name": view.name, "preview": view.preview,
+            "cwd": view.cwd, "git": { "branch": self.branch() }, "created_at": view.created_at, "updated_at": view.updated_at,
+            "waits": self.waits,
+        })
+    }
+
+    fn rows(&self) -> Vec<Vec<String>> {
+        let (view, state) = (&self.view, State::of(&self.view.status));
+        let thread = format!("{}:{}", self.alias, view.id);
+        let mut rows = vec![("thread", thread.clone()), ("state", state.as_str().to_owned()), ("folder", view.cwd.clone())];
+        rows.extend(self.branch().map(|branch| ("branch", branch.to_owned())));
+        rows.extend([
+            ("age", ago(now() - view.created_at)),
+            ("used", format!("{} ago", ago(now() - view.updated_at))),
+            ("title", title(view).to_owned()),
+        ]);
+        rows.extend(self.waits.iter().map(|what| ("waits", what.clone())));
+        if state.waits() {
+            let way = if state == State::WaitsForApproval { "approve" } else { "answer" };
+            rows.push(("try", format!("outpost thread {way} {thread}")));
+        }
+        rows.into_iter().map(|(name, value)| vec![name.to_owned(), plain::line(&value)]).collect()
+    }
 }
 
 async fn fork(context: &Context, command: &Plain) -> Result<Exit, Failure> {

@@ -1,18 +1,20 @@
 //! `outpost threads`: the threads of several hosts at once.
 
+pub(super) mod copy;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::spinner::Spinner;
 use super::table::{ago, cut, table};
-use super::{Context, plain};
+use super::{Context, plain, waits};
 use crate::config::{hosts, projects};
 use crate::failure::{Exit, Failure};
-use crate::name::{Alias, nearest};
+use crate::name::{Alias, ThreadId};
 use crate::project;
 use crate::remote::Want;
 use crate::thread::View;
@@ -53,6 +55,8 @@ struct Answer {
     host: String,
     /// Null when the host answered.
     error: Option<Trouble>,
+    /// When the host said this, in Unix seconds: null means just now, a time that it did not answer now.
+    as_of: Option<i64>,
     threads: Vec<Row>,
 }
 
@@ -63,7 +67,7 @@ struct Trouble {
     hint: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Row {
     id: String,
     state: State,
@@ -73,6 +77,15 @@ struct Row {
     branch: Option<String>,
     created_at: i64,
     updated_at: i64,
+    /// What waits for a person, a line each.
+    waits: Vec<String>,
+}
+
+impl Row {
+    /// Its name, or the beginning of its first prompt.
+    fn title(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.preview)
+    }
 }
 
 impl From<View> for Row {
@@ -86,6 +99,7 @@ impl From<View> for Row {
             branch: view.git_info.and_then(|git| git.branch),
             created_at: view.created_at,
             updated_at: view.updated_at,
+            waits: Vec::new(),
         }
     }
 }
@@ -126,10 +140,8 @@ impl Threads {
             }
         };
         for place in &self.places {
-            match projects.get(place) {
-                Some(project) => add(&project.host, Some(project.path.to_string())),
-                None => add(&crate::host::alias::find(&listing, place).map_err(|e| also(e, place, &projects))?.alias, None),
-            }
+            let (host, path) = context.host_or_project(place)?;
+            add(&host, path.map(|path| path.to_string()));
         }
         if self.all_hosts {
             let settings = hosts::load(local)?;
@@ -143,11 +155,19 @@ impl Threads {
     async fn ask(&self, context: &Context, wanted: &Wanted) -> (Answer, Exit) {
         let host = wanted.host.to_string();
         match self.threads(context, wanted).await {
-            Ok(threads) => (Answer { host, error: None, threads }, Exit::Done),
+            Ok(threads) => {
+                if !self.archived {
+                    copy::keep(&context.local, wanted, &threads, now());
+                }
+                (Answer { host, error: None, as_of: None, threads }, Exit::Done)
+            }
             Err(failure) => {
                 let exit = failure.code.exit();
                 let error = Trouble { code: failure.code.as_str(), text: failure.to_string(), hint: failure.hint };
-                (Answer { host, error: Some(error), threads: Vec::new() }, exit)
+                let copy = if self.archived { None } else { copy::load(&context.local, wanted) };
+                let (as_of, mut threads) = copy.map_or((None, Vec::new()), |copy| (Some(copy.as_of), copy.threads));
+                threads.truncate(self.limit);
+                (Answer { host, error: Some(error), as_of, threads }, exit)
             }
         }
     }
@@ -157,16 +177,13 @@ impl Threads {
         let host = project::reach(&context.behind(&spinner), &wanted.host, Want::server()).await?;
         let filter = Filter { cwd: wanted.cwd.clone(), archived: self.archived, limit: Some(self.limit) };
         let threads = catalog::list(&host.server.peer, &filter).await;
+        let mut rows: Vec<Row> = threads.map_err(|e| e.at(&wanted.host))?.into_iter().map(Row::from).collect();
+        let waiting = rows.iter().filter(|row| row.state.waits()).map(|row| ThreadId(row.id.clone())).collect();
+        for (id, waits) in waits::of(host.server, waiting).await {
+            rows.iter_mut().filter(|row| row.id == id.0).for_each(|row| row.waits.clone_from(&waits));
+        }
         host.session.close().await;
-        Ok(threads.map_err(|e| e.at(&wanted.host))?.into_iter().map(Row::from).collect())
-    }
-}
-
-/// A word that is no host may have been meant for a project.
-fn also(failure: Failure, word: &str, projects: &projects::Projects) -> Failure {
-    match nearest(word, projects.keys().map(String::as_str)).as_slice() {
-        [] => failure,
-        near => failure.hint(format!("did you mean the project {}?", near.join(" or "))),
+        Ok(rows)
     }
 }
 
@@ -174,21 +191,38 @@ fn text(answer: &Answer) -> String {
     let host = plain::line(&answer.host);
     if let Some(error) = &answer.error {
         let hint = if error.hint.is_empty() { String::new() } else { format!("\n  try: {}", plain::line(&error.hint)) };
-        return format!("{host}\n  ✗ {}  [{}]{hint}\n", plain::line(&error.text), error.code);
+        let trouble = format!("{host}\n  ✗ {}  [{}]{hint}\n", plain::line(&error.text), error.code);
+        let Some(as_of) = answer.as_of.filter(|_| !answer.threads.is_empty()) else { return trouble };
+        return format!("{trouble}  as it was {} ago:\n{}", ago(now() - as_of), rows(&answer.threads));
     }
     if answer.threads.is_empty() {
         return format!("{host}\n  no threads\n");
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
-    let rows: Vec<Vec<String>> = answer.threads.iter().map(|thread| row(thread, now)).collect();
-    format!("{host}\n{}", table(&rows))
+    format!("{host}\n{}", rows(&answer.threads))
+}
+
+/// Unix time in seconds.
+pub(super) fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// A line for each thread, and below it what waits there.
+fn rows(threads: &[Row]) -> String {
+    let now = now();
+    let cells: Vec<Vec<String>> = threads.iter().map(|thread| row(thread, now)).collect();
+    let lines = table(&cells);
+    let with_waits = lines.lines().zip(threads).map(|(line, thread)| {
+        let waits = thread.waits.iter().map(|what| format!("    ? {}\n", plain::line(what)));
+        format!("{line}\n{}", waits.collect::<String>())
+    });
+    with_waits.collect()
 }
 
 /// How much of a preview is shown, in columns.
 const PREVIEW: usize = 60;
 
 fn row(thread: &Row, now: i64) -> Vec<String> {
-    let title = thread.name.as_deref().unwrap_or(&thread.preview);
+    let title = thread.title();
     let branch = thread.branch.as_deref().map_or(String::new(), |branch| format!(" ({})", plain::line(branch)));
     vec![
         format!("  {}", plain::line(&thread.id)),
@@ -209,19 +243,23 @@ mod tests {
     fn hosts_are_shown_with_their_threads_or_their_trouble() {
         let thread = json!({"id":"0199","cwd":"/w","preview":"fix\u{1b}[2J it","updatedAt":4_000_000_000_i64,
             "status":{"type":"active","activeFlags":["waitingOnApproval"]},"gitInfo":{"branch":"main"}});
-        let threads = vec![Row::from(view::<View>(&thread).expect("read"))];
+        let row = Row::from(view::<View>(&thread).expect("read"));
+        let threads = vec![Row { waits: vec!["run a command: $ make\u{1b}[2J".into()], ..row.clone() }];
         let trouble = Trouble { code: "ssh-timeout", text: "old: connect to 10.0.0.9 port 22".into(), hint: "is it up?".into() };
         let all = [
-            text(&Answer { host: "devbox".into(), error: None, threads }),
-            text(&Answer { host: "old".into(), error: Some(trouble), threads: vec![] }),
-            text(&Answer { host: "new".into(), error: None, threads: vec![] }),
+            text(&Answer { host: "devbox".into(), error: None, as_of: None, threads }),
+            text(&Answer { host: "old".into(), error: Some(trouble), as_of: Some(now() - 300), threads: vec![row] }),
+            text(&Answer { host: "new".into(), error: None, as_of: None, threads: vec![] }),
         ];
         insta::assert_snapshot!(all.concat(), @r"
         devbox
           0199  needs approval  0 s  /w (main)  fix␛[2J it
+            ? run a command: $ make␛[2J
         old
           ✗ old: connect to 10.0.0.9 port 22  [ssh-timeout]
           try: is it up?
+          as it was 5 min ago:
+          0199  needs approval  0 s  /w (main)  fix␛[2J it
         new
           no threads
         ");

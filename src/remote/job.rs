@@ -12,10 +12,11 @@ const LISTENERS: &str = include_str!("listeners.sh");
 const STOP: &str = include_str!("stop.sh");
 const LOGS: &str = include_str!("logs.sh");
 const INSTALL: &str = include_str!("install.sh");
+const BROWSE: &str = include_str!("browse.sh");
 
 /// Every piece, for the tests.
 #[cfg(test)]
-pub(super) const ALL: &[&str] = &[BEGIN, CODEX, FOLDER, RECORD, SERVER, LISTENERS, STOP, LOGS, INSTALL];
+pub(super) const ALL: &[&str] = &[BEGIN, CODEX, FOLDER, RECORD, SERVER, LISTENERS, STOP, LOGS, INSTALL, BROWSE];
 
 /// What a script is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub enum Job {
         /// And what is written from now on.
         follow: bool,
     },
+    /// List folders for as long as somebody asks.
+    Browse,
     /// Install codex with the npm of the host.
     InstallByNpm,
     /// Install codex from a tar archive that comes on standard input.
@@ -52,6 +55,7 @@ impl Job {
             Self::Stop { .. } => &[BEGIN, RECORD, STOP],
             Self::Logs { .. } => &[BEGIN, LOGS],
             Self::InstallByNpm | Self::InstallByUpload { .. } => &[BEGIN, INSTALL],
+            Self::Browse => &[BEGIN, BROWSE],
         }
     }
 
@@ -67,6 +71,7 @@ impl Job {
             ],
             Self::Stop { now } => vec![("now", flag(*now))],
             Self::Logs { lines, follow } => vec![("lines", lines.to_string()), ("follow", flag(*follow))],
+            Self::Browse => vec![("most", super::browse::MOST.to_string())],
             Self::InstallByNpm => vec![("by", "npm".to_owned()), ("entry", String::new())],
             Self::InstallByUpload { entry } => vec![("by", "upload".to_owned()), ("entry", entry.clone())],
         }

@@ -65,7 +65,7 @@ pub async fn install(session: &Session, settings: &HostSettings, job: Job, watch
     said(session, settings, &job, watch).await
 }
 
-async fn said(session: &Session, settings: &HostSettings, job: &Job, watch: &dyn Watch) -> Result<Said, Failure> {
+pub(super) async fn said(session: &Session, settings: &HostSettings, job: &Job, watch: &dyn Watch) -> Result<Said, Failure> {
     let Heard { answer, exec } = Errand { session, settings, job, limits: Limits::default() }.run(watch).await?;
     if answer.word("error").is_some() {
         return Err(answer.refused());

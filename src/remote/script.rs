@@ -196,16 +196,17 @@ fn goes_on(line: &str) -> bool {
     matches!(last, "then" | "do" | "else" | "in" | "{" | "&" | "|" | "&&" | "||" | ";;") || case_pattern
 }
 
+/// Every shell that is somebody's /bin/sh.
+#[cfg(test)]
+pub(super) const POSIX: &[&[&str]] =
+    &[&["dash"], &["bash", "--posix"], &["busybox", "sh"], &["mksh"], &["ksh93"], &["yash"], &["zsh", "--emulate", "sh"]];
+
 #[cfg(test)]
 mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
     use crate::remote::Want;
-
-    /// Every shell that is somebody's /bin/sh.
-    const POSIX: &[&[&str]] =
-        &[&["dash"], &["bash", "--posix"], &["busybox", "sh"], &["mksh"], &["ksh93"], &["yash"], &["zsh", "--emulate", "sh"]];
 
     fn parses(shell: &[&str], text: &str) -> bool {
         let [program, options @ ..] = shell else { return false };

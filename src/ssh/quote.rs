@@ -15,7 +15,7 @@ pub fn posix(word: &str) -> String {
 /// As [`posix`], save that a word of nothing but harmless characters stays as it is: for lines that people read.
 #[must_use]
 pub fn if_needed(word: &str) -> String {
-    let harmless = |c: char| c.is_ascii_alphanumeric() || "/._-+@:,".contains(c);
+    let harmless = |c: char| c.is_alphanumeric() || "/._-+@%=:,~".contains(c);
     if !word.is_empty() && word.chars().all(harmless) { word.to_owned() } else { posix(word) }
 }
 

@@ -48,7 +48,7 @@ struct Page {
 }
 
 /// What a thread waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum State {
     /// For a prompt.
@@ -82,6 +82,12 @@ impl State {
                 }
             }
         }
+    }
+
+    /// Whether a person is waited for.
+    #[must_use]
+    pub fn waits(self) -> bool {
+        matches!(self, Self::WaitsForApproval | Self::WaitsForAnswer)
     }
 
     /// In a word or two.

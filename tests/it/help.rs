@@ -1,7 +1,7 @@
 //! Every help text, as a person reads it.
 
-use clap::{Command, CommandFactory};
-use outpost::cli::Cli;
+use clap::Command;
+use outpost::cli::examples;
 
 use super::bed::Sandbox;
 
@@ -16,7 +16,7 @@ fn helps(command: &mut Command, path: &str, out: &mut String) {
 
 #[test]
 fn every_help_text() {
-    let mut command = Cli::command().term_width(100);
+    let mut command = examples::command().term_width(100);
     command.build();
     let mut all = String::new();
     helps(&mut command, "outpost", &mut all);
@@ -29,4 +29,12 @@ fn a_manual_page_for_each_command() {
     assert!(sandbox.run(&["man"]).exits(0).stdout.contains(".TH outpost"));
     assert!(sandbox.run(&["man", "run"]).exits(0).stdout.contains("approve"));
     assert!(sandbox.run(&["man", "chek"]).exits(2).stderr.contains("did you mean check?"));
+    assert!(sandbox.run(&["man", "thread", "log"]).exits(0).stdout.contains("outpost\\-thread\\-log"));
+    let folder = sandbox.path().join("man1");
+    sandbox.run(&["man", "--write", folder.to_str().unwrap()]).exits(0);
+    for page in ["outpost.1", "outpost-run.1", "outpost-thread-approve.1"] {
+        let mut man = std::process::Command::new("man");
+        man.env_clear().env("PATH", "/usr/bin:/bin").arg("-l").arg(folder.join(page));
+        assert!(super::bed::run(&mut man, b"").exits(0).stdout.contains("outpost"), "{page}");
+    }
 }

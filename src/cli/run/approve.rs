@@ -88,6 +88,17 @@ pub fn question(approval: &Approval) -> String {
     format!("? The agent asks to {what}{reason}")
 }
 
+/// The question in a line, for a person who looks elsewhere.
+#[must_use]
+pub fn short(approval: &Approval) -> String {
+    if let Asked::Questions(asked) = &approval.asked {
+        return asked.questions.iter().map(|question| plain::line(&question.question)).collect::<Vec<_>>().join(" · ");
+    }
+    let text = question(approval);
+    let lines: Vec<&str> = text.trim_start_matches("? ").lines().map(str::trim).take(2).collect();
+    lines.join(": ")
+}
+
 /// All that is known: the whole command, the whole diff.
 #[must_use]
 pub fn more(approval: &Approval, painter: &Painter) -> String {

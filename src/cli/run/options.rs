@@ -9,7 +9,7 @@ use crate::failure::{Code, Failure};
 use crate::thread::{Options, Prompt};
 
 /// How the thread works; what is not said is left to the configuration of the host.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct ThreadOptions {
     /// The model the agent uses.
     #[arg(short, long, value_name = "MODEL")]

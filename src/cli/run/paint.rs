@@ -10,10 +10,10 @@ use anstyle::{AnsiColor, Style};
 use crate::cli::plain::{self, Plain};
 use crate::thread::event::{Change, ChangeKind, End, Event, TurnEnd};
 
-const DIM: Style = Style::new().dimmed();
-const BOLD: Style = Style::new().bold();
-const GREEN: Style = AnsiColor::Green.on_default();
-const RED: Style = AnsiColor::Red.on_default();
+pub(in crate::cli) const DIM: Style = Style::new().dimmed();
+pub(in crate::cli) const BOLD: Style = Style::new().bold();
+pub(in crate::cli) const GREEN: Style = AnsiColor::Green.on_default();
+pub(in crate::cli) const RED: Style = AnsiColor::Red.on_default();
 const CYAN: Style = AnsiColor::Cyan.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 
@@ -173,7 +173,12 @@ impl Painter {
         self.close();
         for change in changes {
             let head = head(change, end);
-            self.block(&self.style(BOLD, &head));
+            // As Codex's own screen shows it: the verb bold, the counts in their colours.
+            let (verb, rest) = head.split_once(' ').unwrap_or((&head, ""));
+            let (name, counts) = rest.rsplit_once(" (").unwrap_or((rest, ""));
+            let (plus, minus) = counts.trim_end_matches(')').split_once(' ').unwrap_or_default();
+            let counts = format!("({} {})", self.style(GREEN, plus), self.style(RED, minus));
+            self.block(&format!("{} {name} {counts}", self.style(BOLD, verb)));
             let diff = self.diff(change);
             self.put(&diff);
         }
@@ -188,7 +193,8 @@ impl Painter {
             let shown = match sign {
                 '+' => self.style(GREEN, &text),
                 '-' => self.style(RED, &text),
-                _ => self.style(DIM, &text),
+                _ if line.starts_with("@@") => self.style(DIM, &text),
+                _ => text,
             };
             out.push_str(&format!("  {shown}\n"));
         }

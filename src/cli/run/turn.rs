@@ -12,6 +12,7 @@ use super::questions;
 use super::signals::Wish;
 use super::witness::{Happened, Witness};
 use crate::app_server::protocol::approval::Asked;
+use crate::cli::notify::{self, News as Notice};
 use crate::cli::screen::Screen;
 use crate::failure::Failure;
 use crate::name::TurnId;
@@ -37,6 +38,8 @@ pub struct Stage {
     pub approve: Approve,
     /// The host's name, for the lines.
     pub host: String,
+    /// Whether a person who looks elsewhere is told.
+    pub notify: bool,
 }
 
 impl Stage {
@@ -46,6 +49,13 @@ impl Stage {
     /// When it cannot be written.
     pub fn line(&self, body: Body<'_>) -> Result<(), Failure> {
         if self.json { self.screen.json(&Line::new(&self.host, body)) } else { Ok(()) }
+    }
+
+    /// Tells a person who looks elsewhere, if that is wanted.
+    pub async fn notify(&self, news: Notice<'_>) {
+        if self.notify {
+            notify::tell(&self.host, news).await;
+        }
     }
 
     /// Tells a person something, unless JSON lines say it.
@@ -150,8 +160,16 @@ impl<'t, 'a> Turn<'t, 'a> {
                 },
             };
             if let Some(followed) = followed {
+                self.ended(&followed).await;
                 return Ok((followed, self.last_message));
             }
+        }
+    }
+
+    /// Whoever pressed Ctrl-C is there and need not be told.
+    async fn ended(&self, followed: &Followed) {
+        if let (Followed::Ended(end), false) = (followed, self.interrupted) {
+            self.live.stage.notify(Notice::Ended(end)).await;
         }
     }
 
@@ -211,7 +229,7 @@ impl<'t, 'a> Turn<'t, 'a> {
             Event::Prompted { message_id: Some(message_id), .. } => {
                 self.live.stage.line(Body::Delivered { message_id: &message_id })?
             }
-            Event::SaidAll { text, .. } => self.last_message = text,
+            Event::SaidAll { text, .. } | Event::Told(text) => self.last_message = text,
             Event::TurnEnded(id, end) if id == self.id => return Ok(Some(Followed::Ended(end))),
             Event::TurnEnded(..)
             | Event::Prompted { message_id: None, .. }
@@ -225,7 +243,6 @@ impl<'t, 'a> Turn<'t, 'a> {
             | Event::Diff(_)
             | Event::Plan(_)
             | Event::Did(_)
-            | Event::Told(_)
             | Event::Resolved(_)
             | Event::Warning(_)
             | Event::Error { .. }
@@ -241,6 +258,7 @@ impl<'t, 'a> Turn<'t, 'a> {
         }
         let text = self.painter.pause();
         self.live.stage.screen.answer(&text)?;
+        self.live.stage.notify(Notice::Asked(&approve::short(approval))).await;
         match &approval.asked {
             Asked::Questions(asked) => {
                 let given = questions::ask(asked, &self.live.stage.screen).await?;

@@ -1,7 +1,7 @@
 //! Which thread is meant: an id or the beginning of one, or the last one of a folder.
 
 use crate::failure::{Code, Failure};
-use crate::name::ThreadId;
+use crate::name::{ThreadId, nearest};
 use crate::rpc::peer::Peer;
 use crate::thread::View;
 use crate::thread::catalog::{self, Filter};
@@ -15,7 +15,10 @@ const WHOLE: usize = 36;
 /// [`Code::NameUnknown`] when there is none; several with the same beginning are listed.
 pub async fn by_id(peer: &Peer, word: &str) -> Result<View, Failure> {
     if word.len() == WHOLE {
-        return catalog::get(peer, &ThreadId(word.to_owned())).await;
+        match catalog::get(peer, &ThreadId(word.to_owned())).await {
+            Err(unknown) if unknown.code == Code::NameUnknown => {}
+            found => return found,
+        }
     }
     let mut all = catalog::list(peer, &Filter::default()).await?;
     all.extend(catalog::list(peer, &Filter { archived: true, ..Filter::default() }).await?);
@@ -24,18 +27,39 @@ pub async fn by_id(peer: &Peer, word: &str) -> Result<View, Failure> {
 
 fn one_of(all: Vec<View>, word: &str) -> Result<View, Failure> {
     let unknown = |said: String| Failure::new(Code::NameUnknown, format!("find the thread '{}'", word.escape_debug())).said(said);
-    let count = all.len();
+    let near = near(&all, word);
     let mut found: Vec<View> = all.into_iter().filter(|view| !word.is_empty() && view.id.0.starts_with(word)).collect();
     match (found.pop(), found.as_slice()) {
         (Some(view), []) => Ok(view),
-        (None, _) => {
-            Err(unknown(format!("none of the {count} threads there begins with it")).hint("outpost threads HOST lists them"))
-        }
+        (None, _) if near.is_empty() => Err(unknown("there are no threads there".to_owned())),
+        (None, _) => Err(unknown("there is none".to_owned()).hint(format!("did you mean one of these?\n{near}"))),
         (Some(last), others) => {
             let lines = others.iter().chain([&last]).map(|view| format!("{}  {}", view.id, title(view)));
             Err(unknown(format!("several begin with it\n{}", lines.collect::<Vec<_>>().join("\n"))).hint("give more of the id"))
         }
     }
+}
+
+/// How many threads are named instead of one that there is not.
+const NAMED: usize = 3;
+
+/// The threads whose ids or names are near a word, else those that were used last, a line each.
+fn near(all: &[View], word: &str) -> String {
+    let beginning = |view: &View| view.id.0.chars().take(word.chars().count()).collect::<String>();
+    let names: Vec<(String, &View)> = all
+        .iter()
+        .flat_map(|view| std::iter::once((beginning(view), view)).chain(view.name.clone().map(|name| (name, view))))
+        .collect();
+    let close = nearest(word, names.iter().map(|(name, _)| name.as_str()));
+    let mut found: Vec<&View> = Vec::new();
+    for (_, view) in names.iter().filter(|(name, _)| close.contains(name)) {
+        if !found.iter().any(|other| other.id == view.id) {
+            found.push(view);
+        }
+    }
+    let found = if found.is_empty() { all.iter().collect() } else { found };
+    let lines = found.into_iter().take(NAMED).map(|view| format!("{}  {}", view.id, title(view)));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// The thread of a folder that was used last.
@@ -67,5 +91,7 @@ mod tests {
         assert_eq!(one_of(all(), "0199").expect_err("two").said, "several begin with it\n0199a  p\n0199b  p");
         assert_eq!(one_of(all(), "03").expect_err("none").code, Code::NameUnknown);
         assert!(one_of(all(), "").is_err());
+        assert_eq!(one_of(all(), "0198a").expect_err("none").hint, "did you mean one of these?\n0199a  p\n0199b  p");
+        assert_eq!(one_of(vec![], "0198a").expect_err("none").said, "there are no threads there");
     }
 }

@@ -4,10 +4,10 @@ use clap::Args;
 
 use super::Which;
 use crate::app_server::protocol::item::Item;
-use crate::cli::run::paint;
-use crate::cli::{Context, plain};
+use crate::cli::run::paint::{self, BOLD, DIM, GREEN, RED};
+use crate::cli::{Context, or_interrupted, pager, plain};
 use crate::failure::{Exit, Failure};
-use crate::thread::catalog::{self, Entry};
+use crate::thread::catalog::Entry;
 use crate::thread::event::{Change, ChangeKind, End};
 
 #[derive(Debug, Args)]
@@ -25,17 +25,17 @@ pub(in crate::cli) struct Diff {
 
 impl Diff {
     pub(super) async fn run(&self, context: &Context) -> Result<Exit, Failure> {
-        let found = self.thread.find(context).await?;
-        let items = catalog::items(&found.host.server.peer, &found.view.id).await.map_err(|e| e.at(&found.alias))?;
-        found.host.session.close().await;
+        let Some(read) = or_interrupted(self.thread.items(context)).await else { return Ok(Exit::Interrupted) };
+        let (view, items) = read?;
         let changes = done(&items, self.last_turn);
-        if self.stat {
-            changes.iter().try_for_each(|change| context.screen.line(&paint::head(change, End::Done)))?;
+        let text = if self.stat {
+            changes.iter().map(|change| paint::head(change, End::Done) + "\n").collect()
         } else {
-            let patch: String = changes.iter().map(|change| patch(change, &found.view.cwd)).collect();
-            // A pipe gets the patch to the byte; a terminal what is harmless of it.
-            context.screen.answer(&if context.screen.out_is_terminal { plain::text(&patch) } else { patch })?;
-        }
+            let patch: String = changes.iter().map(|change| patch(change, &view.cwd)).collect();
+            // A pipe gets the patch to the byte; a terminal what is harmless of it, coloured.
+            if context.screen.out_is_terminal { coloured(&plain::text(&patch), context.screen.colour) } else { patch }
+        };
+        pager::show(context, &text).await?;
         Ok(Exit::Done)
     }
 }
@@ -49,6 +49,23 @@ fn done(items: &[Entry], last_turn: bool) -> Vec<Change> {
         (status == "completed").then_some(changes)
     });
     changes.flatten().collect()
+}
+
+/// A patch with the colours of its lines; the text must be harmless already.
+fn coloured(text: &str, colour: bool) -> String {
+    if !colour {
+        return text.to_owned();
+    }
+    let style = |line: &str| match line.as_bytes() {
+        [b'd', b'i', b'f', b'f', ..] | [b'+', b'+', b'+', ..] | [b'-', b'-', b'-', ..] => Some(BOLD),
+        [b'@', b'@', ..] => Some(DIM),
+        [b'+', ..] => Some(GREEN),
+        [b'-', ..] => Some(RED),
+        _ => None,
+    };
+    text.lines()
+        .map(|line| style(line).map_or_else(|| format!("{line}\n"), |style| format!("{style}{line}{style:#}\n")))
+        .collect()
 }
 
 /// One file's part of a patch, with paths relative to the thread's folder.

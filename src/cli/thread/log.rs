@@ -4,16 +4,15 @@ use clap::Args;
 use tokio::sync::broadcast;
 
 use super::Which;
-use crate::cli::Context;
 use crate::cli::run::approve::Approve;
 use crate::cli::run::paint::Painter;
 use crate::cli::run::signals;
 use crate::cli::run::turn::{Live, Stage, Turn};
 use crate::cli::run::witness::Witness;
+use crate::cli::{Context, or_interrupted, pager};
 use crate::failure::{Exit, Failure};
 use crate::project;
 use crate::remote::Want;
-use crate::thread::catalog;
 use crate::thread::reader::Reader;
 use crate::thread::{Options, Thread};
 
@@ -31,25 +30,24 @@ pub(in crate::cli) struct Log {
     /// Print one item a line, as the server keeps it.
     #[arg(long)]
     json: bool,
+    /// While following, tell you on the desktop, or by the terminal's bell, when the turn ends or you are asked something.
+    #[arg(long, requires = "follow")]
+    notify: bool,
 }
 
 impl Log {
     pub(super) async fn run(&self, context: &Context) -> Result<Exit, Failure> {
-        let found = self.thread.find(context).await?;
-        let items = catalog::items(&found.host.server.peer, &found.view.id).await.map_err(|e| e.at(&found.alias))?;
-        found.host.session.close().await;
-        let mut reader = Reader::new(found.view.id.clone());
-        let mut painter = Painter::new(context.screen.colour);
-        for entry in items {
-            if self.json {
-                context.screen.json(&entry.item)?;
-                continue;
-            }
-            for event in reader.whole(entry.view()) {
-                context.screen.answer(&painter.paint(&event))?;
-            }
+        let Some(read) = or_interrupted(self.thread.items(context)).await else { return Ok(Exit::Interrupted) };
+        let (view, items) = read?;
+        let mut reader = Reader::new(view.id);
+        if self.json {
+            items.iter().try_for_each(|entry| context.screen.json(&entry.item))?;
+        } else {
+            let mut painter = Painter::new(context.screen.colour);
+            let events = items.iter().flat_map(|entry| reader.whole(entry.view()));
+            let text = events.map(|event| painter.paint(&event)).collect::<String>() + &painter.pause();
+            if self.follow { context.screen.answer(&text)? } else { pager::show(context, &text).await? }
         }
-        context.screen.answer(&painter.pause())?;
         if self.follow { self.follow(context).await } else { Ok(Exit::Done) }
     }
 
@@ -61,7 +59,13 @@ impl Log {
         let view = crate::cli::run::which::by_id(&host.server.peer, &self.thread.id).await.map_err(|e| e.at(&alias))?;
         let thread = Thread::resume(host.server, &view.id, &Options::default()).await.map_err(|e| e.at(&alias))?;
         let Some(turn) = thread.running().await.map_err(|e| e.at(&alias))? else { return Ok(Exit::Done) };
-        let stage = Stage { screen: context.screen.clone(), json: self.json, approve: self.approve, host: alias.to_string() };
+        let stage = Stage {
+            screen: context.screen.clone(),
+            json: self.json,
+            approve: self.approve,
+            host: alias.to_string(),
+            notify: self.notify,
+        };
         let wishes: broadcast::Receiver<_> = signals::listen()?;
         let mut live = Live { stage: &stage, thread, wishes, witness: Witness::new(&stage, life) };
         Turn::new(&mut live, turn).follow().await.map_err(|e| e.at(&alias))?;

@@ -20,15 +20,19 @@ impl Terminal {
     pub(crate) fn outpost(sandbox: &Sandbox, args: &[&str]) -> Self {
         let quoted: Vec<String> = args.iter().map(|arg| outpost::ssh::quote::posix(arg)).collect();
         // The shell hears Ctrl-C too, and must outlive it to tell the exit code.
-        let line =
-            format!("trap : INT QUIT; {} {}; echo \"[exit $?]\"; sleep 1000", env!("CARGO_BIN_EXE_outpost"), quoted.join(" "));
+        let program = env!("CARGO_BIN_EXE_outpost");
+        Self::of(sandbox, &format!("trap : INT QUIT; {program} {}; echo \"[exit $?]\"; sleep 1000", quoted.join(" ")))
+    }
+
+    /// As [`Self::outpost`], for a line of `sh`.
+    pub(crate) fn of(sandbox: &Sandbox, line: &str) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let terminal = Self { socket: sandbox.path().join(format!("tmux{number}")) };
         let mut command = Command::new("tmux");
         sandbox.clean(&mut command);
         command.env("TERM", "xterm-256color").env_remove("NO_COLOR").arg("-S").arg(&terminal.socket);
-        command.args(["-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "40", "sh", "-c", &line]);
+        command.args(["-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "40", "sh", "-c", line]);
         assert!(command.status().unwrap().success());
         terminal
     }

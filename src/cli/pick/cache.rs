@@ -1,0 +1,73 @@
+//! What was looked at so far, and what is being looked at.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use crate::remote::browse::Looked;
+
+/// How many folders are remembered; the oldest go.
+const KEPT: usize = 400;
+
+/// Listings by the path that was asked for.
+#[derive(Debug, Default)]
+pub(super) struct Cache {
+    looked: HashMap<String, Looked>,
+    order: VecDeque<String>,
+    asked: HashSet<String>,
+}
+
+impl Cache {
+    /// What is known of a folder.
+    pub(super) fn get(&self, path: &str) -> Option<&Looked> {
+        self.looked.get(path)
+    }
+
+    /// Notes that a folder is asked for; false when it is known, or asked for already.
+    pub(super) fn ask(&mut self, path: &str) -> bool {
+        !self.looked.contains_key(path) && self.asked.insert(path.to_owned())
+    }
+
+    /// Takes an answer.
+    pub(super) fn put(&mut self, path: String, looked: Looked) {
+        self.asked.remove(&path);
+        if self.looked.insert(path.clone(), looked).is_none() {
+            self.order.push_back(path);
+        }
+        while self.order.len() > KEPT {
+            if let Some(oldest) = self.order.pop_front() {
+                self.looked.remove(&oldest);
+            }
+        }
+    }
+
+    /// Forgets one folder, so that it is asked for again.
+    pub(super) fn forget_one(&mut self, path: &str) {
+        self.looked.remove(path);
+        self.order.retain(|kept| kept != path);
+    }
+
+    /// Forgets all, so that it is asked for again; what is asked for now is still awaited.
+    pub(super) fn forget(&mut self) {
+        self.looked.clear();
+        self.order.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::remote::browse::{Listing, Trouble};
+
+    #[test]
+    fn the_oldest_go_and_nothing_is_asked_twice() {
+        let mut cache = Cache::default();
+        assert!(cache.ask("/a") && !cache.ask("/a"));
+        cache.put("/a".into(), Ok(Listing::default()));
+        assert!(!cache.ask("/a"));
+        for number in 0..KEPT {
+            cache.put(format!("/{number}"), Err(Trouble::Missing));
+        }
+        assert!(cache.get("/a").is_none() && cache.get("/0").is_some());
+        cache.forget();
+        assert!(cache.ask("/0") && cache.order.is_empty());
+    }
+}

@@ -1,0 +1,107 @@
+//! `outpost review`: the agent reviews changes of a folder, live as `run` shows a turn.
+
+use clap::Args;
+
+use super::Run;
+use super::approve::Approve;
+use super::options::{Policy, Sandbox, ThreadOptions};
+use crate::cli::Context;
+use crate::failure::{Exit, Failure};
+use crate::thread::ReviewTarget;
+
+/// What a review looks at, and how it is shown.
+#[derive(Debug, Clone, Args)]
+pub struct What {
+    /// Review what is not committed: staged, unstaged and untracked changes (this is what is done when nothing is said).
+    #[arg(long, conflicts_with_all = ["base", "commit", "words"])]
+    uncommitted: bool,
+    /// Review what differs from this branch.
+    #[arg(long, value_name = "BRANCH", conflicts_with_all = ["commit", "words"])]
+    base: Option<String>,
+    /// Review what this commit changed.
+    #[arg(long, value_name = "SHA", conflicts_with = "words")]
+    commit: Option<String>,
+    /// Review what these words say instead.
+    #[arg(value_name = "PROMPT")]
+    words: Option<String>,
+    /// What to do when the agent asks for an approval.
+    #[arg(long, value_enum, default_value_t = Approve::Ask)]
+    approve: Approve,
+    /// Leave once the review has begun, and print the thread's id.
+    #[arg(long)]
+    detach: bool,
+    /// The model the agent uses.
+    #[arg(short, long, value_name = "MODEL")]
+    model: Option<String>,
+    /// What the agent's commands may touch.
+    #[arg(short, long, value_enum, value_name = "MODE")]
+    sandbox: Option<Sandbox>,
+    /// When the agent asks a person.
+    #[arg(short, long, value_enum, value_name = "POLICY")]
+    ask_for_approval: Option<Policy>,
+    /// Write the review to this file.
+    #[arg(short, long, value_name = "FILE")]
+    output_last_message: Option<std::path::PathBuf>,
+    /// Print one JSON object a line (docs/EVENTS.md).
+    #[arg(long)]
+    json: bool,
+    /// Tell you on the desktop, or by the terminal's bell, when the turn ends or you are asked something.
+    #[arg(long)]
+    notify: bool,
+}
+
+/// Let the agent review changes in a folder of a host.
+///
+/// What it finds is shown as `run` shows a turn; Ctrl-C interrupts it. `outpost thread review` does it in a thread that there is.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  outpost review devbox:~/app\n  outpost review shop --base main\n  \
+                        outpost review shop --commit HEAD~1\n  outpost review shop \"only the SQL: is anything not quoted?\"")]
+pub struct Review {
+    /// The host and the folder on it, or a project's name.
+    #[arg(value_name = "HOST:PATH|PROJECT")]
+    place: String,
+    #[command(flatten)]
+    what: What,
+}
+
+impl Review {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// As [`Run::run`]; a branch or commit that does not exist, with the near ones.
+    pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        self.what.of(self.place, None).run(context).await
+    }
+}
+
+impl What {
+    /// The run that does it, in a thread that there is or in a new one.
+    #[must_use]
+    pub fn of(self, place: String, resume: Option<String>) -> Run {
+        let target = match (self.base, self.commit, self.words) {
+            (Some(branch), _, _) => ReviewTarget::Base(branch),
+            (_, Some(sha), _) => ReviewTarget::Commit(sha),
+            (_, _, Some(words)) => ReviewTarget::Custom(words),
+            (None, None, None) => ReviewTarget::Uncommitted,
+        };
+        let thread = ThreadOptions {
+            model: self.model,
+            sandbox: self.sandbox,
+            ask_for_approval: self.ask_for_approval,
+            output_last_message: self.output_last_message,
+            ..ThreadOptions::default()
+        };
+        Run {
+            words: vec![place],
+            resume,
+            approve: self.approve,
+            detach: self.detach,
+            thread,
+            json: self.json,
+            notify: self.notify,
+            review: Some(target),
+            project: Vec::new(),
+            last: false,
+        }
+    }
+}

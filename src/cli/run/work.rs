@@ -1,0 +1,159 @@
+//! The turns of one thread: what runs there already, a prompt or a review, and prompts as long as a person has some.
+
+use super::Run;
+use super::events::Body;
+use super::questions::{self, Typed};
+use super::turn::{Followed, Live, Turn};
+use super::upload;
+use crate::cli::plain;
+use crate::cli::screen::BROKEN_PIPE;
+use crate::failure::{Exit, Failure};
+use crate::name::TurnId;
+use crate::ssh::quote::if_needed;
+use crate::thread::event::TurnEnd;
+use crate::thread::{message_id, repository};
+
+/// A thread that is worked with.
+pub(super) struct Work<'a> {
+    pub(super) run: &'a Run,
+    pub(super) live: Live<'a>,
+    pub(super) codex_home: String,
+}
+
+/// How one turn ended for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Done {
+    pub(super) exit: Exit,
+    /// Whether the person left: there is no next prompt.
+    left: bool,
+}
+
+impl Work<'_> {
+    /// What runs already, then the prompt, or prompts as long as the person has some.
+    pub(super) async fn all(&mut self, prompt: Option<&str>) -> Result<Done, Failure> {
+        let caught_up = if self.run.takes_up() && !self.run.detach { self.catch_up().await? } else { None };
+        match (caught_up, prompt) {
+            (Some(done), _) if done.left => Ok(done),
+            (_, _) if self.run.review.is_some() => self.review().await,
+            (_, Some(text)) => self.one(text).await,
+            (caught_up, None) if self.live.stage.screen.interactive => self.conversation(caught_up).await,
+            (caught_up, None) => Ok(caught_up.unwrap_or(Done { exit: Exit::Done, left: false })),
+        }
+    }
+
+    /// Follows the turn that runs in a thread that was taken up, with the questions that wait there.
+    async fn catch_up(&mut self) -> Result<Option<Done>, Failure> {
+        let Some(turn) = self.live.thread.running().await? else { return Ok(None) };
+        let followed = self.follow(turn, "").await?.0;
+        self.ended(&followed).map(Some)
+    }
+
+    /// Sends one prompt and follows its turn.
+    async fn one(&mut self, text: &str) -> Result<Done, Failure> {
+        let mut prompt = self.run.thread.prompt(text.to_owned())?;
+        let uploaded = upload::upload(self.live.thread.peer(), &self.codex_home, &self.run.thread.image).await?;
+        prompt.images.clone_from(&uploaded.files);
+        let id = message_id();
+        let turn = tokio::select! {
+            turn = self.live.witness.during(self.live.thread.prompt(&prompt, &id)) => turn??,
+            Ok(_) = self.live.wishes.recv() => return self.left_early("the prompt"),
+        };
+        self.live.stage.line(Body::Turn { turn: &turn.0, message_id: &id })?;
+        if self.run.detach {
+            let followed = Turn::new(&mut self.live, turn).of_prompt(&id).until_delivered().await?;
+            return self.detach(&followed);
+        }
+        let (followed, last) = self.follow(turn, &id).await?;
+        self.run.thread.keep(&last)?;
+        if followed != Followed::Left {
+            uploaded.remove(self.live.thread.peer()).await;
+        }
+        self.ended(&followed)
+    }
+
+    /// Begins a review and follows it.
+    async fn review(&mut self) -> Result<Done, Failure> {
+        let Some(target) = &self.run.review else { return Ok(Done { exit: Exit::Done, left: false }) };
+        let turn = tokio::select! {
+            turn = self.live.witness.during(self.live.thread.review(target)) => turn??,
+            Ok(_) = self.live.wishes.recv() => return self.left_early("the review"),
+        };
+        self.live.stage.line(Body::Turn { turn: &turn.0, message_id: "" })?;
+        if self.run.detach {
+            return self.detach(&Followed::Left);
+        }
+        let (followed, last) = self.follow(turn, "").await?;
+        self.run.thread.keep(&last)?;
+        self.ended(&followed)
+    }
+
+    /// Ctrl-C before the server has answered.
+    fn left_early(&self, what: &str) -> Result<Done, Failure> {
+        self.live.stage.note(&format!("left before {what} was answered: whether it arrived is not known"));
+        self.ended(&Followed::Left).map(|done| Done { exit: Exit::Interrupted, ..done })
+    }
+
+    /// Follows a turn; a reader of our output that goes away has left, the turn has not ended.
+    async fn follow(&mut self, turn: TurnId, message_id: &str) -> Result<(Followed, String), Failure> {
+        let followed = Turn::new(&mut self.live, turn).of_prompt(message_id).follow().await;
+        match followed {
+            Err(failure) if failure.said == BROKEN_PIPE => Ok((Followed::Left, String::new())),
+            followed => followed,
+        }
+    }
+
+    fn detach(&self, followed: &Followed) -> Result<Done, Failure> {
+        if *followed != Followed::Left {
+            return self.ended(followed);
+        }
+        if !self.run.json {
+            self.live.stage.screen.line(&self.live.thread.id().0)?;
+        }
+        self.ended(followed).map(|done| Done { exit: Exit::Done, ..done })
+    }
+
+    fn ended(&self, followed: &Followed) -> Result<Done, Failure> {
+        let stage = self.live.stage;
+        let place = format!("{}:{}", stage.host, self.live.thread.view.cwd);
+        let resume = format!("outpost run --resume {} {}", self.live.thread.id(), if_needed(&place));
+        let (outcome, why, exit) = match followed {
+            Followed::Ended(TurnEnd::Completed) => ("completed", "", Exit::Done),
+            Followed::Ended(TurnEnd::Interrupted) => ("interrupted", "", Exit::Failed),
+            Followed::Ended(TurnEnd::Failed(why)) => ("failed", why.as_str(), Exit::Failed),
+            Followed::Left => {
+                stage.note(&plain::text(&format!("the turn goes on at {}; come back with\n  {resume}", stage.host)));
+                ("left", "", Exit::Failed)
+            }
+        };
+        match stage.line(Body::Ended { outcome, why, resume: &resume }) {
+            Err(failure) if failure.said == BROKEN_PIPE => {}
+            told => told?,
+        }
+        Ok(Done { exit, left: *followed == Followed::Left })
+    }
+
+    /// Asks for prompts until the person has none or leaves; the exit code is that of the last turn.
+    async fn conversation(&mut self, before: Option<Done>) -> Result<Done, Failure> {
+        let mut last = before.unwrap_or(Done { exit: Exit::Done, left: false });
+        loop {
+            // A wish of the turn before is not one for the next.
+            self.live.wishes = self.live.wishes.resubscribe();
+            let typed = tokio::select! {
+                typed = questions::line("\n› ") => typed?,
+                Ok(_) = self.live.wishes.recv() => return Ok(last),
+            };
+            match typed {
+                Typed::Line(text) if text.trim().is_empty() => {}
+                Typed::Line(text) => {
+                    // Since the last turn somebody may have taken the folder away.
+                    repository::exists(self.live.thread.peer(), &self.live.thread.view.cwd).await?;
+                    last = self.one(&text).await?;
+                }
+                Typed::Interrupt | Typed::End => return Ok(last),
+            }
+            if last.left {
+                return Ok(last);
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What was last listed of each host, kept for when it is away: `$CODEX_HOME/outpost/threads/HOST.json`, for its owner alone.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Row, Wanted};
+use crate::name::Alias;
+use crate::paths::{self, Local};
+
+/// The most threads that are kept of a host.
+const MOST: usize = 200;
+
+/// The threads of a host as they were.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Copy {
+    /// When, in Unix seconds.
+    pub(super) as_of: i64,
+    pub(super) threads: Vec<Row>,
+}
+
+fn path(local: &Local, host: &Alias) -> PathBuf {
+    // An alias may hold a slash.
+    let name: String = host
+        .as_str()
+        .bytes()
+        .map(|b| if b.is_ascii_alphanumeric() || b == b'-' { char::from(b).to_string() } else { format!("_{b:02x}") })
+        .collect();
+    local.outpost_dir().join("threads").join(format!("{name}.json"))
+}
+
+/// The copy of a host; one that cannot be read is none.
+pub(super) fn load(local: &Local, wanted: &Wanted) -> Option<Copy> {
+    let mut copy = all(local, &wanted.host)?;
+    copy.threads.retain(|row| wanted.cwd.as_ref().is_none_or(|cwd| row.cwd == *cwd));
+    Some(copy)
+}
+
+fn all(local: &Local, host: &Alias) -> Option<Copy> {
+    serde_json::from_str(&paths::read_text(&path(local, host)).ok()?).ok()
+}
+
+/// Keeps what a host answered: in place of all, or of what was known of one folder. That it cannot be kept is no failure of
+/// the listing.
+pub(super) fn keep(local: &Local, wanted: &Wanted, threads: &[Row], now: i64) {
+    let mut kept: Vec<Row> = threads.to_vec();
+    if let Some(cwd) = &wanted.cwd {
+        let others = all(local, &wanted.host).unwrap_or_default().threads.into_iter().filter(|row| row.cwd != *cwd);
+        kept.extend(others);
+    }
+    kept.iter_mut().for_each(|row| row.waits.clear());
+    kept.sort_by_key(|row| std::cmp::Reverse(row.updated_at));
+    kept.truncate(MOST);
+    if let Ok(text) = serde_json::to_vec(&Copy { as_of: now, threads: kept }) {
+        drop(paths::write_private(&path(local, &wanted.host), &text));
+    }
+}
+
+/// The ids of a host's threads, for completions.
+#[must_use]
+pub(in crate::cli) fn ids(local: &Local, host: &Alias) -> Vec<(String, String)> {
+    let threads = all(local, host).unwrap_or_default().threads;
+    threads.into_iter().map(|row| (row.id.clone(), row.title().to_owned())).collect()
+}

@@ -1,0 +1,97 @@
+//! What a folder of the remote and its git repository hold, asked through the app-server before a turn begins there.
+
+use serde_json::{Value, json};
+
+use super::{ReviewTarget, refused};
+use crate::failure::{Code, Failure};
+use crate::name::nearest;
+use crate::rpc::message::METHOD_NOT_FOUND;
+use crate::rpc::peer::Peer;
+use crate::rpc::pending::CallError;
+
+/// Whether a thread's folder is still there: the server would begin the turn all the same.
+///
+/// # Errors
+/// [`Code::FolderMissing`], [`Code::FolderNotDirectory`]; what the link says.
+pub async fn exists(peer: &Peer, cwd: &str) -> Result<(), Failure> {
+    let tried = || format!("look at the thread's folder {cwd}");
+    match peer.read("fs/getMetadata", json!({ "path": cwd })).await {
+        Ok(answer) if answer.get("isDirectory") == Some(&Value::Bool(false)) => {
+            Err(Failure::new(Code::FolderNotDirectory, tried()).hint("the thread can still be read: outpost thread log HOST:ID"))
+        }
+        // Releases that cannot tell are believed.
+        Ok(_) => Ok(()),
+        Err(CallError::Refused(error)) if error.code == METHOD_NOT_FOUND => Ok(()),
+        Err(CallError::Refused(error)) => Err(Failure::new(Code::FolderMissing, tried())
+            .said(error.message)
+            .hint("make the folder again, or read the thread: outpost thread log HOST:ID")),
+        Err(error) => Err(error.failure(tried())),
+    }
+}
+
+/// Whether a folder has what a review shall look at: the model would only guess otherwise.
+///
+/// # Errors
+/// [`Code::NameUnknown`] with the near branches; [`Code::NotARepository`].
+pub async fn has(peer: &Peer, cwd: &str, target: &ReviewTarget) -> Result<(), Failure> {
+    let word = match target {
+        ReviewTarget::Custom(_) => return Ok(()),
+        ReviewTarget::Uncommitted => "",
+        ReviewTarget::Base(word) | ReviewTarget::Commit(word) => word.as_str(),
+    };
+    let git = Git { peer, cwd };
+    let (inside, complaint) = git.run(&["rev-parse", "--is-inside-work-tree"]).await?;
+    if inside.is_none() {
+        let failure = Failure::new(Code::NotARepository, format!("review what changed in {cwd}")).said(complaint);
+        return Err(failure.hint("say what to look at instead: outpost review HOST:PATH \"…\""));
+    }
+    let commit = format!("{word}^{{commit}}");
+    if word.is_empty() || git.run(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]).await?.0.is_some() {
+        return Ok(());
+    }
+    let branches = git.run(&["for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/remotes", "refs/tags"]).await?.0;
+    Err(unknown(word, branches.unwrap_or_default().lines()))
+}
+
+fn unknown<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Failure {
+    let near = nearest(word, known);
+    let hint = if near.is_empty() { String::new() } else { format!("did you mean {}?", near.join(" or ")) };
+    Failure::new(Code::NameUnknown, format!("find the branch or commit '{}'", word.escape_debug()))
+        .said("there is none")
+        .hint(hint)
+}
+
+/// The git of the host, in a folder.
+struct Git<'a> {
+    peer: &'a Peer,
+    cwd: &'a str,
+}
+
+impl Git<'_> {
+    /// What a command printed, if it went well; and what it complained about. It only reads, and runs nothing that the
+    /// repository names.
+    async fn run(&self, words: &[&str]) -> Result<(Option<String>, String), Failure> {
+        let command: Vec<&str> = ["git", "-c", "core.fsmonitor=false"].iter().chain(words).copied().collect();
+        let params = json!({ "command": command, "cwd": self.cwd, "sandboxPolicy": { "type": "dangerFullAccess" } });
+        let answer = match self.peer.call("command/exec", params).await {
+            Ok(answer) => answer,
+            // No git is no repository.
+            Err(CallError::Refused(error)) => return Ok((None, error.message)),
+            Err(error) => return Err(refused("command/exec", error)),
+        };
+        let text = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let went_well = answer.get("exitCode").and_then(Value::as_i64) == Some(0);
+        Ok((went_well.then(|| text("stdout")), text("stderr")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn branches_that_are_near_are_named() {
+        assert_eq!(unknown("mian", ["dev", "main"].into_iter()).hint, "did you mean main?");
+        assert_eq!(unknown("deadbeef", ["dev", "main"].into_iter()).hint, "");
+    }
+}

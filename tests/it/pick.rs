@@ -1,0 +1,108 @@
+//! `outpost projects pick` on a real terminal, over a real sshd.
+
+use std::os::unix::ffi::OsStrExt;
+
+use super::bed::{Sandbox, Terminal};
+use super::run::Bed;
+
+impl Bed {
+    /// Folders of all kinds in the home folder of the host.
+    fn folders(&self) {
+        let home = &self.host.home;
+        let odd = std::ffi::OsStr::from_bytes(b"odd\xff");
+        for folder in ["two words\nand a line/inner", "zoo/lion", "zoo/ape", ".hidden", "repo/.git"] {
+            std::fs::create_dir_all(home.join(folder)).unwrap();
+        }
+        std::fs::create_dir(home.join(odd)).unwrap();
+        std::fs::write(home.join("repo/.git/HEAD"), "ref: refs/heads/feature/x\n").unwrap();
+    }
+
+    async fn projects(&self) -> Vec<(String, String)> {
+        let ran = self.run(&["projects", "--json"]).await.exits(0);
+        let list: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        let word = |project: &serde_json::Value, key: &str| project[key].as_str().unwrap().to_owned();
+        list.as_array().unwrap().iter().map(|project| (word(project, "name"), word(project, "path"))).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn field_62_a_folder_is_picked_on_the_screen() {
+    let bed = Bed::new().await;
+    bed.folders();
+    bed.run(&["run", "devbox:app", "say hi"]).await.exits(0);
+    let terminal = Terminal::outpost(&bed.sandbox, &["projects", "pick"]);
+    terminal.shows("Choose a host");
+    terminal.press(&["Enter"]);
+    let screen = terminal.shows("recent");
+    for words in ["devbox:~", "repo/  git feature/x", "two words␊and a line/", "not UTF-8", "~/app"] {
+        assert!(screen.contains(words), "no {words}:\n{screen}");
+    }
+    assert!(!screen.contains(".hidden"), "{screen}");
+    terminal.press(&["C-a"]);
+    terminal.shows(".hidden/");
+    terminal.type_text("twowor");
+    terminal.shows("› two words");
+    terminal.press(&["Right"]);
+    terminal.shows("inner/");
+    terminal.resize(30, 4);
+    terminal.shows("› ./");
+    terminal.resize(100, 40);
+    terminal.press(&["Enter"]);
+    let screen = terminal.shows("[exit 0]");
+    assert!(screen.contains("added; try: outpost run two-words-and-a-line"), "{screen}");
+    let path = bed.host.home.join("two words\nand a line");
+    assert_eq!(bed.projects().await, [("two-words-and-a-line".to_owned(), path.to_str().unwrap().to_owned())]);
+    let ran = bed.run(&["run", "two-words-and-a-line", "run pwd"]).await.exits(0);
+    assert!(ran.stdout.contains("and a line"), "{}", ran.stdout);
+    // One session for the listing and the folders of former threads, however many folders were looked at.
+    assert_eq!((bed.host.logins(), bed.host.sessions()), (3, 4), "{}", bed.host.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_is_typed_and_what_is_gone_is_said() {
+    let bed = Bed::new().await;
+    bed.folders();
+    let terminal = Terminal::outpost(&bed.sandbox, &["projects", "pick", "devbox", "--name", "animals"]);
+    terminal.shows("zoo/");
+    terminal.type_text("~/zoo/l");
+    terminal.shows("› lion/");
+    std::fs::remove_dir(bed.host.home.join("zoo/lion")).unwrap();
+    terminal.press(&["Enter"]);
+    terminal.shows("there is no such folder");
+    terminal.press(&["C-w"]);
+    terminal.shows("› ./");
+    terminal.press(&["Enter"]);
+    terminal.shows("[exit 0]");
+    let zoo = bed.host.home.join("zoo");
+    assert_eq!(bed.projects().await, [("animals".to_owned(), zoo.to_str().unwrap().to_owned())]);
+    let terminal = Terminal::outpost(&bed.sandbox, &["projects", "pick", "devbox"]);
+    terminal.shows("project animals");
+    terminal.press(&["C-c"]);
+    terminal.shows("[exit 130]");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_come_before_the_screen() {
+    let bed = Bed::new().await;
+    bed.folders();
+    std::fs::write(bed.sandbox.known_hosts(), "").unwrap();
+    let terminal = Terminal::outpost(&bed.sandbox, &["projects", "pick"]);
+    terminal.shows("Choose a host");
+    terminal.press(&["Enter"]);
+    terminal.shows("(yes/no/[fingerprint])?");
+    terminal.type_text("yes");
+    terminal.press(&["Enter"]);
+    terminal.shows("zoo/");
+    terminal.press(&["Escape"]);
+    terminal.shows("Choose a host");
+    terminal.press(&["Escape"]);
+    terminal.shows("[exit 130]");
+}
+
+#[test]
+fn without_a_terminal_the_other_way_is_named() {
+    let sandbox = Sandbox::new();
+    sandbox.host("devbox").build();
+    let ran = sandbox.run(&["projects", "pick"]).exits(2);
+    assert!(ran.stderr.contains("outpost projects add HOST:PATH"), "{}", ran.stderr);
+}
