@@ -224,18 +224,22 @@ async fn play(socket: &mut TcpStream, stage: &Stage, outputs: &[Output]) -> std:
                     arguments.insert("sandbox_permissions".into(), "require_escalated".into());
                     arguments.insert("justification".into(), why.as_str().into());
                 }
-                call(socket, stage, &arguments).await?;
+                call(socket, stage, ("exec_command", &arguments)).await?;
             }
             // Codex 0.169 offers an unknown model no apply_patch tool, but takes this very command for one (measured).
-            Output::Patch(patch) => call(socket, stage, &json!({"cmd": format!("apply_patch <<'EOF'\n{patch}EOF")})).await?,
+            Output::Patch(patch) => {
+                let arguments = json!({"cmd": format!("apply_patch <<'EOF'\n{patch}EOF")});
+                call(socket, stage, ("exec_command", &arguments)).await?;
+            }
+            Output::Call { name, arguments } => call(socket, stage, (name, arguments)).await?,
         }
     }
     Ok(())
 }
 
-async fn call(socket: &mut TcpStream, stage: &Stage, arguments: &Value) -> std::io::Result<()> {
-    let item =
-        json!({"type": "function_call", "call_id": stage.id("call"), "name": "exec_command", "arguments": arguments.to_string()});
+async fn call(socket: &mut TcpStream, stage: &Stage, (name, arguments): (&str, &Value)) -> std::io::Result<()> {
+    let (id, arguments) = (stage.id("call"), arguments.to_string());
+    let item = json!({"type": "function_call", "call_id": id, "name": name, "arguments": arguments});
     event(socket, "response.output_item.done", json!({ "item": item })).await
 }
 

@@ -27,6 +27,13 @@ pub enum Output {
     },
     /// A change of files in the words of `apply_patch`; under `sandbox_mode = "read-only"` Codex asks for an approval.
     Patch(String),
+    /// A call of any other function that Codex offers the model.
+    Call {
+        /// Its name.
+        name: String,
+        /// Its arguments.
+        arguments: Value,
+    },
 }
 
 impl Output {
@@ -63,7 +70,7 @@ impl Output {
 
     /// Whether Codex comes back with the outcome of it.
     fn is_call(&self) -> bool {
-        matches!(self, Self::Command { .. } | Self::Patch(_))
+        matches!(self, Self::Command { .. } | Self::Patch(_) | Self::Call { .. })
     }
 }
 

@@ -40,3 +40,5 @@ mod shell;
 mod shells;
 mod terminal;
 mod thread;
+mod thread_answers;
+mod thread_trouble;

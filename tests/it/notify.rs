@@ -50,7 +50,12 @@ impl Bus {
         );
         let config = bed.sandbox.write("bus.conf", &config);
         let mut command = Command::new("dbus-daemon");
-        command.arg("--config-file").arg(config).args(["--nofork", "--print-address=1"]).stdout(Stdio::piped());
+        command
+            .arg("--config-file")
+            .arg(config)
+            .args(["--nofork", "--print-address=1"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let mut daemon = command.spawn().expect("dbus-daemon");
         let mut address = String::new();
         BufReader::new(daemon.stdout.take().unwrap()).read_line(&mut address).unwrap();

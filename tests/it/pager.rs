@@ -1,8 +1,6 @@
-//! Long answers on a terminal go through the pager, and patches are for `git apply`.
+//! Long answers on a terminal go through the pager.
 
-use std::process::Command;
-
-use super::bed::{Terminal, process};
+use super::bed::Terminal;
 use super::run::{Bed, first, lines};
 
 impl Bed {
@@ -11,22 +9,6 @@ impl Bed {
         let ran = self.run(&["run", "devbox:app", prompt, "--approve", "always", "--json"]).await.exits(0);
         format!("devbox:{}", first(&lines(&ran), "thread")["thread"].as_str().unwrap())
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn git_takes_the_patch_in_the_folder() {
-    let bed = Bed::new().await;
-    let thread = bed.changed("write new.txt hello\nwrite sub/deep.txt there\nsay done").await;
-    let patch = bed.run(&["thread", "diff", &thread]).await.exits(0).stdout;
-    let copy = bed.sandbox.path().join("copy");
-    std::fs::create_dir(&copy).unwrap();
-    for words in [&["init", "-q"][..], &["apply", "-"]] {
-        let mut git = Command::new("git");
-        git.args(words).current_dir(&copy).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", &copy);
-        process::run(&mut git, patch.as_bytes()).exits(0);
-    }
-    assert_eq!(std::fs::read_to_string(copy.join("new.txt")).unwrap(), "hello\n");
-    assert_eq!(std::fs::read_to_string(copy.join("sub/deep.txt")).unwrap(), "there\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

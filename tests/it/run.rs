@@ -23,9 +23,14 @@ pub(crate) struct Bed {
 
 impl Bed {
     pub(crate) async fn new() -> Self {
-        let model = Model::start(Script::default()).await.unwrap();
+        Self::with(Script::default(), "").await
+    }
+
+    /// With a script of the model's own, and more lines for the host's `config.toml`.
+    pub(crate) async fn with(script: Script, config: &str) -> Self {
+        let model = Model::start(script).await.unwrap();
         let sandbox = Sandbox::new();
-        let host = sandbox.host("devbox").codex(&Codex::real(&model.base_url())).build();
+        let host = sandbox.host("devbox").codex(&Codex::real(&model.base_url())).rc(".codex/config.toml", config).build();
         std::fs::create_dir(host.home.join("app")).unwrap();
         Self { sandbox, host, model }
     }

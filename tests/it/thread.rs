@@ -14,12 +14,12 @@ impl Bed {
         (thread, tokio::task::spawn_blocking(move || process::run(&mut command, b"")))
     }
 
-    async fn state(&self, thread: &str) -> String {
+    pub(crate) async fn state(&self, thread: &str) -> String {
         let ran = self.run(&["thread", "show", thread, "--json"]).await.exits(0);
         lines(&ran)[0]["state"].as_str().unwrap().to_owned()
     }
 
-    async fn becomes(&self, thread: &str, wanted: &str) {
+    pub(crate) async fn becomes(&self, thread: &str, wanted: &str) {
         for _ in 0..100 {
             if self.state(thread).await == wanted {
                 return;

@@ -32,6 +32,11 @@ impl Diff {
             changes.iter().map(|change| paint::head(change, End::Done) + "\n").collect()
         } else {
             let patch: String = changes.iter().map(|change| patch(change, &view.cwd)).collect();
+            if is_for_the_top(&patch) {
+                context.screen.note(
+                    "it moves files or makes empty ones: below the top of a repository, git apply --directory=FOLDER at the top",
+                );
+            }
             // A pipe gets the patch to the byte; a terminal what is harmless of it, coloured.
             if context.screen.out_is_terminal { coloured(&plain::text(&patch), context.screen.colour) } else { patch }
         };
@@ -69,23 +74,39 @@ fn coloured(text: &str, colour: bool) -> String {
 }
 
 /// One file's part of a patch, with paths relative to the thread's folder.
+///
+/// Without git's own header where that is possible: with it `git apply` takes the paths from the top of the repository, and in a
+/// folder below passes over them without a word.
 fn patch(change: &Change, cwd: &str) -> String {
     let inside = |path: &str| path.strip_prefix(cwd).map_or(path, |rest| rest.trim_start_matches('/')).to_owned();
     let from = inside(&change.path);
-    let to = match &change.kind {
-        ChangeKind::Update { move_path: Some(to) } => inside(to),
-        ChangeKind::Update { .. } | ChangeKind::Add | ChangeKind::Delete | ChangeKind::Other => from.clone(),
-    };
-    let head = format!("diff --git {} {}\n", quoted("a/", &from), quoted("b/", &to));
-    let (a, b) = (quoted("a/", &from), quoted("b/", &to));
+    let (a, b) = (quoted("a/", &from), quoted("b/", &from));
     match &change.kind {
-        ChangeKind::Add => format!("{head}new file mode 100644\n--- /dev/null\n+++ {b}\n{}", whole(&change.diff, '+')),
-        ChangeKind::Delete => format!("{head}deleted file mode 100644\n--- {a}\n+++ /dev/null\n{}", whole(&change.diff, '-')),
+        ChangeKind::Add if change.diff.is_empty() => format!("diff --git {a} {b}\nnew file mode 100644\n"),
+        ChangeKind::Delete if change.diff.is_empty() => format!("diff --git {a} {b}\ndeleted file mode 100644\n"),
+        ChangeKind::Add => format!("--- /dev/null\n+++ {}\n{}", named(&b), whole(&change.diff, '+')),
+        ChangeKind::Delete => format!("--- {}\n+++ /dev/null\n{}", named(&a), whole(&change.diff, '-')),
+        ChangeKind::Update { move_path: Some(to) } if inside(to) != from => {
+            let to = inside(to);
+            let b = quoted("b/", &to);
+            let moved = format!("rename from {}\nrename to {}\n", quoted("", &from), quoted("", &to));
+            let hunks = if change.diff.is_empty() { String::new() } else { format!("--- {a}\n+++ {b}\n{}", ended(&change.diff)) };
+            format!("diff --git {a} {b}\n{moved}{hunks}")
+        }
         ChangeKind::Update { .. } | ChangeKind::Other => {
-            let renamed = if from == to { String::new() } else { format!("rename from {from}\nrename to {to}\n") };
-            format!("{head}{renamed}--- {a}\n+++ {b}\n{}", ended(&change.diff))
+            format!("--- {}\n+++ {}\n{}", named(&a), named(&b), ended(&change.diff))
         }
     }
+}
+
+/// Whether the patch only works at the top of a repository.
+fn is_for_the_top(patch: &str) -> bool {
+    patch.lines().any(|line| line.starts_with("diff --git "))
+}
+
+/// A name at the end of its line: a tab ends one with a blank in it, as git and diff write it.
+fn named(name: &str) -> String {
+    if name.contains(' ') { format!("{name}\t") } else { name.to_owned() }
 }
 
 /// A whole file as one hunk.
@@ -136,12 +157,14 @@ mod tests {
         let dir = tempfile::tempdir().expect("dir");
         let git = |args: &[&str]| std::process::Command::new("git").args(args).current_dir(&dir).status().expect("git").success();
         assert!(git(&["init", "-q"]));
+        std::fs::create_dir(dir.path().join("sub")).expect("made");
         for (name, content) in [("old", "one\ntwo\n"), ("gone", "x"), ("from", "same\nline\n")] {
             std::fs::write(dir.path().join(name), content).expect("written");
         }
         let patch: String = [
             change("/w/old", ChangeKind::Update { move_path: None }, "@@ -1,2 +1,2 @@\n one\n-two\n+2\n"),
             change("/w/new \"x\"", ChangeKind::Add, "hello"),
+            change("/w/empty", ChangeKind::Add, ""),
             change("/w/gone", ChangeKind::Delete, "x"),
             change("/w/from", ChangeKind::Update { move_path: Some("/w/to".into()) }, "@@ -1,2 +1,2 @@\n same\n-line\n+LINE"),
         ]
@@ -153,7 +176,23 @@ mod tests {
         let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).ok();
         assert_eq!(read("old").as_deref(), Some("one\n2\n"));
         assert_eq!(read("new \"x\"").as_deref(), Some("hello"));
+        assert_eq!(read("empty").as_deref(), Some(""));
         assert_eq!(read("to").as_deref(), Some("same\nLINE\n"));
         assert_eq!((read("gone"), read("from")), (None, None));
+        assert!(is_for_the_top(&patch));
+        // In a folder below the top of a repository too, where git passes over paths of patches of its own kind.
+        let below = dir.path().join("sub");
+        std::fs::write(below.join("old"), "one\ntwo\n").expect("written");
+        let changes = [
+            change("/w/old", ChangeKind::Update { move_path: None }, "@@ -1,2 +1,2 @@\n one\n-two\n+2\n"),
+            change("/w/deep/two words", ChangeKind::Add, "hello\n"),
+        ];
+        let patch: String = changes.iter().map(|change| super::patch(change, "/w")).collect();
+        assert!(!is_for_the_top(&patch));
+        std::fs::write(below.join("p.patch"), &patch).expect("written");
+        let applied = std::process::Command::new("git").args(["apply", "p.patch"]).current_dir(&below).status();
+        assert!(applied.expect("git").success(), "{patch}");
+        assert_eq!(std::fs::read_to_string(below.join("old")).expect("there"), "one\n2\n");
+        assert_eq!(std::fs::read_to_string(below.join("deep/two words")).expect("there"), "hello\n");
     }
 }

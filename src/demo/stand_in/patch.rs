@@ -116,7 +116,7 @@ mod tests {
     fn patch(output: &Output) -> &str {
         match output {
             Output::Patch(patch) => patch,
-            Output::Say(_) | Output::Command { .. } => "",
+            Output::Say(_) | Output::Command { .. } | Output::Call { .. } => "",
         }
     }
 

@@ -103,6 +103,8 @@ impl Stage {
                 Output::Say(pieces) => self.say(pieces).await,
                 Output::Command { cmd, escalate } => self.command(cmd, escalate.as_deref()).await?,
                 Output::Patch(patch) => self.patch(patch).await?,
+                // It has no other functions.
+                Output::Call { .. } => {}
             }
         }
         Ok(())
