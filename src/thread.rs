@@ -301,7 +301,7 @@ fn refused(method: &str, error: CallError) -> Failure {
             "another Codex on that host has this thread open: close it there; until then `outpost thread log HOST:ID` reads it";
         return Failure { code: Code::ActiveWriter, ..failure }.hint(hint);
     }
-    let unknown = ["no rollout found", "thread not found", "thread not loaded"];
+    let unknown = ["no rollout found", "thread not found", "thread not loaded", "invalid thread id"];
     if unknown.iter().any(|words| failure.said.contains(words)) {
         return Failure { code: Code::NameUnknown, ..failure }.hint("`outpost threads` lists the threads of your hosts");
     }

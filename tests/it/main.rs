@@ -12,6 +12,7 @@ mod architecture;
 mod bed;
 mod chaos;
 mod completions;
+mod ctrl_c;
 mod demo;
 mod durable;
 mod endpoint;

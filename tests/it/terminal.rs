@@ -118,3 +118,27 @@ async fn a_question_stays_on_the_screen() {
     let screen = terminal.shows("[exit 0]");
     assert!(screen.contains("\nhi"), "{screen}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleting_asks_and_no_colour_means_none() {
+    let bed = Bed::new().await;
+    let mut command = bed.sandbox.outpost(&["run", "devbox:app", "run echo seen\nwrite new.txt hello\nsay Done."]);
+    for (plain, coloured) in [("1", false), ("", true)] {
+        command.env("NO_COLOR", plain);
+        let again = super::bed::on_a_terminal(&command, "[never]", &[]);
+        assert_eq!(again.0, Some(0), "{}", again.1);
+        assert_eq!(again.1.contains("\u{1b}[32m+hello"), coloured, "{:?}", again.1);
+    }
+    let listed = super::run::lines(&bed.run(&["threads", "devbox", "--json"]).await.exits(0));
+    let thread = format!("devbox:{}", listed[0][0]["threads"][0]["id"].as_str().unwrap());
+    let terminal = Terminal::outpost(&bed.sandbox, &["thread", "delete", &thread]);
+    terminal.shows("for good? [y/N]");
+    terminal.press(&["n", "Enter"]);
+    terminal.shows("nobody agreed");
+    bed.run(&["thread", "show", &thread]).await.exits(0);
+    let terminal = Terminal::outpost(&bed.sandbox, &["thread", "delete", &thread]);
+    terminal.shows("for good? [y/N]");
+    terminal.press(&["y", "Enter"]);
+    terminal.shows("[exit 0]");
+    bed.run(&["thread", "show", &thread]).await.exits(4);
+}

@@ -118,7 +118,10 @@ fn copies(bed: &Bed, id: &str, count: usize) {
     for number in 0..count {
         let other = format!("{}{number:04}", &id[..id.len() - 4]);
         let path = rollout.to_str().unwrap().replace(id, &other);
-        std::fs::write(path, text.replace(id, &other)).unwrap();
+        std::fs::write(&path, text.replace(id, &other)).unwrap();
+        // A list by time goes on behind a time: threads of one second would hide each other.
+        let used = std::time::SystemTime::now() - std::time::Duration::from_secs(60 * (number as u64 + 1));
+        std::fs::File::options().write(true).open(&path).unwrap().set_modified(used).unwrap();
     }
 }
 

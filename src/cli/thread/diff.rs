@@ -31,8 +31,8 @@ impl Diff {
         let text = if self.stat {
             changes.iter().map(|change| paint::head(change, End::Done) + "\n").collect()
         } else {
-            let patch: String = changes.iter().map(|change| patch(change, &view.cwd)).collect();
-            if is_for_the_top(&patch) {
+            let patch = patch(&changes, &view.cwd);
+            if changes.iter().any(needs_git) {
                 context.screen.note(
                     "it moves files or makes empty ones: below the top of a repository, git apply --directory=FOLDER at the top",
                 );
@@ -73,35 +73,43 @@ fn coloured(text: &str, colour: bool) -> String {
         .collect()
 }
 
-/// One file's part of a patch, with paths relative to the thread's folder.
+/// The whole patch, with paths relative to the thread's folder.
 ///
-/// Without git's own header where that is possible: with it `git apply` takes the paths from the top of the repository, and in a
-/// folder below passes over them without a word.
-fn patch(change: &Change, cwd: &str) -> String {
-    let inside = |path: &str| path.strip_prefix(cwd).map_or(path, |rest| rest.trim_start_matches('/')).to_owned();
-    let from = inside(&change.path);
-    let (a, b) = (quoted("a/", &from), quoted("b/", &from));
+/// Without git's own headers where that is possible: with them `git apply` takes the paths from the top of the repository, and
+/// in a folder below passes over them without a word. A file that moved and one that is empty can be said in no other way.
+fn patch(changes: &[Change], cwd: &str) -> String {
+    let git = changes.iter().any(needs_git);
+    changes.iter().map(|change| part(change, cwd, git)).collect()
+}
+
+/// Whether a change cannot be said without a header of git's.
+fn needs_git(change: &Change) -> bool {
     match &change.kind {
-        ChangeKind::Add if change.diff.is_empty() => format!("diff --git {a} {b}\nnew file mode 100644\n"),
-        ChangeKind::Delete if change.diff.is_empty() => format!("diff --git {a} {b}\ndeleted file mode 100644\n"),
-        ChangeKind::Add => format!("--- /dev/null\n+++ {}\n{}", named(&b), whole(&change.diff, '+')),
-        ChangeKind::Delete => format!("--- {}\n+++ /dev/null\n{}", named(&a), whole(&change.diff, '-')),
-        ChangeKind::Update { move_path: Some(to) } if inside(to) != from => {
-            let to = inside(to);
-            let b = quoted("b/", &to);
-            let moved = format!("rename from {}\nrename to {}\n", quoted("", &from), quoted("", &to));
-            let hunks = if change.diff.is_empty() { String::new() } else { format!("--- {a}\n+++ {b}\n{}", ended(&change.diff)) };
-            format!("diff --git {a} {b}\n{moved}{hunks}")
-        }
-        ChangeKind::Update { .. } | ChangeKind::Other => {
-            format!("--- {}\n+++ {}\n{}", named(&a), named(&b), ended(&change.diff))
-        }
+        ChangeKind::Update { move_path: Some(to) } => *to != change.path,
+        ChangeKind::Add | ChangeKind::Delete => change.diff.is_empty(),
+        ChangeKind::Update { move_path: None } | ChangeKind::Other => false,
     }
 }
 
-/// Whether the patch only works at the top of a repository.
-fn is_for_the_top(patch: &str) -> bool {
-    patch.lines().any(|line| line.starts_with("diff --git "))
+/// One file's part of a patch.
+fn part(change: &Change, cwd: &str, git: bool) -> String {
+    let inside = |path: &str| path.strip_prefix(cwd).map_or(path, |rest| rest.trim_start_matches('/')).to_owned();
+    let from = inside(&change.path);
+    let to = match &change.kind {
+        ChangeKind::Update { move_path: Some(to) } => inside(to),
+        ChangeKind::Update { .. } | ChangeKind::Add | ChangeKind::Delete | ChangeKind::Other => from.clone(),
+    };
+    let (a, b) = (quoted("a/", &from), quoted("b/", &to));
+    let (mode, old, new, hunks) = match &change.kind {
+        ChangeKind::Add => ("new file mode 100644\n", "/dev/null", b.as_str(), whole(&change.diff, '+')),
+        ChangeKind::Delete => ("deleted file mode 100644\n", a.as_str(), "/dev/null", whole(&change.diff, '-')),
+        ChangeKind::Update { .. } | ChangeKind::Other => ("", a.as_str(), b.as_str(), ended(&change.diff)),
+    };
+    let moved =
+        if from == to { String::new() } else { format!("rename from {}\nrename to {}\n", quoted("", &from), quoted("", &to)) };
+    let head = if git { format!("diff --git {a} {b}\n{mode}{moved}") } else { String::new() };
+    let names = if hunks.is_empty() { String::new() } else { format!("--- {}\n+++ {}\n", named(old), named(new)) };
+    format!("{head}{names}{hunks}")
 }
 
 /// A name at the end of its line: a tab ends one with a blank in it, as git and diff write it.
@@ -122,7 +130,7 @@ fn whole(content: &str, sign: char) -> String {
 }
 
 fn ended(diff: &str) -> String {
-    if diff.ends_with('\n') { diff.to_owned() } else { format!("{diff}\n") }
+    if diff.is_empty() || diff.ends_with('\n') { diff.to_owned() } else { format!("{diff}\n") }
 }
 
 /// A path as git writes it: quoted when it holds what would end it early.
@@ -161,16 +169,14 @@ mod tests {
         for (name, content) in [("old", "one\ntwo\n"), ("gone", "x"), ("from", "same\nline\n")] {
             std::fs::write(dir.path().join(name), content).expect("written");
         }
-        let patch: String = [
+        let changes = [
             change("/w/old", ChangeKind::Update { move_path: None }, "@@ -1,2 +1,2 @@\n one\n-two\n+2\n"),
             change("/w/new \"x\"", ChangeKind::Add, "hello"),
             change("/w/empty", ChangeKind::Add, ""),
             change("/w/gone", ChangeKind::Delete, "x"),
             change("/w/from", ChangeKind::Update { move_path: Some("/w/to".into()) }, "@@ -1,2 +1,2 @@\n same\n-line\n+LINE"),
-        ]
-        .iter()
-        .map(|change| super::patch(change, "/w"))
-        .collect();
+        ];
+        let patch = super::patch(&changes, "/w");
         std::fs::write(dir.path().join("p.patch"), &patch).expect("written");
         assert!(git(&["apply", "p.patch"]), "{patch}");
         let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).ok();
@@ -179,7 +185,7 @@ mod tests {
         assert_eq!(read("empty").as_deref(), Some(""));
         assert_eq!(read("to").as_deref(), Some("same\nLINE\n"));
         assert_eq!((read("gone"), read("from")), (None, None));
-        assert!(is_for_the_top(&patch));
+        assert!(changes.iter().any(needs_git));
         // In a folder below the top of a repository too, where git passes over paths of patches of its own kind.
         let below = dir.path().join("sub");
         std::fs::write(below.join("old"), "one\ntwo\n").expect("written");
@@ -187,8 +193,8 @@ mod tests {
             change("/w/old", ChangeKind::Update { move_path: None }, "@@ -1,2 +1,2 @@\n one\n-two\n+2\n"),
             change("/w/deep/two words", ChangeKind::Add, "hello\n"),
         ];
-        let patch: String = changes.iter().map(|change| super::patch(change, "/w")).collect();
-        assert!(!is_for_the_top(&patch));
+        let patch = super::patch(&changes, "/w");
+        assert!(!changes.iter().any(needs_git));
         std::fs::write(below.join("p.patch"), &patch).expect("written");
         let applied = std::process::Command::new("git").args(["apply", "p.patch"]).current_dir(&below).status();
         assert!(applied.expect("git").success(), "{patch}");
