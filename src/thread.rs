@@ -5,6 +5,8 @@ pub mod event;
 pub mod reader;
 pub mod repository;
 
+use std::time::Duration;
+
 use futures_util::FutureExt;
 use rand::RngExt;
 use serde_json::{Map, Value, json};
@@ -185,22 +187,20 @@ impl Thread {
         Ok(turns.into_iter().find(|turn| turn.status == TurnStatus::InProgress).map(|turn| turn.id))
     }
 
-    /// The questions that wait for a person, right after [`Self::resume`]: the server sends them again before it answers
-    /// anything else.
+    /// The questions that wait for a person, right after [`Self::resume`]: the server sends them again, mostly before it answers
+    /// anything else; on a busy machine (seen) a moment later.
     ///
     /// # Errors
     /// As [`Self::start`].
     pub async fn waiting(&mut self) -> Result<Vec<Approval>, Failure> {
-        catalog::get(self.peer(), &self.view.id).await?;
+        let status = catalog::get(self.peer(), &self.view.id).await?.status;
         let mut waiting: Vec<Approval> = Vec::new();
         while let Some(Some(news)) = self.next().now_or_never() {
-            for event in news.events {
-                if let Event::Asked(approval) = event {
-                    waiting.push(approval);
-                } else if let Event::Resolved(id) = event {
-                    waiting.retain(|approval| approval.id != id);
-                }
-            }
+            gather(&mut waiting, news);
+        }
+        while waiting.is_empty() && catalog::State::of(&status).waits() {
+            let Ok(Some(news)) = tokio::time::timeout(ASKED_AGAIN, self.next()).await else { break };
+            gather(&mut waiting, news);
         }
         Ok(waiting)
     }
@@ -276,6 +276,19 @@ impl Prompt {
         let text = json!({ "type": "text", "text": self.text, "text_elements": [] });
         let images = self.images.iter().map(|path| json!({ "type": "localImage", "path": path }));
         std::iter::once(text).chain(images).collect()
+    }
+}
+
+/// How long a server that says that it waits may take to ask again.
+const ASKED_AGAIN: Duration = Duration::from_secs(5);
+
+fn gather(waiting: &mut Vec<Approval>, news: News) {
+    for event in news.events {
+        if let Event::Asked(approval) = event {
+            waiting.push(approval);
+        } else if let Event::Resolved(id) = event {
+            waiting.retain(|approval| approval.id != id);
+        }
     }
 }
 
