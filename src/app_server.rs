@@ -63,9 +63,9 @@ impl Server {
         };
         match answer.account {
             Some(account) => Ok(account.email.unwrap_or(account.r#type)),
-            None if answer.requires_openai_auth => Err(Failure::new(Code::NotSignedIn, tried)
-                .said("nobody is signed in there")
-                .hint("sign in on the host: ssh -t HOST codex login --device-auth")),
+            None if answer.requires_openai_auth => {
+                Err(Failure::new(Code::NotSignedIn, tried).said("nobody is signed in there").hint("outpost login HOST"))
+            }
             None => Ok("its model provider needs no account".to_owned()),
         }
     }

@@ -11,6 +11,7 @@ pub mod forward;
 pub mod full;
 pub mod hosts;
 pub mod install;
+pub mod login;
 pub mod logs;
 pub mod man;
 pub mod notify;
@@ -83,6 +84,7 @@ pub enum Command {
     Open(open::Open),
     Shell(shell::Shell),
     Forward(forward::Forward),
+    Login(login::Login),
     Endpoint(endpoint::Serve),
     Completions(completions::Completions),
     Man(man::Man),
@@ -186,6 +188,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Open(command) => command.run(context).await,
         Command::Shell(command) => command.run(context).await,
         Command::Forward(command) => command.run(context).await,
+        Command::Login(command) => interruptible(command.run(context)).await,
         Command::Endpoint(command) => command.run(context).await,
         Command::Completions(command) => command.run(context),
         Command::Man(command) => command.run(context),

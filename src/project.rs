@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, watch};
 
-use crate::app_server::durable::driver::{Durable, Identity, Settings};
+use crate::app_server::durable::driver::{Dial, Durable, Identity, Settings};
 use crate::app_server::durable::event::Event;
 use crate::app_server::durable::link::State;
 use crate::app_server::{Server, launch};
@@ -22,6 +22,7 @@ use crate::remote::{self, Facts, Framing, How, Link, Want, Wanted};
 use crate::rpc::lines;
 use crate::rpc::websocket::{self, upgrade::Upgrade};
 use crate::rpc::wire::Wire;
+use crate::ssh::ask::Secret;
 use crate::ssh::exec::Tail;
 use crate::ssh::forward::agent_socket;
 use crate::ssh::session::{Alone, Context, Session};
@@ -198,6 +199,30 @@ pub async fn enter(context: &Context<'_>, place: &Place) -> Result<(Host, Life, 
     let (host, life) = keep(context, &place.alias, Want::server().in_folder(folder(place))).await?;
     let path = resolved(&host, place)?;
     Ok((host, life, path))
+}
+
+/// As [`enter`] with an access token for this once: a server inside the session that has it, with a CODEX_HOME of its own. Both
+/// end with the link, which is therefore not made again.
+///
+/// # Errors
+/// As [`enter`].
+pub async fn enter_once(context: &Context<'_>, place: &Place, token: &Secret) -> Result<(Host, Life, RemotePath), Failure> {
+    let alias = &place.alias;
+    let want = Want { server: Wanted::Attached, token: Some(token.clone()), ..Want::default() }.in_folder(folder(place));
+    let raised = raise(context, alias, want).await?;
+    let identity = raised.identity();
+    let Raised { session, facts, how, wire, stderr } = raised;
+    let gone: Dial = Box::new(|| {
+        Box::pin(std::future::ready(Err(Failure::new(Code::TurnInterrupted, "go on after the link was lost")
+            .said("the server of this run had the access token and has ended with the link")
+            .hint("run it again"))))
+    });
+    let Durable { wire, state, events, .. } = Durable::start((wire, identity), gone, Settings::own());
+    let greeting = Greeting { context, how, wanted: Wanted::Attached };
+    let server = greeting.say(wire, &stderr).await.map_err(|e| e.at(alias))?;
+    let host = Host { session: Current::new(session), facts, how, server };
+    let path = resolved(&host, place)?;
+    Ok((host, Life { state, events }, path))
 }
 
 /// What to call the folder of a place to the remote; none given means the home folder.

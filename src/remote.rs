@@ -16,18 +16,23 @@ mod link;
 mod refusal;
 mod said;
 mod script;
+mod sign_in;
+mod worktree;
 
 use std::time::Duration;
 
 pub use facts::Facts;
 pub use link::{Framing, How, Link};
 pub use said::{Said, Stopped, install, logs, stop};
+pub use sign_in::sign_in;
+pub use worktree::{Worktree, worktree};
 
 use exchange::Errand;
 use job::Job;
 
 use crate::config::hosts::HostSettings;
 use crate::failure::Failure;
+use crate::ssh::ask::Secret;
 use crate::ssh::session::Session;
 use crate::step::Watch;
 
@@ -42,6 +47,8 @@ pub struct Want {
     pub folder: Option<String>,
     /// Bytes to send to the server as soon as the script runs (the HTTP upgrade), so that they cost no round trip of their own.
     pub early: Vec<u8>,
+    /// An access token for a server that runs inside the session, with a CODEX_HOME of its own that goes with it.
+    pub token: Option<Secret>,
     /// How long its parts may take.
     pub limits: Limits,
 }
@@ -136,8 +143,14 @@ impl Default for Limits {
 pub async fn bring_up(session: &Session, settings: &HostSettings, want: Want, watch: &dyn Watch) -> Result<Remote, Failure> {
     let limits = want.limits;
     let early = !want.early.is_empty();
+    let token = want.token.clone();
     let job = Job::BringUp(want);
-    let heard = Errand { session, settings, job: &job, limits }.run(watch).await?;
+    let mut heard = Errand { session, settings, job: &job, limits }.run(watch).await?;
+    if let (Some(token), Some(exec)) = (token, &mut heard.exec)
+        && heard.answer.word("error").is_none()
+    {
+        exchange::send(exec, format!("{}\n", token.reveal()).as_bytes()).await;
+    }
     let (facts, mut server) = link::open(session, heard, watch).await?;
     server.early_sent &= early;
     Ok(Remote { facts, server })

@@ -33,6 +33,8 @@ pub struct Options {
     pub approval_policy: Option<String>,
     /// "read-only", "workspace-write", "danger-full-access": the server's words.
     pub sandbox: Option<String>,
+    /// Values of Codex's configuration for this thread, by their dotted names.
+    pub config: Map<String, Value>,
 }
 
 /// What a review looks at.
@@ -267,7 +269,9 @@ impl Thread {
 impl Options {
     fn params(&self) -> Map<String, Value> {
         let words = [("model", &self.model), ("approvalPolicy", &self.approval_policy), ("sandbox", &self.sandbox)];
-        words.into_iter().filter_map(|(key, word)| Some((key.to_owned(), Value::String(word.clone()?)))).collect()
+        let words = words.into_iter().filter_map(|(key, word)| Some((key.to_owned(), Value::String(word.clone()?))));
+        let config = Some(&self.config).filter(|c| !c.is_empty()).map(|c| ("config".to_owned(), Value::Object(c.clone())));
+        words.chain(config).collect()
     }
 }
 

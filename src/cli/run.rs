@@ -6,27 +6,28 @@ pub mod events;
 pub mod options;
 pub mod paint;
 pub mod questions;
+mod reach;
 pub mod review;
 pub mod signals;
+pub mod token;
 pub mod turn;
 pub mod upload;
 pub mod which;
 pub mod witness;
 mod work;
+pub mod worktree;
 
 use clap::Args;
 use futures_util::future::join_all;
 use tokio::sync::broadcast;
 
 use super::notify::News;
-use super::spinner::Spinner;
 use super::{Context, plain, report};
-use crate::app_server::Server;
 use crate::failure::{Code, Exit, Failure};
-use crate::name::{Place, RemotePath};
-use crate::project::{self, Host, Life};
-use crate::rpc::peer::Peer;
-use crate::thread::{ReviewTarget, Thread, repository};
+use crate::name::Place;
+use crate::project::Host;
+use crate::ssh::ask::Secret;
+use crate::thread::ReviewTarget;
 use approve::Approve;
 use events::{Body, Line};
 use options::ThreadOptions;
@@ -34,6 +35,7 @@ use signals::Wish;
 use turn::{Live, Stage};
 use witness::Witness;
 use work::Work;
+use worktree::Kept;
 
 /// Run a Codex thread in a folder of a host.
 ///
@@ -65,6 +67,13 @@ pub struct Run {
     /// Leave once the prompt is delivered, and print the thread's id.
     #[arg(long)]
     detach: bool,
+    /// Work in a new git worktree of the folder, on a new branch: BRANCH, or one named after the prompt. Both stay.
+    #[arg(long, value_name = "BRANCH", num_args = 0..=1, require_equals = true, default_missing_value = "",
+          conflicts_with_all = ["resume", "last"])]
+    worktree: Option<String>,
+    /// Use CODEX_ACCESS_TOKEN of your environment, for this run alone; its thread goes with it.
+    #[arg(long, conflicts_with_all = ["resume", "last", "detach"])]
+    with_access_token: bool,
     #[command(flatten)]
     thread: ThreadOptions,
     /// Print one JSON object a line (docs/EVENTS.md).
@@ -102,8 +111,10 @@ impl Run {
 
     async fn begin(&self, context: &Context) -> Result<Exit, (Told, Failure)> {
         let (places, prompt) = self.read(context).await.map_err(|failure| (Told::NotYet, failure))?;
+        let once = self.with_access_token.then(|| token::take(context)).transpose().map_err(|failure| (Told::NotYet, failure))?;
+        let (token, context) = once.as_ref().map_or((None, context), |(token, context)| (Some(token), context));
         let wishes = signals::listen().map_err(|failure| (Told::NotYet, failure))?;
-        let errand = |place| Errand { run: self, context, place, prompt: prompt.as_deref(), wishes: wishes.resubscribe() };
+        let errand = |place| Errand { run: self, context, token, place, prompt: prompt.as_deref(), wishes: wishes.resubscribe() };
         if let [place] = places.as_slice() {
             return errand(place).alone().await.map_err(|failure| (Told::Already, failure));
         }
@@ -117,6 +128,7 @@ impl Run {
         let (places, prompt) = self.split()?;
         let places = places.iter().map(|word| context.place(word)).collect::<Result<Vec<Place>, _>>()?;
         let prompt = self.prompt(prompt, context, places.len()).await?;
+        worktree::branch(self.worktree.as_deref().unwrap_or_default(), None)?;
         Ok((places, prompt))
     }
 
@@ -158,6 +170,7 @@ impl Run {
 struct Errand<'a> {
     run: &'a Run,
     context: &'a Context,
+    token: Option<&'a Secret>,
     place: &'a Place,
     prompt: Option<&'a str>,
     wishes: Wishes,
@@ -188,52 +201,38 @@ impl Errand<'_> {
     }
 
     async fn on(&mut self, stage: &Stage) -> Result<Exit, Failure> {
+        let next = self.wishes.resubscribe();
+        let mut wishes = std::mem::replace(&mut self.wishes, next);
         let (host, life, folder) = tokio::select! {
-            reached = connect(stage, self.place, self.context) => reached?,
-            Ok(_) = self.wishes.recv() => return Ok(Exit::Interrupted),
+            reached = self.connect(stage) => reached?,
+            Ok(_) = wishes.recv() => return Ok(Exit::Interrupted),
         };
         announce(stage, &host)?;
         let about = format!("codex {}, {}", host.version(), host.how());
         let codex_home = host.server.initialized.codex_home.clone();
+        let worktree = tokio::select! {
+            made = self.worktree(stage, &host, &folder) => made?,
+            Ok(_) = wishes.recv() => return Ok(Exit::Interrupted),
+        };
+        let folder = worktree.as_ref().map_or(&folder, Kept::folder);
+        let mut options = self.run.thread.thread();
         let peer = host.server.peer.clone();
-        let thread = self.run.thread(host.server, &folder).await.map_err(|e| e.at(&stage.host))?;
+        if self.token.is_some() {
+            options.config = token::kept_from_commands(&peer).await.map_err(|e| e.at(&stage.host))?;
+        }
+        let thread = self.run.thread(host.server, folder, &options).await.map_err(|e| e.at(&stage.host))?;
         self.run.can_begin(&peer, &thread.view.cwd).await.map_err(|e| e.at(&stage.host))?;
         stage.line(Body::Thread { thread: &thread.id().0, cwd: &thread.view.cwd, model: &thread.model })?;
         stage.note(&plain::line(&format!("{}:{} · {about} · thread {}", stage.host, thread.view.cwd, thread.id())));
-        let live = Live { stage, thread, wishes: self.wishes.resubscribe(), witness: Witness::new(stage, life) };
+        let live = Live { stage, thread, wishes, witness: Witness::new(stage, life) };
         let mut work = Work { run: self.run, live, codex_home };
         let done = work.all(self.prompt).await;
+        if let Some(worktree) = worktree {
+            worktree.stays(stage);
+        }
         host.session.close().await;
         Ok(done.map_err(|e| e.at(&stage.host))?.exit)
     }
-}
-
-impl Run {
-    async fn thread(&self, server: Server, folder: &RemotePath) -> Result<Thread, Failure> {
-        let options = self.thread.thread();
-        let id = match (&self.resume, self.last) {
-            (Some(word), _) => which::by_id(&server.peer, word).await?.id,
-            (None, true) => which::last_of(&server.peer, folder.as_str()).await?.id,
-            (None, false) => return Thread::start(server, folder, &options).await,
-        };
-        Thread::resume(server, &id, &options).await
-    }
-
-    /// What would make a turn fail or go astray, said before it begins: the server itself looks at neither.
-    async fn can_begin(&self, peer: &Peer, cwd: &str) -> Result<(), Failure> {
-        if self.takes_up() {
-            repository::exists(peer, cwd).await?;
-        }
-        match &self.review {
-            Some(target) => repository::has(peer, cwd, target).await,
-            None => Ok(()),
-        }
-    }
-}
-
-async fn connect(stage: &Stage, place: &Place, context: &Context) -> Result<(Host, Life, RemotePath), Failure> {
-    let spinner = Spinner::new(context, &stage.host, stage.screen.interactive && !stage.json);
-    project::enter(&context.behind(&spinner), place).await
 }
 
 fn announce(stage: &Stage, host: &Host) -> Result<(), Failure> {

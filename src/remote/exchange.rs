@@ -148,7 +148,7 @@ impl Errand<'_> {
 }
 
 /// Sends bytes; a shell that has already ended has closed its input, and what it printed tells more than the error.
-async fn send(exec: &mut Exec, bytes: &[u8]) {
+pub async fn send(exec: &mut Exec, bytes: &[u8]) {
     if !bytes.is_empty() {
         let _ = exec.stdin.write_all(bytes).await;
         let _ = exec.stdin.flush().await;

@@ -42,6 +42,8 @@ pub async fn stop(session: &Session, settings: &HostSettings, now: bool, watch: 
 pub struct Said {
     /// What was found there.
     pub facts: Facts,
+    /// Whether an app-server seems to run there; only of signing in.
+    pub running: bool,
     /// The words; raw.
     pub text: Box<dyn AsyncRead + Send + Unpin>,
     /// What it reads; its end ends a log that is followed.
@@ -73,7 +75,7 @@ pub(super) async fn said(session: &Session, settings: &HostSettings, job: &Job, 
     let Some(exec) = exec else {
         return Err(Failure::new(Code::ShellReadsInput, "talk to the host").hint(super::refusal::READS_INPUT));
     };
-    let facts = answer.facts();
+    let (facts, running) = (answer.facts(), answer.word("running") == Some("yes"));
     let first = std::io::Cursor::new(answer.rest());
-    Ok(Said { facts, text: Box::new(first.chain(exec.stdout)), input: exec.stdin })
+    Ok(Said { facts, running, text: Box::new(first.chain(exec.stdout)), input: exec.stdin })
 }

@@ -135,6 +135,9 @@ leave
 if [ -n "$deaf" ]; then
 fail shell-reads-input ""
 fi
+if [ -n "$token" ]; then
+own_home
+fi
 say how attached
 send .
 exec 0<&5 1>&6 5<&- 6>&-
@@ -145,7 +148,39 @@ while IFS= read -r line && [ "${#line}" -gt 1 ]; do
 done
 fi
 leave_session
+if [ -n "$token" ]; then
+with_token
+fi
 exec "$codex" app-server
+}
+# A CODEX_HOME for one run: in memory where the system keeps such a folder for the account.
+own_home() {
+own=$ours/run-$go
+case ${XDG_RUNTIME_DIR-} in
+/*)
+owner "$XDG_RUNTIME_DIR"
+if [ "$uid_of" = "$uid" ] && [ -w "$XDG_RUNTIME_DIR" ]; then
+own=$XDG_RUNTIME_DIR/outpost-run-$go
+fi
+;;
+esac
+if ! (umask 077 && mkdir -p "$own") 2>/dev/null; then
+fail server-died "cannot make the folder $own"
+fi
+for each in config.toml AGENTS.md AGENTS.override.md; do
+if [ -f "$home/$each" ]; then
+(umask 077 && cp "$home/$each" "$own/$each")
+fi
+done
+}
+# The secret is the first line on the channel: nobody echoes it any more, and only the server's environment gets it.
+with_token() {
+IFS= read -r secret
+# The folder must go however the server ends.
+trap : HUP INT TERM PIPE
+CODEX_HOME=$own CODEX_ACCESS_TOKEN=$secret "$codex" app-server
+rm -rf "$own"
+exit 0
 }
 # Tells one server process from the next: each makes its own socket.
 epoch() {

@@ -59,6 +59,17 @@ pub enum Body<'a> {
         /// Its model.
         model: &'a str,
     },
+    /// A git worktree was made for the thread.
+    Worktree {
+        /// Its top folder.
+        path: &'a str,
+        /// Its branch.
+        branch: &'a str,
+        /// How many changes of the folder are in no commit, and therefore not in it.
+        uncommitted: u32,
+        /// The command that removes it.
+        remove: &'a str,
+    },
     /// A turn was begun with a prompt of ours.
     Turn {
         /// Its id.

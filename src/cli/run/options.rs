@@ -69,6 +69,7 @@ impl ThreadOptions {
             model: self.model.clone(),
             approval_policy: self.ask_for_approval.as_ref().and_then(word),
             sandbox: self.sandbox.as_ref().and_then(word),
+            ..Options::default()
         }
     }
 

@@ -1,10 +1,13 @@
 //! A child `ssh` as plain streams: it ends when the last of them is dropped.
 
+use std::io::ErrorKind;
+use std::pin::Pin;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, Command};
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -37,10 +40,7 @@ impl Streams {
         let stdout = Tap::new(stdout, move |_, _: &[u8]| {
             let _ = &held;
         });
-        let held = Arc::clone(&guard);
-        let stdin = Tap::new(stdin, move |_, _: &[u8]| {
-            let _ = &held;
-        });
+        let stdin = Input { pipe: Some(stdin), _guard: Arc::clone(&guard) };
         Ok(Self { stdin: Box::new(stdin), stdout: Box::new(stdout), stderr, child, dropped, guard, keep: Box::new(keep) })
     }
 
@@ -61,6 +61,39 @@ impl Streams {
             let _ = &guard;
         });
         Piped { stdin, stdout, stderr: Box::new(stderr), status, refused: Tail::default() }
+    }
+}
+
+/// The child's standard input. The end of a pipe is sent by closing it, which tokio's own shutdown does not do.
+struct Input {
+    pipe: Option<ChildStdin>,
+    _guard: Arc<DropGuard>,
+}
+
+impl Input {
+    fn pipe(self: Pin<&mut Self>) -> std::io::Result<Pin<&mut ChildStdin>> {
+        self.get_mut().pipe.as_mut().map(Pin::new).ok_or_else(|| ErrorKind::BrokenPipe.into())
+    }
+}
+
+impl AsyncWrite for Input {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+        match self.pipe() {
+            Ok(pipe) => pipe.poll_write(cx, buf),
+            Err(e) => Poll::Ready(Err(e)),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        match self.pipe() {
+            Ok(pipe) => pipe.poll_flush(cx),
+            Err(_) => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.get_mut().pipe = None;
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -1,0 +1,76 @@
+//! `run --with-access-token`: the token of the local environment, for one run.
+
+use serde_json::{Map, Value, json};
+
+use crate::cli::Context;
+use crate::failure::{Code, Failure};
+use crate::rpc::peer::Peer;
+use crate::rpc::pending::CallError;
+use crate::ssh::ask::Secret;
+
+/// The variable, here and there, as Codex names it.
+const VARIABLE: &str = "CODEX_ACCESS_TOKEN";
+
+/// What Codex calls the variables that its commands do not get.
+const EXCLUDE: &str = "shell_environment_policy.exclude";
+
+/// Takes the token out of what we know of the environment: none of our children gets it.
+///
+/// # Errors
+/// [`Code::Usage`] when there is none, or it is no single line.
+pub fn take(context: &Context) -> Result<(Secret, Context), Failure> {
+    let usage = |said: &str| {
+        let hint = format!("export {VARIABLE}, or sign the host in for good: outpost login HOST --with-access-token");
+        Failure::new(Code::Usage, format!("take the access token from {VARIABLE}")).said(said).hint(hint)
+    };
+    let mut local = context.local.clone();
+    let token = local.vars.remove(std::ffi::OsStr::new(VARIABLE)).ok_or_else(|| usage("it is not set"))?;
+    let token = token.into_string().map_err(|_| usage("it is no text"))?.trim().to_owned();
+    if token.is_empty() || token.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(usage("it is no token: it is empty, or has blanks or line ends in it"));
+    }
+    let context = Context { local, screen: context.screen.clone(), ask: context.ask.clone() };
+    Ok((Secret::new(token), context))
+}
+
+/// The configuration of a thread whose commands do not get the token, whatever else the host keeps from them.
+///
+/// # Errors
+/// What ends the connection.
+pub async fn kept_from_commands(peer: &Peer) -> Result<Map<String, Value>, Failure> {
+    let answer = match peer.read("config/read", json!({})).await {
+        Ok(answer) => answer,
+        // A release that does not tell: the token is kept from them all the same.
+        Err(CallError::Refused(_)) => Value::Null,
+        Err(error) => return Err(error.failure("ask the app-server for config/read")),
+    };
+    let mut exclude =
+        answer.pointer("/config/shell_environment_policy/exclude").and_then(Value::as_array).cloned().unwrap_or_default();
+    exclude.push(json!(VARIABLE));
+    Ok([(EXCLUDE.to_owned(), Value::Array(exclude))].into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::cli::screen::Screen;
+    use crate::paths::Local;
+    use crate::ssh::ask::NobodyToAsk;
+
+    fn context(token: Option<&str>) -> Context {
+        let vars = token.map(|t| (VARIABLE.into(), t.into())).into_iter().collect();
+        let local = Local { home: "/".into(), user: "u".into(), codex_home: "/c".into(), ssh_config: None, vars };
+        Context { local, screen: Screen::captured().0, ask: Arc::new(NobodyToAsk) }
+    }
+
+    #[test]
+    fn the_token_is_taken_out_of_the_environment() {
+        let (token, rest) = take(&context(Some(" at-x\n"))).expect("a token");
+        assert_eq!((token.reveal(), rest.local.var(VARIABLE)), ("at-x", None));
+        for bad in [None, Some(""), Some("a b"), Some("a\nb")] {
+            assert_eq!(take(&context(bad)).err().map(|e| e.code), Some(Code::Usage), "{bad:?}");
+        }
+    }
+}

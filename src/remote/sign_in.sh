@@ -1,0 +1,40 @@
+# Signs codex in or out, or asks it who is signed in. Given: action, issuer, nonce (the word before the status).
+case $action in
+device)
+set -- login --device-auth
+;;
+api-key)
+set -- login --with-api-key
+;;
+access-token)
+set -- login --with-access-token
+;;
+status)
+set -- login status
+;;
+logout)
+set -- logout
+;;
+esac
+if [ -n "$issuer" ]; then
+set -- "$@" --experimental_issuer "$issuer"
+fi
+running=
+if [ -S "$socket" ]; then
+running=yes
+fi
+say running "$running"
+send .
+PATH=$login_path
+export PATH
+exec 1>&6 2>&1 6>&-
+# A secret comes on the channel after all that could be echoed; who wants none must not eat the channel.
+case $action in
+api-key|access-token)
+"$codex" "$@" <&5 5<&-
+;;
+*)
+"$codex" "$@" </dev/null 5<&-
+;;
+esac
+printf "\n%s=%s\n" "$nonce" "$?"
