@@ -192,8 +192,6 @@ codes! {
     InstallFailed = "install-failed", Remote, Person;
     /// Codex could not be signed in or out.
     LoginFailed = "login-failed", Remote, Person;
-    /// A worktree was wanted of a folder that is in no git repository.
-    NotARepository = "not-a-repository", Remote, Person;
     /// git made no worktree.
     WorktreeFailed = "worktree-failed", Remote, Person;
     /// The app-server of the host was started by somebody else.

@@ -68,7 +68,7 @@ pub struct Folders {
 /// # Errors
 /// As a bring-up, up to the login shell; [`Code::ShellReadsInput`] where nothing can be asked.
 pub async fn browse(session: &Session, settings: &HostSettings, watch: &dyn Watch) -> Result<Folders, Failure> {
-    let Said { facts, text, input } = said(session, settings, &Job::Browse, watch).await?;
+    let Said { facts, text, input, .. } = said(session, settings, &Job::Browse, watch).await?;
     Ok(Folders { home: facts.home, input, output: text, asked: VecDeque::new(), decoder: Decoder::default() })
 }
 

@@ -216,3 +216,26 @@ fn a_server_that_gives_no_terminal_is_told() {
         "{screen}"
     );
 }
+
+#[test]
+fn field_64_the_shell_is_the_accounts_own_and_a_login_shell() {
+    let sandbox = Sandbox::new();
+    for (name, shell, asks, says) in [
+        ("bash", "/bin/bash", "shopt -q login_shell && echo login $BASH_VERSINFO $PWD", "login"),
+        ("zsh", "/usr/bin/zsh", "[[ -o login ]] && echo login ${ZSH_VERSION%%.*} $PWD", "login"),
+        ("fish", "/usr/bin/fish", "status is-login; and echo login $version $PWD", "login"),
+    ] {
+        let host = sandbox.host(name).shell(shell).rc("a folder/x", "").build();
+        let ran = did(&mut shell_of(&sandbox, name), format!("{asks}\n").into_bytes()).exits(0);
+        let folder = host.home.join("a folder");
+        assert!(
+            ran.text().starts_with(says) && ran.text().trim_end().ends_with(folder.to_str().unwrap()),
+            "{name}: {}",
+            ran.text()
+        );
+    }
+}
+
+fn shell_of(sandbox: &Sandbox, name: &str) -> Command {
+    sandbox.outpost(&["shell", &format!("{name}:a folder")])
+}

@@ -27,7 +27,7 @@ async fn bed() -> Bed {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thread_works_in_a_worktree_of_its_own() {
+async fn field_63_a_thread_works_in_a_worktree_of_its_own() {
     let bed = bed().await;
     let app = bed.host.home.join("app");
     let prompt = "run cat page\nwrite new.txt hello\nsay Done.";

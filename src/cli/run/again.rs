@@ -37,6 +37,8 @@ impl Again {
             project: Vec::new(),
             resume: Some(id),
             last: false,
+            worktree: None,
+            with_access_token: false,
             approve: self.approve,
             detach: self.detach,
             thread: self.thread,

@@ -102,6 +102,8 @@ impl What {
             review: Some(target),
             project: Vec::new(),
             last: false,
+            worktree: None,
+            with_access_token: false,
         }
     }
 }
