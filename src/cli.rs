@@ -36,6 +36,7 @@ pub mod waits;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -203,10 +204,17 @@ async fn interruptible(command: impl Future<Output = Result<Exit, Failure>>) -> 
     or_interrupted(command).await.unwrap_or(Ok(Exit::Interrupted))
 }
 
+/// A Ctrl-C goes to all programs of the terminal: one that carries the connection may end of it, and its end be seen first.
+pub(crate) const SAME_MOMENT: Duration = Duration::from_millis(100);
+
 /// What a part of a command comes to; none when Ctrl-C came first.
-async fn or_interrupted<T>(part: impl Future<Output = T>) -> Option<T> {
-    tokio::select! {
-        result = part => Some(result),
-        Ok(()) = tokio::signal::ctrl_c() => None,
-    }
+async fn or_interrupted<T>(part: impl Future<Output = Result<T, Failure>>) -> Option<Result<T, Failure>> {
+    let mut pressed = std::pin::pin!(tokio::signal::ctrl_c());
+    let result = tokio::select! {
+        biased;
+        Ok(()) = &mut pressed => return None,
+        result = part => result,
+    };
+    let both = result.is_err() && matches!(tokio::time::timeout(SAME_MOMENT, pressed).await, Ok(Ok(())));
+    (!both).then_some(result)
 }

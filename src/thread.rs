@@ -101,6 +101,8 @@ impl Thread {
     pub async fn resume(server: Server, id: &ThreadId, options: &Options) -> Result<Self, Failure> {
         let mut params = options.params();
         params.insert("threadId".into(), json!(id));
+        // The history comes in pages when somebody reads it; with this answer it could be larger than a message may be.
+        params.insert("excludeTurns".into(), json!(true));
         Self::open(server, "thread/resume", params).await
     }
 

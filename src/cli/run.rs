@@ -22,7 +22,7 @@ use futures_util::future::join_all;
 use tokio::sync::broadcast;
 
 use super::notify::News;
-use super::{Context, plain, report};
+use super::{Context, SAME_MOMENT, plain, report};
 use crate::failure::{Code, Exit, Failure};
 use crate::name::Place;
 use crate::project::Host;
@@ -203,10 +203,15 @@ impl Errand<'_> {
     async fn on(&mut self, stage: &Stage) -> Result<Exit, Failure> {
         let next = self.wishes.resubscribe();
         let mut wishes = std::mem::replace(&mut self.wishes, next);
-        let (host, life, folder) = tokio::select! {
-            reached = self.connect(stage) => reached?,
+        let reached = tokio::select! {
+            biased;
             Ok(_) = wishes.recv() => return Ok(Exit::Interrupted),
+            reached = self.connect(stage) => reached,
         };
+        if reached.is_err() && matches!(tokio::time::timeout(SAME_MOMENT, wishes.recv()).await, Ok(Ok(_))) {
+            return Ok(Exit::Interrupted);
+        }
+        let (host, life, folder) = reached?;
         announce(stage, &host)?;
         let about = format!("codex {}, {}", host.version(), host.how());
         let codex_home = host.server.initialized.codex_home.clone();

@@ -2,6 +2,8 @@
 
 use std::process::{Command, Stdio};
 
+use outpost::demo::script::{Output, Piece, Reply, Scene, Script};
+
 use super::bed::{codex_folder, process};
 use super::run::{Bed, first, lines};
 
@@ -135,4 +137,20 @@ async fn field_59_many_threads_come_in_pages() {
     assert!((500..=501).contains(&count), "{count} threads");
     let listed = lines(&bed.run(&["threads", "devbox", "--json"]).await.exits(0));
     assert_eq!(listed[0][0]["threads"].as_array().unwrap().len(), 30);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn field_57_a_thread_larger_than_a_message_is_read_and_taken_up() {
+    let count = 34;
+    let large = Output::Say(vec![Piece::Text("x".repeat(500_000))]);
+    let scene = Scene::default().reply(Reply::Outputs(vec![large; count]));
+    let bed = Bed::with(Script::default().on("tell me much", scene), "").await;
+    let id = bed.thread("tell me much").await;
+    let thread = format!("devbox:{id}");
+    let log = bed.run(&["thread", "log", &thread]).await.exits(0).stdout;
+    assert_eq!(log.matches('x').count(), 500_000 * count);
+    let ran = bed.run(&["thread", "resume", &thread, "--json"]).await.exits(0);
+    let longest = ran.stdout.lines().map(str::len).max().unwrap();
+    assert!(longest < 100_000, "{longest} bytes came in one line");
+    assert_eq!(first(&lines(&ran), "thread")["thread"], id.as_str());
 }
