@@ -27,11 +27,11 @@ fn reader_of(pipe: &Path, terminal: &Terminal) -> File {
 #[test]
 fn every_command_that_waits_for_a_host_ends_with_130() {
     let sandbox = Sandbox::new();
-    let pipe = sandbox.path().join("pipe");
-    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let codex = Codex::stand_in(&sandbox, &serde_json::json!({}));
-    sandbox.host("slow").rc(".profile", &format!("cat '{}'", pipe.display())).codex(&codex).build();
-    for args in [
+    let host = sandbox.host("slow").codex(&codex).build();
+    let profile = host.home.join(".profile");
+    let usual = std::fs::read_to_string(&profile).unwrap();
+    let commands = [
         &["check", "slow"][..],
         &["threads", "slow"],
         &["thread", "show", "slow:0199"],
@@ -44,7 +44,12 @@ fn every_command_that_waits_for_a_host_ends_with_130() {
         &["review", "slow:"],
         &["stop", "slow"],
         &["logs", "slow"],
-    ] {
+    ];
+    for (number, args) in commands.into_iter().enumerate() {
+        // A pipe of its own: what the command before left on the host may still read.
+        let pipe = sandbox.path().join(format!("pipe{number}"));
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        std::fs::write(&profile, format!("cat '{}'\n{usual}", pipe.display())).unwrap();
         let terminal = Terminal::outpost(&sandbox, args);
         let waiting = reader_of(&pipe, &terminal);
         terminal.press(&["C-c"]);
