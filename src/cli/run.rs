@@ -226,7 +226,6 @@ impl Errand<'_> {
             options.config = token::kept_from_commands(&peer).await.map_err(|e| e.at(&stage.host))?;
         }
         let thread = self.run.thread(host.server, folder, &options).await.map_err(|e| e.at(&stage.host))?;
-        self.run.can_begin(&peer, &thread.view.cwd).await.map_err(|e| e.at(&stage.host))?;
         stage.line(Body::Thread { thread: &thread.id().0, cwd: &thread.view.cwd, model: &thread.model })?;
         stage.note(&plain::line(&format!("{}:{} · {about} · thread {}", stage.host, thread.view.cwd, thread.id())));
         let live = Live { stage, thread, wishes, witness: Witness::new(stage, life) };

@@ -222,7 +222,8 @@ fn rows(threads: &[Row]) -> String {
 const PREVIEW: usize = 60;
 
 fn row(thread: &Row, now: i64) -> Vec<String> {
-    let title = thread.title();
+    // Of a prompt of several lines the first says what it is about.
+    let title = thread.title().trim().lines().next().unwrap_or_default();
     let branch = thread.branch.as_deref().map_or(String::new(), |branch| format!(" ({})", plain::line(branch)));
     vec![
         format!("  {}", plain::line(&thread.id)),

@@ -8,7 +8,7 @@ use super::bed::{codex_folder, process};
 use super::run::{Bed, first, lines};
 
 impl Bed {
-    async fn thread(&self, prompt: &str) -> String {
+    pub(crate) async fn thread(&self, prompt: &str) -> String {
         let ran = self.run(&["run", "devbox:app", prompt, "--json"]).await.exits(0);
         first(&lines(&ran), "thread")["thread"].as_str().unwrap().to_owned()
     }

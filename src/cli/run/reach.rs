@@ -30,16 +30,20 @@ impl Errand<'_> {
 
 impl Run {
     pub(super) async fn thread(&self, server: Server, folder: &RemotePath, options: &Options) -> Result<Thread, Failure> {
-        let id = match (&self.resume, self.last) {
-            (Some(word), _) => which::by_id(&server.peer, word).await?.id,
-            (None, true) => which::last_of(&server.peer, folder.as_str()).await?.id,
-            (None, false) => return Thread::start(server, folder, options).await,
+        let found = match (&self.resume, self.last) {
+            (Some(word), _) => which::by_id(&server.peer, word).await?,
+            (None, true) => which::last_of(&server.peer, folder.as_str()).await?,
+            (None, false) => {
+                self.can_begin(&server.peer, folder.as_str()).await?;
+                return Thread::start(server, folder, options).await;
+            }
         };
-        Thread::resume(server, &id, options).await
+        self.can_begin(&server.peer, &found.cwd).await?;
+        Thread::resume(server, &found.id, options).await
     }
 
     /// What would make a turn fail or go astray, said before it begins: the server itself looks at neither.
-    pub(super) async fn can_begin(&self, peer: &Peer, cwd: &str) -> Result<(), Failure> {
+    async fn can_begin(&self, peer: &Peer, cwd: &str) -> Result<(), Failure> {
         if self.takes_up() {
             repository::exists(peer, cwd).await?;
         }

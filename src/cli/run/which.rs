@@ -21,7 +21,9 @@ pub async fn by_id(peer: &Peer, word: &str) -> Result<View, Failure> {
         }
     }
     let mut all = catalog::list(peer, &Filter::default()).await?;
-    all.extend(catalog::list(peer, &Filter { archived: true, ..Filter::default() }).await?);
+    let archived = catalog::list(peer, &Filter { archived: true, ..Filter::default() }).await?;
+    let known: Vec<ThreadId> = all.iter().map(|view| view.id.clone()).collect();
+    all.extend(archived.into_iter().filter(|view| !known.contains(&view.id)));
     one_of(all, word)
 }
 
