@@ -176,7 +176,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
         Command::Enable(command) => command.run(context),
         Command::Disable(command) => command.run(context),
-        Command::Hosts(command) => command.run(context).await,
+        Command::Hosts(command) => interruptible(command.run(context)).await,
         Command::Check(command) => interruptible(command.run(context)).await,
         Command::Projects(command) => interruptible(command.run(context)).await,
         Command::Run(command) => command.run(context).await,
