@@ -6,7 +6,7 @@ pub mod protocol;
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::failure::{Code, Failure};
@@ -48,6 +48,41 @@ impl Server {
         let initialized = view(&answer).unwrap_or_default();
         peer.notify("initialized", json!(null)).await.map_err(|e| e.failure("tell the app-server that we are ready"))?;
         Ok(Self { peer, incoming, initialized })
+    }
+
+    /// Lets through only a server that knows threads: the oldest ones answer `initialize` and nothing that we could use.
+    ///
+    /// # Errors
+    /// [`Code::CodexTooOld`] with its version.
+    pub async fn knows_threads(&self) -> Result<(), Failure> {
+        match self.peer.read("thread/list", json!({ "limit": 1 })).await {
+            Err(CallError::Refused(error)) if protocol::is_unknown_method(&error.message) => Err(self.too_old(&error.message)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The failure of a server that does not know what we need.
+    #[must_use]
+    pub fn too_old(&self, words: &str) -> Failure {
+        let version = self.initialized.version().unwrap_or("this release");
+        let words: String = words.chars().take(120).collect();
+        Failure::new(Code::CodexTooOld, "ask the app-server for its threads")
+            .said(format!("{version} does not know them: {words}"))
+            .hint("update it there: outpost install HOST  or  npm install -g @openai/codex")
+    }
+
+    /// How many of its threads are at work; none when it does not tell.
+    pub async fn at_work(&self) -> Option<usize> {
+        /// More are not asked about: one is enough to leave the server alone.
+        const ASKED: usize = 50;
+        let loaded = self.peer.read("thread/loaded/list", json!({})).await.ok()?;
+        let ids: Vec<String> = serde_json::from_value(loaded.get("data")?.clone()).ok()?;
+        let mut active = 0;
+        for id in ids.iter().take(ASKED) {
+            let read = self.peer.read("thread/read", json!({ "threadId": id })).await.ok()?;
+            active += usize::from(read.pointer("/thread/status/type").and_then(Value::as_str) == Some("active"));
+        }
+        Some(active)
     }
 
     /// Who is signed in on the remote, in a few words.

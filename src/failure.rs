@@ -152,6 +152,10 @@ codes! {
 
     /// The login shell ended without running our script.
     ShellSilent = "shell-silent", Remote, Person;
+    /// The start-up files of the login shell take long.
+    ShellSlow = "shell-slow", Remote, Person;
+    /// PATH of the login shell lacks the folders that every program expects there.
+    PathBroken = "path-incomplete", Remote, Person;
     /// The login shell took longer than the limit.
     ShellTimeout = "shell-timeout", Remote, Wait;
     /// The account may not run commands: nologin or a vendor's shell.
@@ -170,6 +174,16 @@ codes! {
     CodexMissing = "codex-missing", Remote, Person;
     /// `codex` is a Node.js program and there is no `node` where it runs.
     CodexNoNode = "codex-no-node", Remote, Person;
+    /// A newer `codex` than the one that runs is on the host.
+    CodexOlder = "codex-not-newest", Remote, Person;
+    /// A program that belongs to Codex is not there.
+    CompanionMissing = "companion-missing", Remote, Person;
+    /// Codex's sandbox for commands cannot start on the host.
+    SandboxBroken = "sandbox-broken", Remote, Person;
+    /// The host cannot reach the model's address.
+    ApiUnreachable = "api-unreachable", Remote, Person;
+    /// The environment of the host holds network settings that cannot be used, such as a file of authorities.
+    NetworkEnvironment = "network-environment", Remote, Person;
     /// `codex` could not be run.
     CodexBroken = "codex-broken", Remote, Person;
     /// The `codex` is older than what can be used.
@@ -186,8 +200,20 @@ codes! {
     SocketPathLong = "socket-path-long", Remote, Person;
     /// The socket, or the folder it is in, belongs to somebody else or is open to others.
     SocketForeign = "socket-foreign", Remote, Person;
-    /// The server behind the socket runs on another host that shares this home.
+    /// The app-server refused the folder for its socket.
+    SocketRefused = "socket-refused", Remote, Person;
+    /// The app-server of this CODEX_HOME runs on another host that shares it.
     ServerElsewhere = "server-elsewhere", Remote, Person;
+    /// CODEX_HOME is shared with another host on which Outpost has started a server.
+    HomeShared = "home-shared", Remote, Person;
+    /// The running app-server is of another release than the `codex` on the disk.
+    VersionSkew = "version-skew", Remote, Person;
+    /// An app-server on the host listens for everybody and asks nobody who they are.
+    PublicListener = "public-listener", Remote, Person;
+    /// The app-server runs inside the session: the work stops when the link does.
+    ServerAttached = "server-attached", Remote, Person;
+    /// The host is set up to end what a session leaves behind.
+    SessionEnds = "host-ends-sessions", Remote, Person;
     /// Codex could not be installed.
     InstallFailed = "install-failed", Remote, Person;
     /// Codex could not be signed in or out.
@@ -200,7 +226,7 @@ codes! {
     LogMissing = "log-missing", Remote, Person;
     /// CODEX_HOME is on a file system on which Codex's databases do not work.
     NetworkHome = "network-home", Remote, Person;
-    /// The host ends what a session leaves behind, and our server with it.
+    /// The host ended the app-server that an earlier session left behind.
     ServerReaped = "server-reaped", Remote, Wait;
     /// Another process on the remote writes to this thread.
     ActiveWriter = "active-writer", Remote, Person;
@@ -218,6 +244,8 @@ codes! {
     FolderUnreadable = "folder-unreadable", Remote, Person;
     /// The folder on the remote is in no git repository.
     NotARepository = "not-a-repository", Remote, Person;
+    /// macOS guards the folder from programs that came over SSH.
+    FolderGuarded = "folder-guarded", Remote, Person;
 
     /// The turn failed.
     TurnFailed = "turn-failed", Failed, Person;

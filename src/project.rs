@@ -129,11 +129,8 @@ pub async fn reach(context: &Context<'_>, alias: &Alias, want: Want) -> Result<H
     let wanted = want.server;
     let raised = raise(context, alias, want).await?;
     let Raised { session, facts, how, wire, stderr } = raised;
-    let greeting = Greeting { context, how, wanted };
+    let greeting = Greeting { context, facts: &facts, how, wanted };
     let server = greeting.say(wire, &stderr).await.map_err(|e| e.at(alias))?;
-    if let Some(warning) = launch::skew(&facts, server.initialized.version().unwrap_or_default()) {
-        context.watch.progress(warning);
-    }
     Ok(Host { session: Current::new(session), facts, how, server })
 }
 
@@ -148,7 +145,7 @@ pub async fn keep(context: &Context<'_>, alias: &Alias, want: Want) -> Result<(H
     let Raised { facts, how, wire, stderr, .. } = raised;
     let session = keeper.session().clone();
     let Durable { wire, state, events, .. } = Durable::start((wire, identity), keeper.dial(), Settings::own());
-    let greeting = Greeting { context, how, wanted };
+    let greeting = Greeting { context, facts: &facts, how, wanted };
     let server = greeting.say(wire, &stderr).await.map_err(|e| e.at(alias))?;
     Ok((Host { session, facts, how, server }, Life { state, events }))
 }
@@ -164,7 +161,7 @@ pub async fn hold(context: &Context<'_>, place: &Place) -> Result<Held, Failure>
     let (keeper, raised) = Keeper::reach(context, alias, want).await?;
     let identity = raised.identity();
     let Raised { facts, how, wire, stderr, .. } = raised;
-    let greeting = Greeting { context, how, wanted };
+    let greeting = Greeting { context, facts: &facts, how, wanted };
     let server = greeting.say(wire, &stderr).await.map_err(|e| e.at(alias))?;
     let host = Host { session: keeper.session().clone(), facts, how, server };
     let folder = resolved(&host, place)?;
@@ -243,7 +240,10 @@ fn resolved(host: &Host, place: &Place) -> Result<RemotePath, Failure> {
 pub async fn check(context: &Context<'_>, alias: &Alias) -> Result<(), Failure> {
     let host = reach(context, alias, Want::check()).await?;
     let clock = Clock::begin(context.watch, Step::SignedIn);
-    let signed_in = host.server.signed_in().await;
+    let signed_in = match host.server.knows_threads().await {
+        Ok(()) => host.server.signed_in().await,
+        Err(too_old) => Err(too_old),
+    };
     host.session.close().await;
     clock.done(signed_in.map_err(|e| e.at(alias))?);
     Ok(())
@@ -326,6 +326,7 @@ async fn bring_up(context: &Context<'_>, session: Session, settings: &HostSettin
 /// The `initialize` of a connection, and what is told of it.
 struct Greeting<'a> {
     context: &'a Context<'a>,
+    facts: &'a Facts,
     how: How,
     wanted: Wanted,
 }
@@ -333,7 +334,7 @@ struct Greeting<'a> {
 impl Greeting<'_> {
     async fn say(&self, wire: Wire, stderr: &Tail) -> Result<Server, Failure> {
         let clock = Clock::begin(self.context.watch, Step::AppServer);
-        let server = Server::open(wire).await.map_err(|failure| with_last_words(failure, &stderr.text()))?;
+        let server = Server::open(wire).await.map_err(|failure| self.died(failure, &stderr.text()))?;
         let detail = match (self.how, self.wanted) {
             (How::Joined, _) => "runs",
             (How::Started, _) => "started",
@@ -344,9 +345,27 @@ impl Greeting<'_> {
         clock.done(format!("{detail}, version {}", server.initialized.version().unwrap_or("unknown")));
         if self.how == How::Attached && self.wanted != Wanted::Check {
             let text = "the app-server runs inside this session: the work stops when the link does".to_owned();
-            self.context.watch.progress(Progress::Warning { step: Step::AppServer, text, hint: String::new() });
+            let hint = "stay connected until the work is done".to_owned();
+            let code = Some(Code::ServerAttached);
+            self.context.watch.progress(Progress::Warning { step: Step::AppServer, code, text, hint });
         }
+        self.skew(&server).await;
         Ok(server)
+    }
+
+    /// Tells a server that is not the codex on the disk.
+    async fn skew(&self, server: &Server) {
+        let running = server.initialized.version().unwrap_or_default();
+        if self.how == How::Joined && launch::is_skewed(self.facts, running) {
+            let at_work = server.at_work().await;
+            launch::skew(self.facts, running, at_work).into_iter().for_each(|warning| self.context.watch.progress(warning));
+        }
+    }
+
+    /// A server inside the session that ended at once tells why on its way out.
+    fn died(&self, failure: Failure, words: &str) -> Failure {
+        let told = if self.how == How::Attached { remote::ended(self.facts, words) } else { None };
+        told.unwrap_or_else(|| with_last_words(failure, words))
     }
 }
 

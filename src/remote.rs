@@ -10,9 +10,11 @@ pub mod enter;
 mod exchange;
 pub mod facts;
 mod frame;
+mod install;
 pub mod job;
 mod judge;
 mod link;
+mod preflight;
 mod refusal;
 mod said;
 mod script;
@@ -22,8 +24,10 @@ mod worktree;
 use std::time::Duration;
 
 pub use facts::Facts;
+pub use install::{Installed, Offer, offer, put, send};
 pub use link::{Framing, How, Link};
-pub use said::{Said, Stopped, install, logs, stop};
+pub use refusal::ended;
+pub use said::{Said, Stopped, logs, stop};
 pub use sign_in::sign_in;
 pub use worktree::{Worktree, worktree};
 
@@ -69,9 +73,10 @@ impl Wanted {
     /// The script's word for it; a host that is known to end what a session leaves behind gets nothing to end.
     fn word(self, session_attached: bool) -> &'static str {
         match self {
-            Self::Server if !session_attached => "server",
-            Self::Check | Self::Server => "check",
             Self::Attached => "attached",
+            Self::Check | Self::Server if session_attached => "inside",
+            Self::Check => "check",
+            Self::Server => "server",
         }
     }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::failure::Code;
+
 /// One step of bringing a host up, in the order they are taken. The names are part of `check --json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Step {
@@ -82,11 +84,21 @@ pub enum Progress {
     Warning {
         /// The step it belongs to.
         step: Step,
+        /// The stable code of what was found; none for what is only news (the banner of a server, a key that was added).
+        code: Option<Code>,
         /// The text; may hold remote text.
         text: String,
         /// What to do about it; empty when there is nothing.
         hint: String,
     },
+}
+
+impl Progress {
+    /// News that a person should read and need not act upon.
+    #[must_use]
+    pub fn news(step: Step, text: impl Into<String>) -> Self {
+        Self::Warning { step, code: None, text: text.into(), hint: String::new() }
+    }
 }
 
 /// Is told how a bring-up goes: a spinner, `check`, or nobody.

@@ -15,7 +15,7 @@ use crate::app_server::Server;
 use crate::app_server::protocol::approval::{Decision, answers};
 pub use crate::app_server::protocol::thread::Thread as View;
 use crate::app_server::protocol::thread::{ThreadAnswer, TurnAnswer, TurnStatus};
-use crate::app_server::protocol::view;
+use crate::app_server::protocol::{is_unknown_method, view};
 use crate::failure::{Code, Failure};
 use crate::name::{RemotePath, ThreadId, TurnId};
 use crate::rpc::message::{Message, RequestId};
@@ -316,9 +316,13 @@ fn raw(message: Incoming) -> Value {
 fn refused(method: &str, error: CallError) -> Failure {
     let failure = error.failure(format!("ask the app-server for {method}"));
     if failure.said.contains("already has an active writer") {
-        let hint =
-            "another Codex on that host has this thread open: close it there; until then `outpost thread log HOST:ID` reads it";
+        let hint = "another Codex on that host has this thread open: close it there; until then `outpost thread log HOST:ID` reads it. Where the app-server runs inside \
+                    the session only because the host is set so, let it join the other: outpost hosts set HOST session_attached=";
         return Failure { code: Code::ActiveWriter, ..failure }.hint(hint);
+    }
+    if is_unknown_method(&failure.said) && method.starts_with("thread/start") {
+        let hint = "update the codex there: outpost install HOST  or  npm install -g @openai/codex";
+        return Failure { code: Code::CodexTooOld, ..failure }.hint(hint);
     }
     let unknown = ["no rollout found", "thread not found", "thread not loaded", "invalid thread id"];
     if unknown.iter().any(|words| failure.said.contains(words)) {

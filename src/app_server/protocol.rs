@@ -18,6 +18,12 @@ pub fn view<T: DeserializeOwned>(value: &Value) -> Option<T> {
     T::deserialize(value).ok()
 }
 
+/// Whether a refusal says that the server does not know a method.
+#[must_use]
+pub fn is_unknown_method(message: &str) -> bool {
+    message.contains("unknown variant") || message.contains("ethod not found")
+}
+
 /// What `initialize` answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

@@ -1,77 +1,109 @@
 //! `outpost install`: puts a codex on a host, when asked to.
 
 mod package;
+mod way;
+
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::spinner::Spinner;
-use super::{Context, logs};
-use crate::config::hosts::HostSettings;
+use super::{Context, plain};
+use crate::config::hosts::edit::{self, Setting};
+use crate::config::hosts::{self, HostSettings};
 use crate::failure::{Code, Exit, Failure};
 use crate::name::Alias;
 use crate::project;
-use crate::remote::{self, Said, Want, job::Job};
+use crate::remote::job::{self, Part};
+use crate::remote::{self, Facts, Installed, Want};
 use crate::ssh::ask::Question;
 use crate::ssh::session::Session;
 use crate::step::Nobody;
 use package::Package;
+use way::Way;
+
+/// Where the standalone archives of the newest release are.
+const ARCHIVES: &str = "https://github.com/openai/codex/releases/latest/download";
 
 /// Where the codex comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum From {
+    /// The first of these that the host allows.
+    Auto,
     /// The host's own npm.
     Npm,
+    /// Codex's standalone archive, fetched by the host.
+    Standalone,
     /// The codex of this machine, which must be of the host's kind; for hosts without internet.
     Local,
 }
 
 /// Install codex on a host, for your account there.
 ///
-/// Asks before it does anything. Afterwards the host is looked at again, to see whether codex runs.
+/// Looks which way the host allows and asks before it does anything. Afterwards the host is looked at again, to see whether this codex
+/// runs. What fails leaves the codex that was there as it was.
 #[derive(Debug, Args)]
 pub struct Install {
     /// The host, as your ssh configuration names it.
     host: String,
     /// Where it comes from.
-    #[arg(long, value_enum, default_value = "npm")]
+    #[arg(long, value_enum, default_value = "auto")]
     from: From,
+    /// A standalone archive on this machine to upload (codex-package-….tar.gz).
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "mirror"])]
+    archive: Option<PathBuf>,
+    /// The folder of the standalone archives: a mirror, or one release.
+    #[arg(long, value_name = "URL", default_value = ARCHIVES)]
+    mirror: String,
     /// Do not ask.
     #[arg(short, long)]
     yes: bool,
 }
 
 impl Install {
-    /// Asks, installs, looks.
+    /// Looks, asks, installs, looks again.
     ///
     /// # Errors
     /// [`Code::InstallFailed`]; [`Code::Interrupted`] when the person said no.
     pub async fn run(&self, context: &Context) -> Result<Exit, Failure> {
         crate::config::gate::require(&context.local)?;
         let alias: Alias = self.host.parse().map_err(|e| Failure::new(Code::Usage, "install").said(e))?;
-        let package = if self.from == From::Local { Some(Package::find(&context.local)?) } else { None };
-        self.consent(context, package.as_ref()).await?;
         let spinner = Spinner::new(context, &self.host, context.screen.interactive);
         let (session, settings) = project::login(&context.behind(&spinner), &alias).await?;
+        let offer = remote::offer(&session, &settings, &self.mirror).await.map_err(|e| e.at(&alias))?;
         drop(spinner);
-        let there = There { context, alias: &alias, session: &session, settings: &settings };
-        there.install(package.as_ref()).await?;
-        let found = there.look().await?;
+        let way = self.way(context, &offer).map_err(|e| e.at(&alias))?;
+        self.consent(context, &way).await?;
+        let spinner = Spinner::new(context, &self.host, context.screen.interactive);
+        spinner.doing("installing codex");
+        let there = There { context, alias: &alias, session: &session, settings };
+        let found = there.install(&way, &self.mirror).await.map_err(|e| e.at(&alias));
+        drop(spinner);
         session.close().await;
-        context.screen.line(&super::plain::line(&format!("{alias}: {found}")))?;
+        context.screen.line(&plain::line(&format!("{alias}: {}", found?)))?;
         Ok(Exit::Done)
     }
 
+    fn way(&self, context: &Context, offer: &remote::Offer) -> Result<Way, Failure> {
+        let upload = |package: Package| package.fits(&offer.facts).map(|()| Way::Upload(package));
+        if let Some(file) = &self.archive {
+            return upload(Package::of_archive(file)?);
+        }
+        match self.from {
+            From::Auto => Way::first(offer, || Package::find(&context.local).and_then(upload)),
+            From::Npm => Ok(Way::Npm(offer.npm.clone().unwrap_or_else(|| "npm install -g @openai/codex".to_owned()))),
+            From::Standalone => Ok(Way::Standalone),
+            From::Local => Package::find(&context.local).and_then(upload),
+        }
+    }
+
     /// Never unasked.
-    async fn consent(&self, context: &Context, package: Option<&Package>) -> Result<(), Failure> {
+    async fn consent(&self, context: &Context, way: &Way) -> Result<(), Failure> {
         if self.yes {
             return Ok(());
         }
-        let how = package.map_or_else(
-            || "run  npm install -g @openai/codex".to_owned(),
-            |p| format!("upload {} to ~/.local/lib/outpost-codex and link it as ~/.local/bin/codex", p.folder.display()),
-        );
-        let prompt = format!("{}: {how} there? [y/N] ", super::plain::line(&self.host));
+        let host = plain::line(&self.host);
+        let prompt = format!("{host}: {} [y/N] ", plain::line(&way.told(&self.mirror)));
         let question = Question { prompt, echo: true, preface: String::new() };
         let nobody =
             |_| Failure::new(Code::AuthNeedsPerson, "ask before installing").hint("say --yes to install without being asked");
@@ -88,42 +120,53 @@ struct There<'a> {
     context: &'a Context,
     alias: &'a Alias,
     session: &'a Session,
-    settings: &'a HostSettings,
+    settings: HostSettings,
 }
 
 impl There<'_> {
-    async fn install(&self, package: Option<&Package>) -> Result<(), Failure> {
-        let job = package.map_or(Job::InstallByNpm, |p| Job::InstallByUpload { entry: p.entry.clone() });
-        let said = remote::install(self.session, self.settings, job, &Nobody).await.map_err(|e| e.at(self.alias))?;
-        match package {
-            None => logs::show(self.context, said.text).await,
-            Some(package) => {
-                package.fits(&said.facts).map_err(|e| e.at(self.alias))?;
-                feed(self.context, package, said).await
-            }
+    /// Installs, and says what the host has then.
+    async fn install(mut self, way: &Way, mirror: &str) -> Result<String, Failure> {
+        let id = format!("{:016x}", rand::random::<u64>());
+        let part = |part| job::Install { part, base: mirror.to_owned(), id: id.clone() };
+        if let Way::Upload(package) = way {
+            let (size, archive) = package.archive().await?;
+            remote::send(self.session, &self.settings, (part(Part::Receive(size)), archive)).await?;
         }
+        let installed = remote::put(self.session, &self.settings, part(way.part())).await?;
+        self.look(&installed).await
     }
 
-    /// What the host has now.
-    async fn look(&self) -> Result<String, Failure> {
-        let remote = remote::bring_up(self.session, self.settings, Want::check(), &Nobody).await.map_err(|e| e.at(self.alias))?;
-        Ok(remote.facts.codex_in_words())
+    /// What the host has now. A codex that the login PATH does not lead to is named in the host's settings, and that is told.
+    async fn look(&mut self, installed: &Installed) -> Result<String, Failure> {
+        let found = self.up().await;
+        if let Ok(facts) = &found
+            && leads_to(facts, installed)
+        {
+            return Ok(facts.codex_in_words());
+        }
+        let because = match found {
+            Ok(facts) => format!("its PATH leads to {}", facts.codex.map(|codex| codex.path).unwrap_or_default()),
+            Err(failure) if failure.code == Code::CodexMissing => "its PATH does not lead there".to_owned(),
+            Err(failure) => return Err(failure),
+        };
+        edit::set(&self.context.local, self.alias, &[Setting::parse(&format!("codex={}", installed.path))?])?;
+        self.settings = hosts::load(&self.context.local)?.settings(self.alias);
+        let note = format!(
+            "note: {because}; from here {} is used (outpost hosts set {} codex= undoes that)",
+            installed.path, self.alias
+        );
+        self.context.screen.note(&plain::line(&note));
+        Ok(self.up().await?.codex_in_words())
+    }
+
+    async fn up(&self) -> Result<Facts, Failure> {
+        Ok(remote::bring_up(self.session, &self.settings, Want::check(), &Nobody).await?.facts)
     }
 }
 
-/// Sends the package and shows what is said meanwhile.
-async fn feed(context: &Context, package: &Package, said: Said) -> Result<(), Failure> {
-    let mut archive = package.archive()?;
-    let Said { text, mut input, .. } = said;
-    let send = async move {
-        let mut buffer = vec![0_u8; 256 * 1024];
-        while let Ok(n @ 1..) = archive.read(&mut buffer).await {
-            if input.write_all(buffer.get(..n).unwrap_or_default()).await.is_err() {
-                break;
-            }
-        }
-        let _ = input.shutdown().await;
-    };
-    let (shown, ()) = tokio::join!(logs::show(context, text), send);
-    shown
+/// Whether what runs on the host is what was installed.
+fn leads_to(facts: &Facts, installed: &Installed) -> bool {
+    facts.codex.as_ref().is_some_and(|codex| {
+        codex.path == installed.path || (!installed.release.is_empty() && codex.version.as_deref() == Some(&installed.release))
+    })
 }

@@ -31,6 +31,11 @@ impl Spinner {
         bar.enable_steady_tick(TURN);
         Self { bar, host: plain::line(host), ask: Arc::clone(&context.ask) }
     }
+
+    /// Says what is done now, where no step says it.
+    pub fn doing(&self, what: &str) {
+        self.bar.set_message(format!("{}: {what}", self.host));
+    }
 }
 
 impl Ask for Spinner {
@@ -57,8 +62,11 @@ impl Watch for Spinner {
         match progress {
             Progress::Began(step) => self.bar.set_message(format!("{}: {}", self.host, doing(step))),
             Progress::Done { .. } => {}
-            Progress::Warning { text, .. } => {
-                let text = format!("{}: note: {}", self.host, plain::line(&text));
+            Progress::Warning { code, text, hint, .. } => {
+                let hint = crate::failure::naming(&hint, &self.host);
+                let hint = if hint.is_empty() { hint } else { format!("\n{}: try:  {}", self.host, plain::line(&hint)) };
+                let code = code.map(|code| format!("  [{}]", code.as_str())).unwrap_or_default();
+                let text = format!("{}: note: {}{code}{hint}", self.host, plain::line(&text));
                 self.bar.suspend(|| anstream::eprintln!("{text}"));
             }
         }

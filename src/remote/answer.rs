@@ -75,7 +75,7 @@ impl Answer {
         if self.shell_took > self.slow {
             let text = format!("shell start-up took {:.1} s", self.shell_took.as_secs_f32());
             let hint = "look what its start-up files do before they know that nobody is at a terminal".to_owned();
-            watch.progress(Progress::Warning { step: Step::LoginShell, text, hint });
+            watch.progress(Progress::Warning { step: Step::LoginShell, code: Some(Code::ShellSlow), text, hint });
         }
         watch.progress(Progress::Began(Step::Codex));
     }

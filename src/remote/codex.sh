@@ -29,7 +29,25 @@ exit 0
 fi
 fi
 known_places() {
-for each in "$HOME"/.local/bin/codex "$HOME"/bin/codex "$HOME"/.codex/packages/standalone/current/codex "$HOME"/.codex/packages/standalone/current/bin/codex "${CODEX_INSTALL_DIR:-$HOME/.local/bin}"/codex "$HOME"/.nvm/versions/node/*/bin/codex "$HOME"/.local/share/fnm/node-versions/*/installation/bin/codex "$HOME"/.fnm/node-versions/*/installation/bin/codex "$HOME"/.volta/bin/codex "$HOME"/.asdf/shims/codex "$HOME"/.local/share/mise/shims/codex "$HOME"/.bun/bin/codex "$HOME"/.npm-global/bin/codex "$HOME"/.npm-packages/bin/codex "$HOME"/.local/share/pnpm/codex "$HOME"/Library/pnpm/codex "$HOME"/.yarn/bin/codex "$HOME"/n/bin/codex "$HOME"/.nix-profile/bin/codex /opt/homebrew/bin/codex /home/linuxbrew/.linuxbrew/bin/codex /usr/local/bin/codex /usr/bin/codex /snap/bin/codex /run/current-system/sw/bin/codex; do
+# Where npm installs for this account, when a file says so.
+prefix=
+if [ -r "$HOME/.npmrc" ]; then
+while IFS="= " read -r key value; do
+if [ "$key" = prefix ]; then
+prefix=$value
+fi
+done <"$HOME/.npmrc"
+fi
+prefix=${NPM_CONFIG_PREFIX:-${npm_config_prefix:-$prefix}}
+case $prefix in
+"~/"*|"\${HOME}/"*)
+prefix=$HOME/${prefix#*/}
+;;
+esac
+fnm=${FNM_DIR:-$HOME/.local/share/fnm}
+asdf=${ASDF_DATA_DIR:-$HOME/.asdf}
+mise=${MISE_DATA_DIR:-$HOME/.local/share/mise}
+for each in "${CODEX_INSTALL_DIR:-$HOME/.local/bin}"/codex "$HOME"/.local/bin/codex "$HOME"/bin/codex "$home"/packages/standalone/current/bin/codex "$home"/packages/standalone/current/codex "$HOME"/.codex/packages/standalone/current/bin/codex "$HOME"/.codex/packages/standalone/current/codex "${NVM_DIR:-$HOME/.nvm}"/versions/node/*/bin/codex "$fnm"/node-versions/*/installation/bin/codex "$HOME"/.fnm/node-versions/*/installation/bin/codex "${VOLTA_HOME:-$HOME/.volta}"/bin/codex "$asdf"/shims/codex "$asdf"/installs/nodejs/*/bin/codex "$mise"/shims/codex "$mise"/installs/node/*/bin/codex "$mise"/installs/*codex*/*/bin/codex "$mise"/installs/*codex*/*/codex "${BUN_INSTALL:-$HOME/.bun}"/bin/codex "${prefix:-$HOME/.npm-global}"/bin/codex "$HOME"/.npm-global/bin/codex "$HOME"/.npm-packages/bin/codex "${PNPM_HOME:-$HOME/.local/share/pnpm}"/codex "$HOME"/.local/share/pnpm/codex "$HOME"/Library/pnpm/codex "$HOME"/.yarn/bin/codex "${N_PREFIX:-$HOME/n}"/bin/codex "$HOME"/.nix-profile/bin/codex "${HOMEBREW_PREFIX:-/opt/homebrew}"/bin/codex /opt/homebrew/bin/codex /home/linuxbrew/.linuxbrew/bin/codex "$HOME"/.linuxbrew/bin/codex /usr/local/bin/codex /usr/bin/codex /snap/bin/codex /run/current-system/sw/bin/codex; do
 if [ -f "$each" ] && [ -x "$each" ]; then
 case $found: in
 *":$each:"*)
@@ -54,7 +72,11 @@ done
 unset IFS
 set +f
 }
-if [ -z "$codex" ] || [ -n "$versions" ]; then
+if [ -z "$codex" ] || [ ! -f "$codex" ]; then
+# The hint names every one with its version.
+versions=yes
+fi
+if [ -n "$versions" ]; then
 known_places
 candidates
 fi
@@ -68,8 +90,8 @@ fi
 if [ ! -x "$codex" ]; then
 fail codex-broken "$codex is not executable"
 fi
-# The package that an npm wrapper belongs to, found through its links; the native program in it needs no node.
-native() {
+# Where a program is, behind all of its links.
+real_of() {
 real=$1
 while step=$(readlink "$real" 2>/dev/null) && [ -n "$step" ]; do
 case $step in
@@ -81,6 +103,10 @@ real=${real%/*}/$step
 ;;
 esac
 done
+}
+# The package that an npm wrapper belongs to; the native program in it needs no node.
+native() {
+real_of "$1"
 package=$(cd "${real%/*}/.." 2>/dev/null && pwd -P)
 for each in "$package"/../codex-*/vendor/*/bin/codex "$package"/node_modules/@openai/codex-*/vendor/*/bin/codex "$package"/vendor/*/bin/codex "$package"/vendor/*/codex/codex; do
 case $each in
@@ -90,10 +116,11 @@ codex=$each
 CODEX_MANAGED_PACKAGE_ROOT=$package
 CODEX_MANAGED_BY_NPM=1
 export CODEX_MANAGED_PACKAGE_ROOT CODEX_MANAGED_BY_NPM
-tools=${each%/*/*}/path
+for tools in "${each%/*/*}"/codex-path "${each%/*/*}"/path; do
 if [ -d "$tools" ]; then
 login_path=$tools:$login_path
 fi
+done
 return 0
 fi
 ;;

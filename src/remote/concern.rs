@@ -1,43 +1,151 @@
 //! What a person should know of a remote though everything went well.
 
-use super::facts::{Ending, Facts, Stage};
+use std::cmp::Ordering;
+
+use super::facts::{Candidate, Ending, Facts, Stage};
 use super::judge::GUARD;
+use crate::failure::Code;
+use crate::ssh::quote;
 use crate::step::{Progress, Step};
 
 /// The warnings that the facts give rise to.
 #[must_use]
 pub fn of(facts: &Facts) -> Vec<Progress> {
-    let mut all = Vec::new();
-    let mut warn = |step, text: String, hint: String| all.push(Progress::Warning { step, text, hint });
+    let all = [shell(facts), path(facts), older(facts), network(facts), shared(facts), ending(facts)];
+    let found = facts.findings.iter().map(|f| warning(Step::Codex, f.code, (f.text.clone(), f.hint.clone())));
+    all.into_iter().flatten().chain(found).chain(listeners(facts)).collect()
+}
+
+fn warning(step: Step, code: Code, (text, hint): (String, String)) -> Progress {
+    Progress::Warning { step, code: Some(code), text, hint }
+}
+
+fn shell(facts: &Facts) -> Option<Progress> {
     // elvish has no login environment of its own.
-    if facts.stage == Stage::Plain && !facts.shell.ends_with("/elvish") {
-        let text = format!("{} -l did not run our script: codex runs without your login environment", facts.shell);
-        warn(Step::LoginShell, text, GUARD.to_owned());
+    if facts.stage != Stage::Plain || facts.shell.ends_with("/elvish") {
+        return None;
     }
-    if facts.is_on_network() {
-        let text = format!("CODEX_HOME is on {}, where codex's databases may fail", facts.home_fs);
-        let hint = format!("outpost hosts set HOST env.CODEX_SQLITE_HOME=/var/tmp/{}-codex", facts.user);
-        warn(Step::Codex, text, hint);
+    let text = format!("{} -l did not run our script: codex runs without your login environment", facts.shell);
+    Some(warning(Step::LoginShell, Code::ShellReplaced, (text, GUARD.to_owned())))
+}
+
+fn path(facts: &Facts) -> Option<Progress> {
+    if facts.path.split(':').any(|folder| matches!(folder, "/bin" | "/usr/bin" | "/run/current-system/sw/bin")) {
+        return None;
     }
-    for host in &facts.other_hosts {
-        let text = format!("CODEX_HOME is shared with {host}, where Outpost started a server too");
-        warn(Step::AppServer, text, "work on a thread from one of these hosts at a time".to_owned());
+    let text = format!("PATH of the login shell has neither /usr/bin nor /bin: {}", facts.path);
+    let hint = "in the start-up file there, add to PATH instead of replacing it: export PATH=\"$HOME/bin:$PATH\"".to_owned();
+    Some(warning(Step::LoginShell, Code::PathBroken, (text, hint)))
+}
+
+/// The newest of the others, when it is newer than the one that runs.
+fn older(facts: &Facts) -> Option<Progress> {
+    let runs = facts.codex.as_ref()?;
+    let version = runs.version.as_deref()?;
+    let newer = |c: &&Candidate| c.version.as_deref().is_some_and(|v| compare(v, version) == Ordering::Greater);
+    let newest = facts
+        .candidates
+        .iter()
+        .filter(newer)
+        .max_by(|a, b| compare(a.version.as_deref().unwrap_or_default(), b.version.as_deref().unwrap_or_default()))?;
+    let text =
+        format!("{} is {version}, and {} beside it is {}", runs.path, newest.path, newest.version.as_deref().unwrap_or_default());
+    let hint = format!("outpost hosts set HOST codex={}", quote::if_needed(&newest.path));
+    Some(warning(Step::Codex, Code::CodexOlder, (text, hint)))
+}
+
+/// Versions by their numbers; what follows a `-` comes before the release itself.
+fn compare(one: &str, other: &str) -> Ordering {
+    let parts = |version: &str| -> (Vec<u64>, bool) {
+        let (numbers, before) = version.split_once('-').map_or((version, false), |(numbers, _)| (numbers, true));
+        (numbers.split('.').map(|n| n.parse().unwrap_or(0)).collect(), !before)
+    };
+    parts(one).cmp(&parts(other))
+}
+
+fn network(facts: &Facts) -> Option<Progress> {
+    if !facts.is_on_network() {
+        return None;
     }
-    match facts.ends_sessions {
-        None => {}
-        Some(Ending::Logind) => {
-            let text = "this host ends what a session leaves behind (KillUserProcesses in logind.conf)".to_owned();
-            warn(Step::AppServer, text, format!("an administrator can change that: loginctl enable-linger {}", facts.user));
-        }
-        Some(Ending::Reaped) => {
-            let text = "this host ended the app-server that an earlier session left behind".to_owned();
-            let hint = "if that was something else: outpost stop HOST, and the next one may stay again".to_owned();
-            warn(Step::AppServer, text, hint);
-        }
+    let text = format!("CODEX_HOME is on {}, where codex's databases may fail", facts.home_fs);
+    let hint = format!("outpost hosts set HOST env.CODEX_SQLITE_HOME=/var/tmp/{}-codex", facts.user);
+    Some(warning(Step::Codex, Code::NetworkHome, (text, hint)))
+}
+
+fn shared(facts: &Facts) -> Option<Progress> {
+    if facts.other_hosts.is_empty() {
+        return None;
     }
-    for listener in &facts.listeners {
+    let text = format!("CODEX_HOME is shared with {}, where Outpost started a server too", facts.other_hosts.join(", "));
+    Some(warning(Step::AppServer, Code::HomeShared, (text, "work on a thread from one of these hosts at a time".to_owned())))
+}
+
+fn ending(facts: &Facts) -> Option<Progress> {
+    let (code, text, hint) = match facts.ends_sessions? {
+        Ending::Logind => (
+            Code::SessionEnds,
+            "this host ends what a session leaves behind (KillUserProcesses in logind.conf)",
+            format!("an administrator can change that: sudo loginctl enable-linger {}", facts.user),
+        ),
+        Ending::Container => (
+            Code::SessionEnds,
+            "this session is a container of its own, which ends with it",
+            "outpost hosts set HOST run_through=…  with a command that leads into a container that stays".to_owned(),
+        ),
+        Ending::Reaped => (
+            Code::ServerReaped,
+            "this host ended the app-server that an earlier session left behind; that is remembered",
+            "if that was something else, let the next one stay: outpost hosts set HOST session_attached=".to_owned(),
+        ),
+    };
+    Some(warning(Step::AppServer, code, (text.to_owned(), hint)))
+}
+
+fn listeners(facts: &Facts) -> impl Iterator<Item = Progress> + '_ {
+    facts.listeners.iter().map(|listener| {
         let text = format!("an app-server there listens for everybody who can reach the host: {listener}");
-        warn(Step::AppServer, text, "stop it, or start it on 127.0.0.1 or with --ws-auth".to_owned());
+        let hint = "stop it, or start it on 127.0.0.1 or with --ws-auth".to_owned();
+        warning(Step::AppServer, Code::PublicListener, (text, hint))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(facts: &Facts) -> Vec<(Code, String)> {
+        let code = |progress| {
+            let Progress::Warning { code: Some(code), hint, .. } = progress else { panic!("{progress:?}") };
+            (code, hint)
+        };
+        of(facts).into_iter().map(code).collect()
     }
-    all
+
+    #[test]
+    fn versions_are_compared_by_number() {
+        for (one, other, order) in [
+            ("0.9.0", "0.10.0", Ordering::Less),
+            ("1.0", "1.0", Ordering::Equal),
+            ("0.2.0-alpha.1", "0.2.0", Ordering::Less),
+            ("0.2.1-alpha.1", "0.2.0", Ordering::Greater),
+        ] {
+            assert_eq!(compare(one, other), order, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn a_usual_host_has_nothing_to_tell() {
+        let codex = |path: &str, version: &str| Candidate { path: path.into(), version: Some(version.into()) };
+        let usual = Facts {
+            path: "/usr/bin:/bin".into(),
+            codex: Some(codex("/usr/bin/codex", "0.169.0")),
+            candidates: vec![codex("/usr/bin/codex", "0.169.0"), codex("/old/codex", "0.99.0")],
+            ..Facts::default()
+        };
+        assert_eq!(told(&usual), []);
+        let odd = Facts { path: "/home/me/bin".into(), candidates: vec![codex("/a b/codex", "0.170.0")], ..usual };
+        let hints = told(&odd);
+        assert_eq!(hints[0].0, Code::PathBroken);
+        assert_eq!(hints[1], (Code::CodexOlder, "outpost hosts set HOST codex='/a b/codex'".to_owned()));
+    }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::preflight::{self, Finding};
+
 /// In which environment things were found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -74,6 +76,11 @@ pub struct Facts {
     pub other_hosts: Vec<String>,
     /// Command lines of app-servers that listen for everybody, when they were looked for.
     pub listeners: Vec<String>,
+    /// Whether we started the server that runs.
+    pub ours: bool,
+    /// What would stand in the way of a turn, when it was asked for.
+    #[serde(skip)]
+    pub findings: Vec<Finding>,
     /// How long the shell took before it ran our script, start-up files included.
     #[serde(skip)]
     pub shell_took: Duration,
@@ -108,6 +115,8 @@ impl Facts {
 pub enum Ending {
     /// logind is set to end every process of a session with it.
     Logind,
+    /// The session is a container of its own.
+    Container,
     /// It has happened: the one that we started is gone, and the host has not restarted.
     Reaped,
 }
@@ -119,6 +128,7 @@ pub struct Fields {
     candidates: Vec<Candidate>,
     other_hosts: Vec<String>,
     listeners: Vec<String>,
+    companions: Vec<String>,
 }
 
 impl Fields {
@@ -130,6 +140,7 @@ impl Fields {
             ("candidate_version", Some(last)) => last.version = version(&value),
             ("other_host", _) => self.other_hosts.push(value),
             ("listener", _) => self.listeners.push(value),
+            ("companion", _) => self.companions.push(value),
             _ => drop(self.single.insert(key, value)),
         }
     }
@@ -138,6 +149,12 @@ impl Fields {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
         self.single.get(key).map(String::as_str)
+    }
+
+    /// Programs that belong to the codex and are not there.
+    #[must_use]
+    pub fn companions(&self) -> &[String] {
+        &self.companions
     }
 
     fn take(&self, key: &str) -> String {
@@ -175,12 +192,15 @@ impl Fields {
             socket: self.get("socket").map(str::to_owned),
             epoch: self.get("epoch").map(str::to_owned),
             ends_sessions: match self.get("killing") {
+                Some("container") => Some(Ending::Container),
                 Some("logind") => Some(Ending::Logind),
                 Some("reaped") => Some(Ending::Reaped),
                 _ => None,
             },
             other_hosts: self.other_hosts.clone(),
             listeners: self.listeners.clone(),
+            ours: self.get("ours").is_some(),
+            findings: preflight::findings(self),
             shell_took: Duration::ZERO,
         }
     }

@@ -9,6 +9,7 @@ const FOLDER: &str = include_str!("folder.sh");
 const RECORD: &str = include_str!("record.sh");
 const SERVER: &str = include_str!("server.sh");
 const LISTENERS: &str = include_str!("listeners.sh");
+const PREFLIGHT: &str = include_str!("preflight.sh");
 const STOP: &str = include_str!("stop.sh");
 const LOGS: &str = include_str!("logs.sh");
 const INSTALL: &str = include_str!("install.sh");
@@ -19,7 +20,7 @@ const WORKTREE: &str = include_str!("worktree.sh");
 /// Every piece, for the tests.
 #[cfg(test)]
 pub(super) const ALL: &[&str] =
-    &[BEGIN, CODEX, FOLDER, RECORD, SERVER, LISTENERS, STOP, LOGS, INSTALL, BROWSE, SIGN_IN, WORKTREE];
+    &[BEGIN, CODEX, FOLDER, RECORD, SERVER, LISTENERS, PREFLIGHT, STOP, LOGS, INSTALL, BROWSE, SIGN_IN, WORKTREE];
 
 /// What a script is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +41,6 @@ pub enum Job {
     },
     /// List folders for as long as somebody asks.
     Browse,
-    /// Install codex with the npm of the host.
-    InstallByNpm,
-    /// Install codex from a tar archive that comes on standard input.
-    InstallByUpload {
-        /// Where in it the program is.
-        entry: String,
-    },
     /// Sign codex in or out.
     SignIn {
         /// Which of it.
@@ -65,6 +59,8 @@ pub enum Job {
         /// The name of its folder.
         place: String,
     },
+    /// Install codex, or a part of that.
+    Install(Install),
 }
 
 /// What is to become of the sign-in of a remote codex.
@@ -94,18 +90,56 @@ impl SignIn {
     }
 }
 
+/// A part of an installation. The parts of one share an id, which names the folder that they work in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Install {
+    /// Which.
+    pub part: Part,
+    /// Where the standalone archives are: the address of the folder that holds them.
+    pub base: String,
+    /// A plain word.
+    pub id: String,
+}
+
+/// The parts of an installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// See which ways the host allows.
+    Look,
+    /// Run the npm of the host.
+    Npm,
+    /// Fetch the standalone archive and unpack it.
+    Standalone,
+    /// Take an archive of this many bytes that comes on standard input.
+    Receive(u64),
+    /// Unpack the archive that was taken.
+    Upload,
+}
+
+impl Part {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Look => "look",
+            Self::Npm => "npm",
+            Self::Standalone => "standalone",
+            Self::Receive(_) => "receive",
+            Self::Upload => "upload",
+        }
+    }
+}
+
 impl Job {
     /// The pieces of stage two.
     pub(super) fn pieces(&self) -> &'static [&'static str] {
         match self {
-            Self::BringUp(want) if want.versions => &[BEGIN, CODEX, FOLDER, RECORD, LISTENERS, SERVER],
+            Self::BringUp(want) if want.versions => &[BEGIN, CODEX, FOLDER, RECORD, LISTENERS, PREFLIGHT, SERVER],
             Self::BringUp(_) => &[BEGIN, CODEX, FOLDER, RECORD, SERVER],
             Self::Stop { .. } => &[BEGIN, RECORD, STOP],
             Self::Logs { .. } => &[BEGIN, LOGS],
-            Self::InstallByNpm | Self::InstallByUpload { .. } => &[BEGIN, INSTALL],
             Self::Browse => &[BEGIN, BROWSE],
             Self::SignIn { .. } => &[BEGIN, CODEX, SIGN_IN],
             Self::Worktree { .. } => &[BEGIN, FOLDER, WORKTREE],
+            Self::Install(_) => &[BEGIN, INSTALL],
         }
     }
 
@@ -133,9 +167,20 @@ impl Job {
             Self::Worktree { folder, branch, place } => {
                 vec![("folder", folder.clone()), ("branch", branch.clone()), ("place", place.clone())]
             }
-            Self::InstallByNpm => vec![("by", "npm".to_owned()), ("entry", String::new())],
-            Self::InstallByUpload { entry } => vec![("by", "upload".to_owned()), ("entry", entry.clone())],
+            Self::Install(install) => install.variables(),
         }
+    }
+}
+
+impl Install {
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        let size = if let Part::Receive(size) = self.part { size } else { 0 };
+        vec![
+            ("by", self.part.word().to_owned()),
+            ("base", self.base.clone()),
+            ("id", self.id.clone()),
+            ("size", size.to_string()),
+        ]
     }
 }
 

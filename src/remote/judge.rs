@@ -37,6 +37,10 @@ const KNOWN: &[(&str, Kind)] = &[
     ("sftp connections only", Kind::Sftp),
     ("this account is currently not available", Kind::Restricted),
     ("this account is not available", Kind::Restricted),
+    ("mysecureshell", Kind::Restricted),
+    ("interactive git shell is not enabled", Kind::Restricted),
+    ("this account is restricted by rssh", Kind::Restricted),
+    ("does not provide shell access", Kind::Restricted),
     ("is not recognized as an internal or external command", Kind::Windows),
     ("is not recognized as the name of a cmdlet", Kind::Windows),
     ("is not recognized as a name of a cmdlet", Kind::Windows),
@@ -133,7 +137,8 @@ mod tests {
             (silence("", "'exec' \u{fffd}\u{fffd} command \u{fffd}\r\n", 1), Code::WindowsHost),
             (silence("", "exec : The term 'exec' is not recognized as the name of a cmdlet\r\n", 1), Code::WindowsHost),
             (silence("", "", 0), Code::ShellReplaced),
-            (silence("MySecureShell usage", "", 0), Code::ShellSilent),
+            (silence("MySecureShell usage", "", 0), Code::ShellRestricted),
+            (silence("usage: gate [-x]", "", 0), Code::ShellSilent),
             (silence("", "rc: line 3: 'exec' command not found", 127), Code::ShellSilent),
         ];
         for (silence, code) in table {

@@ -81,7 +81,12 @@ async fn over_socket(session: &Session, answer: Answer, watch: &dyn Watch) -> Re
     };
     let stream = session.unix_socket(&socket).await.map_err(reads)?;
     let text = "a start-up file of the login shell reads all of standard input".to_owned();
-    watch.progress(Progress::Warning { step: Step::LoginShell, text, hint: READS_INPUT.to_owned() });
+    watch.progress(Progress::Warning {
+        step: Step::LoginShell,
+        code: Some(Code::ShellReadsInput),
+        text,
+        hint: READS_INPUT.to_owned(),
+    });
     let (_, status) = oneshot::channel();
     let link = Link { stream, framing: Framing::WebSocket, how, stderr: Tail::default(), status, early_sent: false };
     Ok((facts, link))

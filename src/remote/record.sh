@@ -1,4 +1,5 @@
-# The record of the server that we started on this host; a home may be shared with other hosts, so each has its own.
+# The record of the server that we started on this host; a home may be shared with other hosts, so each has its own. Beside it:
+# .watch names the process that waits to see the server outlive its session, .survived says that it did.
 record=$ours/server@$name
 exe_of() {
 exe=$(readlink "/proc/$1/exe" 2>/dev/null)
@@ -17,6 +18,7 @@ echo "socket=$socket"
 echo "codex=$codex"
 } >"$record.new" && mv -f "$record.new" "$record"
 }
+# Given: the record.
 read_record() {
 was_pid=
 was_start=
@@ -24,7 +26,7 @@ was_boot=
 was_machine=
 was_exe=
 was_socket=
-if [ ! -f "$record" ]; then
+if [ ! -f "$1" ]; then
 return 1
 fi
 while IFS== read -r key value; do
@@ -48,7 +50,7 @@ socket)
 was_socket=$value
 ;;
 esac
-done <"$record"
+done <"$1"
 }
 # Whether the recorded process is still there: by number, start time and executable.
 ours_runs() {
@@ -63,4 +65,7 @@ fi
 started_at "$was_pid"
 exe_of "$was_pid"
 [ -n "$begun" ] && [ "$begun" = "$was_start" ] && [ "$exe" = "$was_exe" ]
+}
+forget_record() {
+rm -f "$record" "$record.survived" "$record.watch" 2>/dev/null
 }

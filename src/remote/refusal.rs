@@ -1,6 +1,6 @@
 //! What it means when our script says that the remote is not ready.
 
-use super::facts::{Facts, Fields};
+use super::facts::{Candidate, Facts, Fields};
 use super::judge::quoted;
 use crate::failure::{Code, Failure};
 use crate::ssh::quote;
@@ -24,6 +24,9 @@ enum Refusal {
     SocketPathLong,
     NetworkHome,
     InstallFailed,
+    SocketRefused,
+    ServerElsewhere,
+    FolderGuarded,
 }
 
 /// What to do about a start-up file that reads standard input.
@@ -35,7 +38,7 @@ const ELSEWHERE: &str = "; nor in ~/.local/bin, ~/bin, /usr/local/bin, /usr/bin,
      yarn, Homebrew, Nix or snap put it";
 
 impl Refusal {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 19] = [
         Self::CodexMissing,
         Self::CodexNoNode,
         Self::CodexBroken,
@@ -52,6 +55,9 @@ impl Refusal {
         Self::SocketPathLong,
         Self::NetworkHome,
         Self::InstallFailed,
+        Self::SocketRefused,
+        Self::ServerElsewhere,
+        Self::FolderGuarded,
     ];
 
     fn from_word(word: &str) -> Option<Self> {
@@ -63,11 +69,17 @@ impl Refusal {
         const TOLD: &[(Refusal, &[&str])] = &[
             (Refusal::CodexTooOld, &["unrecognized subcommand", "unexpected argument 'app-server'"]),
             (Refusal::SocketPathLong, &["SUN_LEN", "File name too long"]),
+            // Somebody holds it, and nobody on this host listens there.
+            (Refusal::ServerElsewhere, &["socket is already in use"]),
+            (Refusal::SocketRefused, &["socket directory", "socket parent", "app-server-control", "codex-daemon"]),
             (Refusal::CodexNoNode, &["env: node", "env: 'node'", "env: ‘node’"]),
             (Refusal::NetworkHome, &["database", "sqlite", "SQLite", "locking protocol", "disk I/O"]),
         ];
         let fits = |refusal: Self| refusal != Self::NetworkHome || facts.is_on_network();
         let told = TOLD.iter().find(|(refusal, any)| fits(*refusal) && any.iter().any(|w| words.contains(w)));
+        if self == Self::FolderUnreadable && facts.os == "Darwin" && words.contains("not permitted") {
+            return Self::FolderGuarded;
+        }
         if self == Self::ServerDied { told.map_or(self, |(refusal, _)| *refusal) } else { self }
     }
 
@@ -89,23 +101,31 @@ impl Refusal {
             Self::SocketPathLong => Code::SocketPathLong,
             Self::NetworkHome => Code::NetworkHome,
             Self::InstallFailed => Code::InstallFailed,
+            Self::SocketRefused => Code::SocketRefused,
+            Self::ServerElsewhere => Code::ServerElsewhere,
+            Self::FolderGuarded => Code::FolderGuarded,
         }
     }
 
     fn tried(self, facts: &Facts, fields: &Fields) -> String {
         let codex = facts.codex.as_ref().map_or("codex", |c| c.path.as_str());
         match self {
-            Self::FolderMissing | Self::FolderNotDirectory | Self::FolderUnreadable => {
+            Self::FolderMissing | Self::FolderNotDirectory | Self::FolderUnreadable | Self::FolderGuarded => {
                 format!("look at the folder {}", fields.get("asked_folder").unwrap_or_default())
             }
             Self::CodexMissing => "find codex".to_owned(),
             Self::CodexBroken | Self::CodexNoNode => format!("run {codex}"),
             Self::CodexHomeMissing => format!("look at CODEX_HOME, which is set to {}", facts.codex_home),
-            Self::SocketForeign => "join the app-server".to_owned(),
+            Self::SocketForeign | Self::ServerElsewhere => "join the app-server".to_owned(),
             Self::InstallFailed => "install codex".to_owned(),
             Self::LogMissing => "read the log of the app-server".to_owned(),
             Self::ShellReadsInput => "run an app-server inside the session".to_owned(),
-            Self::ServerDied | Self::ServerSilent | Self::CodexTooOld | Self::SocketPathLong | Self::NetworkHome => {
+            Self::ServerDied
+            | Self::ServerSilent
+            | Self::CodexTooOld
+            | Self::SocketPathLong
+            | Self::NetworkHome
+            | Self::SocketRefused => {
                 format!("start {codex} app-server")
             }
         }
@@ -126,9 +146,18 @@ impl Refusal {
             Self::CodexNoNode => {
                 format!("it begins with {words} and there is no node on the PATH of the login shell: {}", facts.path)
             }
+            Self::CodexTooOld => {
+                let version = facts.codex.as_ref().and_then(|codex| codex.version.as_deref()).unwrap_or("this codex");
+                quoted(&format!("{version} has no app-server that can be used\n{words}"))
+            }
+            Self::ServerElsewhere if Self::is_name(words) => {
+                format!("it runs on {words}, which shares {} with this host ({})", facts.codex_home, facts.hostname)
+            }
             Self::FolderUnreadable
+            | Self::FolderGuarded
             | Self::CodexBroken
-            | Self::CodexTooOld
+            | Self::SocketRefused
+            | Self::ServerElsewhere
             | Self::SocketForeign
             | Self::SocketPathLong
             | Self::NetworkHome
@@ -138,7 +167,12 @@ impl Refusal {
         }
     }
 
-    fn hint(self, facts: &Facts) -> String {
+    /// Whether the words are the name of a host, not those of a server.
+    fn is_name(words: &str) -> bool {
+        !words.is_empty() && !words.contains(char::is_whitespace)
+    }
+
+    fn hint(self, facts: &Facts, words: &str) -> String {
         match self {
             Self::CodexMissing => elsewhere(facts),
             Self::CodexNoNode => "put node on the PATH of the login shell there, or install codex as a native program".to_owned(),
@@ -146,7 +180,7 @@ impl Refusal {
             Self::CodexHomeMissing => "make that folder there, or unset CODEX_HOME".to_owned(),
             Self::FolderMissing => "check the spelling, or make the folder there first".to_owned(),
             Self::FolderNotDirectory => "name the folder that the file is in".to_owned(),
-            Self::FolderUnreadable if facts.os == "Darwin" => {
+            Self::FolderGuarded => {
                 "on that Mac: System Settings > Privacy & Security > Full Disk Access, switch on sshd-keygen-wrapper".to_owned()
             }
             Self::InstallFailed => "upload the codex of this machine instead: outpost install HOST --from local".to_owned(),
@@ -156,11 +190,15 @@ impl Refusal {
             Self::SocketForeign => {
                 format!("have it removed by its owner or the administrator (your user id there is {})", facts.uid)
             }
+            Self::SocketRefused => {
+                format!("remove what is wrong there, codex makes it anew: rm -r {}/app-server-control", facts.codex_home)
+            }
+            Self::ServerElsewhere => there(facts, words),
             Self::NetworkHome => format!(
                 "CODEX_HOME is on {}: put its databases on a local disk: outpost hosts set HOST env.CODEX_SQLITE_HOME=/var/tmp/{}-codex",
                 facts.home_fs, facts.user
             ),
-            Self::CodexTooOld => "update it there: npm install -g @openai/codex  or  outpost install HOST".to_owned(),
+            Self::CodexTooOld => "update it there: outpost install HOST  or  npm install -g @openai/codex".to_owned(),
             Self::SocketPathLong => "set a shorter CODEX_HOME: outpost hosts set HOST codex_home=~/.cx".to_owned(),
             Self::ServerDied | Self::ServerSilent => "outpost logs HOST  shows more of its words".to_owned(),
         }
@@ -176,14 +214,44 @@ pub fn refused(fields: &Fields, word: &str) -> Failure {
     let facts = fields.facts();
     let words = fields.get("words").unwrap_or_default();
     let refusal = refusal.told_by(words, &facts);
-    Failure::new(refusal.code(), refusal.tried(&facts, fields)).said(refusal.said(&facts, words)).hint(refusal.hint(&facts))
+    Failure::new(refusal.code(), refusal.tried(&facts, fields))
+        .said(refusal.said(&facts, words))
+        .hint(refusal.hint(&facts, words))
+}
+
+/// What an app-server that ended before it said anything died of; none when its words do not tell.
+#[must_use]
+pub fn ended(facts: &Facts, words: &str) -> Option<Failure> {
+    let refusal = Refusal::ServerDied.told_by(words, facts);
+    let told = refusal != Refusal::ServerDied;
+    told.then(|| {
+        let failure = Failure::new(refusal.code(), refusal.tried(facts, &Fields::default()));
+        failure.said(refusal.said(facts, words)).hint(refusal.hint(facts, words))
+    })
+}
+
+/// The ways to a server on another host.
+fn there(facts: &Facts, name: &str) -> String {
+    let own = format!(
+        "or give this host a CODEX_HOME of its own: outpost hosts set HOST codex_home={}-{}",
+        facts.codex_home, facts.hostname
+    );
+    if !Refusal::is_name(name) {
+        return format!("stop the app-server on the host that shares this CODEX_HOME,\n{own}");
+    }
+    let record = quote::if_needed(&format!("{}/outpost/server@{name}", facts.codex_home));
+    format!(
+        "go through that host: outpost hosts set HOST run_through='ssh -T {name}'\nor stop the server there, if {name} is an alias of yours: \
+         outpost stop {name}\nor, if {name} is gone, forget it, on this host: rm {record}\n{own}"
+    )
 }
 
 fn elsewhere(facts: &Facts) -> String {
     let Some(first) = facts.candidates.first() else {
         return "install it there: npm install -g @openai/codex  or  outpost install HOST".to_owned();
     };
-    let all: Vec<&str> = facts.candidates.iter().map(|c| c.path.as_str()).collect();
+    let name = |c: &Candidate| c.version.as_ref().map_or(c.path.clone(), |version| format!("{} ({version})", c.path));
+    let all: Vec<String> = facts.candidates.iter().map(name).collect();
     let set = format!("outpost hosts set HOST codex={}", quote::if_needed(&first.path));
     // A codex that the settings name, and that is not there, is not looked for on the PATH.
     let line = if facts.codex.is_none() { onto_path(&facts.shell, &first.path) } else { None };

@@ -1,4 +1,4 @@
-//! Smaller errands than a bring-up: stopping our server, showing its log, installing codex.
+//! Smaller errands than a bring-up: stopping our server, showing its log.
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
@@ -58,15 +58,7 @@ pub async fn logs(session: &Session, settings: &HostSettings, job: Job, watch: &
     said(session, settings, &job, watch).await
 }
 
-/// Installs codex, after which the host is brought up to see whether that helped. The installer's words are the stream; a
-/// tar archive goes into it.
-///
-/// # Errors
-/// [`Code::InstallFailed`]; as a bring-up, up to the login shell.
-pub async fn install(session: &Session, settings: &HostSettings, job: Job, watch: &dyn Watch) -> Result<Said, Failure> {
-    said(session, settings, &job, watch).await
-}
-
+/// Runs a job that ends with a stream.
 pub(super) async fn said(session: &Session, settings: &HostSettings, job: &Job, watch: &dyn Watch) -> Result<Said, Failure> {
     let Heard { answer, exec } = Errand { session, settings, job, limits: Limits::default() }.run(watch).await?;
     if answer.word("error").is_some() {

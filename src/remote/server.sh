@@ -14,6 +14,9 @@ esac
 # Anybody could have made that folder: it must be ours alone.
 trusted() {
 locate
+if [ -h "${place%/*}" ]; then
+fail socket-refused "the folder of the socket is a link: ${place%/*}"
+fi
 if [ -d "${place%/*}" ]; then
 owner "${place%/*}"
 if [ "$uid_of" != "$uid" ]; then
@@ -126,12 +129,29 @@ rm -rf "$lock"
 fi
 }
 locked=
+version_of_codex() {
+if [ -z "$versions" ]; then
+say version "$(limited 5 "$codex" --version 2>/dev/null)"
+fi
+}
 give_up() {
 leave
+version_of_codex
 fail "$@"
+}
+too_old() {
+give_up codex-too-old ""
 }
 attach() {
 leave
+# Before there was one, the word was taken for a prompt.
+case $(limited 10 "$codex" app-server --help 2>/dev/null) in
+*Usage:*app-server*)
+;;
+*Usage:*)
+too_old
+;;
+esac
 if [ -n "$deaf" ]; then
 fail shell-reads-input ""
 fi
@@ -191,8 +211,31 @@ exec 0<&5 1>&6 5<&- 6>&-
 PATH=$login_path
 exec "$codex" app-server proxy --sock "$socket"
 }
+# Whether the process still waits that is to see our server outlive its session.
+watched() {
+if [ ! -r "$record.watch" ]; then
+return 1
+fi
+read -r watcher watcher_start <"$record.watch"
+started_at "$watcher"
+exe_of "$watcher"
+[ "$begun" = "$watcher_start" ] && { [ -n "$exe" ] || [ ! -d /proc/self ]; }
+}
+# What a server that was running before can tell: an update of codex does not reach it.
+joined() {
+version_of_codex
+if read_record "$record" && ours_runs; then
+say ours yes
+if [ ! -e "$record.survived" ] && ! watched; then
+: >"$record.survived"
+fi
+fi
+}
 join() {
 leave
+if [ "$1" = joined ]; then
+joined
+fi
 say how "$1"
 say socket "$socket"
 say epoch "$(epoch)"
@@ -204,17 +247,38 @@ if [ "$1" = joined ]; then
 proxy
 fi
 # We started it: whether it outlives this session is seen by who is still there when the session has ended. Hosts that kill
-# what a session leaves behind kill this shell with it, and then there is no mark.
+# what a session leaves behind kill the watcher with it, and then there is no mark.
+pipe=$ours/pipe.$$
+if mkfifo "$pipe"; then
+# Open to write in both directions, so that this does not wait for a reader.
+exec 8<>"$pipe" 9<"$pipe"
+watch 8>&- 5<&- 6>&- <&9 >/dev/null 2>&1 &
+started_at $!
+echo "$! $begun" >"$record.watch"
+exec 9<&-
+rm -f "$pipe"
+fi
 (proxy)
-(sleep 2; if ours_runs; then : >"$record.survived"; else rm -f "$record"; fi) </dev/null >/dev/null 2>&1 5<&- 6>&- &
 exit 0
+}
+# Waits for the end of the pipe: as long as the proxy runs, it is open.
+watch() {
+cat
+sleep 2
+if ours_runs; then
+: >"$record.survived"
+rm -f "$record.watch"
+else
+# It ended by itself, and nobody ended us.
+forget_record
+fi
 }
 start() {
 log=$ours/starting.$$.log
 if ! (umask 077 && : >"$log") 2>/dev/null; then
 give_up server-died "cannot write in the folder $ours"
 fi
-rm -f "$record.survived"
+rm -f "$record.survived" "$record.watch"
 { detached "$codex" app-server --listen "$1"; } </dev/null >>"$log" 2>&1 5<&- 6>&- &
 pid=$!
 }
@@ -239,18 +303,33 @@ started() {
 mv -f "$ours/server.log" "$ours/server.log.1" 2>/dev/null
 mv -f "$log" "$ours/server.log"
 write_record
-read_record
+read_record "$record"
 join started
 }
+# The servers that we started on other hosts which share this home; the newest of them that had this socket.
+newest=
 for each in "$ours"/server@*; do
 case $each in
-"$record"|*.survived|*.new|"$ours/server@*")
-;;
-*)
-say other_host "${each#"$ours/server@"}"
+*.survived|*.watch|*.new|"$ours/server@*")
+continue
 ;;
 esac
+read_record "$each"
+other=${each#"$ours/server@"}
+if [ "$was_machine" = "$machine" ] && { [ "$other" = "$name" ] || [ "$was_boot" = "$boot" ]; }; then
+continue
+fi
+say other_host "$other"
+if [ "$was_socket" = "$socket" ] && { [ -z "$newest" ] || [ "$each" -nt "$newest" ]; }; then
+newest=$each
+fi
 done
+# A server there cannot be seen from here, and one that is started here takes its socket away.
+elsewhere() {
+if [ -n "$newest" ] && { [ -e "$socket" ] || [ -h "$socket" ]; } && [ ! "$record" -nt "$newest" ]; then
+fail server-elsewhere "${newest#"$ours/server@"}"
+fi
+}
 if [ -n "$versions" ]; then
 file_system
 fi
@@ -261,9 +340,39 @@ trusted
 if alive; then
 join joined
 fi
+if [ "$want" != inside ]; then
+elsewhere
+fi
+# Whether this session is a container of its own, which ends with it: no SSH server stands between us and its first process, and
+# that one is as young as we are.
+own_container() {
+if [ ! -r /proc/1/stat ]; then
+return 1
+fi
+each=$$
+last=
+while [ "$each" -gt 0 ]; do
+read -r line <"/proc/$each/stat" || return 1
+case ${line%") "*} in
+*ssh*|*dropbear*)
+return 1
+;;
+esac
+last=$each
+set -- ${line##*") "}
+each=$2
+done 2>/dev/null
+started_at $$
+young=$begun
+started_at 1
+[ "$last" = 1 ] && [ $((young - begun)) -lt 1000 ]
+}
 # Who starts a server that the host then kills does harm: look for the signs of such a host.
 killing=
 scope=
+if own_container; then
+killing=container
+fi
 if grep -qsE "^[[:space:]]*KillUserProcesses=(yes|true|on|1)" /etc/systemd/logind.conf /etc/systemd/logind.conf.d/*.conf /usr/lib/systemd/logind.conf.d/*.conf; then
 if [ ! -e "/var/lib/systemd/linger/$user" ]; then
 killing=logind
@@ -271,7 +380,7 @@ elif command -v systemd-run >/dev/null 2>&1; then
 scope=yes
 fi
 fi
-if read_record && [ "$was_boot" = "$boot" ] && [ "$was_machine" = "$machine" ] && ! ours_runs && [ ! -e "$record.survived" ]; then
+if read_record "$record" && [ "$was_boot" = "$boot" ] && [ "$was_machine" = "$machine" ] && ! ours_runs && [ ! -e "$record.survived" ] && ! watched; then
 killing=reaped
 fi
 # A server of ours may have a socket of its own.
@@ -288,7 +397,7 @@ if [ -z "$versions" ]; then
 file_system
 fi
 say killing "$killing"
-if [ "$want" = check ] || [ -n "$killing" ]; then
+if [ "$want" = check ] || [ "$want" = inside ] || [ -n "$killing" ]; then
 attach
 fi
 say at starting

@@ -1,6 +1,6 @@
 # Stops the server that we started, and no other. Given: now (whether to end it in the middle of its work).
-if ! read_record || ! ours_runs; then
-rm -f "$record" 2>/dev/null
+if ! read_record "$record" || ! ours_runs; then
+forget_record
 if [ -S "$socket" ] && { [ ! -r /proc/net/unix ] || grep -qF " $(readlink "$socket" || echo "$socket")" /proc/net/unix; }; then
 say stopped foreign
 else
@@ -21,6 +21,6 @@ kill -KILL "$was_pid"
 fi
 sleep 0.05 2>/dev/null || sleep 1
 done
-rm -f "$record"
+forget_record
 say stopped ours
 send .

@@ -228,7 +228,7 @@ async fn settled(trust: &Trust, seen: &Seen, watch: &dyn Watch) -> String {
 fn banner(seen: &Seen, watch: &dyn Watch) {
     let text = seen.notes().banner.trim_end().to_owned();
     if !text.is_empty() {
-        watch.progress(Progress::Warning { step: Step::LoggedIn, text, hint: String::new() });
+        watch.progress(Progress::news(Step::LoggedIn, text));
     }
 }
 

@@ -111,7 +111,7 @@ fn either(told: Result<String, String>) -> String {
 
 fn tell(watch: &dyn Watch, text: &str) {
     if !text.is_empty() {
-        watch.progress(Progress::Warning { step: Step::HostKey, text: text.to_owned(), hint: String::new() });
+        watch.progress(Progress::news(Step::HostKey, text));
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod codex;
 pub(crate) mod faulty;
+pub(crate) mod files;
 pub(crate) mod front;
 pub(crate) mod process;
 mod pty;

@@ -1,7 +1,11 @@
 //! Starting and joining the app-server on a host: the real codex where it matters, small programs for the faults.
 
 mod commands;
+mod ending;
 mod finding;
+mod installing;
+mod places;
+mod preflight;
 mod serving;
 mod trouble;
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::cli::plain;
-use crate::failure::{self, Failure};
+use crate::failure::{self, Code, Failure};
 use crate::step::{Progress, Step, Watch};
 
 /// One step, as it stands in `check --json`.
@@ -31,6 +31,8 @@ pub struct Row {
 /// A warning of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Warning {
+    /// The stable code of what was found, or null for news.
+    pub code: Option<&'static str>,
     /// What is the matter.
     pub text: String,
     /// What to do about it.
@@ -79,7 +81,9 @@ impl Watch for Recorder {
                 at.ended = Some(Instant::now());
                 at.rows.push(row(step, true, detail, took));
             }
-            Progress::Warning { step, text, hint } => at.warnings.push((step, Warning { text, hint })),
+            Progress::Warning { step, code, text, hint } => {
+                at.warnings.push((step, Warning { code: code.map(Code::as_str), text, hint }));
+            }
         }
     }
 }
@@ -129,7 +133,8 @@ impl Report {
             text.push_str(&format!("  {mark} {:<12} {:>6} ms  {first}\n", row.step.as_str(), row.ms));
             lines.for_each(|line| text.push_str(&format!("{:28}{line}\n", "")));
             for warning in &row.warnings {
-                more(&mut text, "note:", &warning.text);
+                let code = warning.code.map(|code| format!("  [{code}]")).unwrap_or_default();
+                more(&mut text, "note:", &format!("{}{code}", warning.text.trim_end()));
                 more(&mut text, "try: ", &warning.hint);
             }
             more(&mut text, "try: ", &row.hint);
@@ -148,7 +153,6 @@ fn more(text: &mut String, label: &str, content: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Code;
 
     fn done(recorder: &Recorder, step: Step, detail: &str) {
         recorder.progress(Progress::Began(step));
@@ -162,7 +166,7 @@ mod tests {
         assert_eq!(recorder.report("devbox", lost()).steps.last().expect("a row").step, Step::Resolved);
         done(&recorder, Step::Resolved, "me@10.0.0.7 port 22");
         let hint = "outpost stop HOST".to_owned();
-        recorder.progress(Progress::Warning { step: Step::Resolved, text: "old".into(), hint });
+        recorder.progress(Progress::Warning { step: Step::Resolved, code: None, text: "old".into(), hint });
         let report = recorder.report("devbox", lost());
         assert_eq!(report.steps.iter().map(|row| row.step).collect::<Vec<_>>(), [Step::Resolved, Step::Connected]);
         assert_eq!(report.steps.last().expect("a row").hint, "outpost hosts set devbox carrier=ssh");
@@ -174,7 +178,8 @@ mod tests {
         let recorder = Recorder::default();
         done(&recorder, Step::Resolved, "me@10.0.0.7 port 22");
         done(&recorder, Step::Connected, "10.0.0.7:22");
-        recorder.progress(Progress::Warning { step: Step::Connected, text: "slow".into(), hint: "wait".into() });
+        let code = Some(Code::ShellSlow);
+        recorder.progress(Progress::Warning { step: Step::Connected, code, text: "slow".into(), hint: "wait".into() });
         recorder.progress(Progress::Began(Step::HostKey));
         let failure =
             Failure::new(Code::HostKeyUnknown, "check the host key").said("unknown\nSHA256:x").hint("look").at("devbox");
@@ -184,7 +189,7 @@ mod tests {
         devbox: not ready
           ✓ resolved         12 ms  me@10.0.0.7 port 22
           ✓ connected        12 ms  10.0.0.7:22
-                                    note: slow
+                                    note: slow  [shell-slow]
                                     try:  wait
           ✗ host key         12 ms  check the host key: unknown
                                     SHA256:x  [host-key-unknown]

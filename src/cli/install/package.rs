@@ -3,20 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use tokio::io::AsyncRead;
+use tokio::io::AsyncSeekExt;
 
 use crate::failure::{Code, Failure};
 use crate::paths::Local;
 use crate::remote::Facts;
 
-/// A folder with a native codex and what belongs to it.
+/// A native codex and what belongs to it: a folder, or an archive of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Package {
-    /// The folder.
+    /// The folder or the archive.
     pub folder: PathBuf,
-    /// Where in it the program is.
-    pub entry: String,
-    /// What it runs on ("x86_64-unknown-linux-musl").
+    /// What it runs on ("x86_64-unknown-linux-musl"); empty when that is not known.
     target: String,
 }
 
@@ -37,6 +35,21 @@ impl Package {
         vendored(&real).ok_or_else(|| wrong(&format!("{} does not come from the npm package", real.display())))
     }
 
+    /// An archive as Codex's releases have them; its name tells what it runs on.
+    ///
+    /// # Errors
+    /// [`Code::InstallFailed`] when it cannot be read.
+    pub fn of_archive(file: &Path) -> Result<Self, Failure> {
+        let fail = |said: String| Failure::new(Code::InstallFailed, format!("read {}", file.display())).said(said);
+        let folder = file.canonicalize().map_err(|e| fail(e.to_string()))?;
+        if !folder.is_file() {
+            return Err(fail("it is no file".to_owned()));
+        }
+        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let target = name.strip_prefix("codex-package-").and_then(|rest| rest.strip_suffix(".tar.gz")).unwrap_or_default();
+        Ok(Self { folder, target: target.to_owned() })
+    }
+
     /// Lets through only a host of the same kind.
     ///
     /// # Errors
@@ -48,25 +61,39 @@ impl Package {
             "Darwin" => "apple-darwin",
             _ => "?",
         };
-        if self.target.starts_with(arch) && !arch.is_empty() && self.target.contains(os) {
+        let fits = self.target.starts_with(arch) && !arch.is_empty() && self.target.contains(os);
+        if fits || self.target.is_empty() {
             return Ok(());
         }
-        let said = format!("this machine's is for {}, the host is {} {}", self.target, host.os, host.arch);
-        Err(Failure::new(Code::InstallFailed, "upload codex").said(said).hint("outpost install HOST --from npm"))
+        let said = format!("{} is for {}, the host is {} {}", self.folder.display(), self.target, host.os, host.arch);
+        let hint = "fetch codex-package-….tar.gz for that host here and send it: outpost install HOST --archive FILE";
+        Err(Failure::new(Code::InstallFailed, "upload codex").said(said).hint(hint))
     }
 
-    /// The folder as a tar archive.
+    /// It as a compressed tar archive, and its size in bytes; a folder is packed into a temporary file first.
     ///
     /// # Errors
-    /// [`Code::LocalIo`] without a `tar`.
-    pub fn archive(&self) -> Result<impl AsyncRead + Unpin + use<>, Failure> {
-        let fail = |said: String| Failure::new(Code::LocalIo, "run tar").said(said);
-        let mut tar = tokio::process::Command::new("tar");
-        tar.arg("-C").arg(&self.folder).args(["-cf", "-", "."]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = tar.spawn().map_err(|e| fail(e.to_string()))?;
-        let out = child.stdout.take().ok_or_else(|| fail("it has no output".to_owned()))?;
-        tokio::spawn(async move { child.wait().await });
-        Ok(out)
+    /// [`Code::LocalIo`] without a `tar`, or without room.
+    pub async fn archive(&self) -> Result<(u64, tokio::fs::File), Failure> {
+        let fail = |said: String| Failure::new(Code::LocalIo, format!("pack {}", self.folder.display())).said(said);
+        let io = |e: std::io::Error| fail(e.to_string());
+        let file = if self.folder.is_file() {
+            std::fs::File::open(&self.folder).map_err(io)?
+        } else {
+            let packed = tempfile::tempfile().map_err(io)?;
+            let mut tar = tokio::process::Command::new("tar");
+            tar.arg("-C").arg(&self.folder).args(["-czf", "-", "."]).stdin(Stdio::null());
+            tar.stdout(packed.try_clone().map_err(io)?).stderr(Stdio::piped()).kill_on_drop(true);
+            let output = tar.spawn().map_err(io)?.wait_with_output().await.map_err(io)?;
+            if !output.status.success() {
+                return Err(fail(String::from_utf8_lossy(&output.stderr).into_owned()));
+            }
+            packed
+        };
+        let mut file = tokio::fs::File::from_std(file);
+        file.rewind().await.map_err(io)?;
+        let size = file.metadata().await.map_err(io)?.len();
+        Ok((size, file))
     }
 }
 
@@ -83,9 +110,9 @@ fn vendored(real: &Path) -> Option<Package> {
 }
 
 fn of(folder: &Path) -> Option<Package> {
-    let entry = ["bin/codex", "codex/codex"].into_iter().find(|entry| folder.join(entry).is_file())?;
+    let holds = ["bin/codex", "codex/codex"].into_iter().any(|entry| folder.join(entry).is_file());
     let target = folder.file_name()?.to_str()?.to_owned();
-    Some(Package { folder: folder.to_owned(), entry: entry.to_owned(), target })
+    holds.then(|| Package { folder: folder.to_owned(), target })
 }
 
 #[cfg(test)]
@@ -103,12 +130,17 @@ mod tests {
         }
         std::fs::write(native.join("codex"), "").expect("written");
         let package = vendored(&wrapper.join("codex.js")).expect("a package");
-        assert_eq!((package.entry.as_str(), package.target.as_str()), ("bin/codex", "x86_64-unknown-linux-musl"));
+        assert_eq!(package.target, "x86_64-unknown-linux-musl");
         assert_eq!(vendored(&native.join("codex")), Some(package.clone()));
         let host = |os: &str, arch: &str| Facts { os: os.into(), arch: arch.into(), ..Facts::default() };
         assert!(package.fits(&host("Linux", "x86_64")).is_ok());
         for (os, arch) in [("Linux", "aarch64"), ("Darwin", "x86_64"), ("", "")] {
             assert_eq!(package.fits(&host(os, arch)).unwrap_err().code, Code::InstallFailed);
         }
+        let archive = dir.path().join("codex-package-aarch64-apple-darwin.tar.gz");
+        assert_eq!(Package::of_archive(&archive).unwrap_err().code, Code::InstallFailed);
+        std::fs::write(&archive, "").expect("written");
+        let package = Package::of_archive(&archive).expect("a package");
+        assert!(package.fits(&host("Darwin", "arm64")).is_ok() && package.fits(&host("Linux", "aarch64")).is_err());
     }
 }

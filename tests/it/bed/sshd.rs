@@ -15,7 +15,7 @@ const SSHD: &str = "/usr/sbin/sshd";
 
 /// What a host shall be; [`Self::build`] makes it.
 pub(crate) struct NewHost<'a> {
-    sandbox: &'a Sandbox,
+    pub(crate) sandbox: &'a Sandbox,
     alias: String,
     shell: String,
     rc: Vec<(String, String)>,

@@ -128,7 +128,7 @@ async fn field_46_a_folder_that_macos_guards_is_named() {
     })
     .await;
     let failure = lab.refused(Want::server().in_folder("~")).await;
-    assert_eq!(failure.code, Code::FolderUnreadable);
+    assert_eq!(failure.code, Code::FolderGuarded);
     assert!(failure.hint.contains("Full Disk Access"), "{failure:?}");
 }
 

@@ -107,11 +107,14 @@ async fn field_41_a_reused_number_is_not_signalled() {
     let lab = Lab::real(|host| host).await;
     assert_eq!(lab.how().await, How::Started);
     let pid = lab.pid();
-    let record = std::fs::read_to_string(lab.record()).unwrap();
-    let forged = record.replace("start=", "start=9");
-    std::fs::write(lab.record(), forged).unwrap();
-    assert_eq!(remote::stop(&lab.session, &lab.settings, true, &Nobody).await.unwrap(), Stopped::NotOurs);
-    assert!(alive(pid));
+    let path = lab.record();
+    let record = std::fs::read_to_string(&path).unwrap();
+    for other in ["start=", "exe=", "boot=", "machine="] {
+        let forged = record.replace(other, &format!("{other}9"));
+        std::fs::write(&path, forged).unwrap();
+        assert_eq!(remote::stop(&lab.session, &lab.settings, true, &Nobody).await.unwrap(), Stopped::NotOurs, "{other}");
+        assert!(alive(pid), "{other}");
+    }
 }
 
 #[tokio::test]

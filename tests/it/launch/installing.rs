@@ -1,0 +1,226 @@
+//! `outpost install`, each way: with the real npm, with an archive of the layout that Codex's releases have, by upload.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::json;
+
+use super::commands::run;
+use super::{Lab, NO_MODEL};
+use crate::bed::files::Files;
+use crate::bed::{NewHost, Ran, Sandbox, Terminal, native, process};
+use crate::shells::{ECHO, program};
+
+const TARGET: &str = if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-musl" } else { "x86_64-unknown-linux-musl" };
+/// In the home of the host.
+const LINK: &str = ".local/bin/codex";
+const ON_PATH: &str = "export PATH=$HOME/.local/bin:$PATH";
+
+/// A script that goes for the real codex: a copy of that would be 400 MB.
+fn real() -> String {
+    format!("#!/bin/sh\nexec {} \"$@\"\n", native().display())
+}
+
+/// A folder as Codex's packages have it: `vendor/TARGET` of the npm package, and what a standalone archive holds.
+fn package(sandbox: &Sandbox, name: &str, codex: &str) -> PathBuf {
+    let folder = format!("{name}/vendor/{TARGET}");
+    sandbox.write(&format!("{folder}/codex-package.json"), r#"{"layoutVersion":1,"entrypoint":"bin/codex"}"#);
+    program(sandbox, &format!("{folder}/codex-path/rg"), "#!/bin/sh\n");
+    program(sandbox, &format!("{folder}/bin/codex-code-mode-host"), "#!/bin/sh\n");
+    let codex = program(sandbox, &format!("{folder}/bin/codex"), codex);
+    codex.ancestors().nth(2).unwrap().to_owned()
+}
+
+fn tar(folder: &Path, inside: &str) -> Vec<u8> {
+    let output = Command::new("tar").arg("-C").arg(folder).args(["-czf", "-", inside]).output().unwrap();
+    assert!(output.status.success());
+    output.stdout
+}
+
+fn asset() -> String {
+    format!("codex-package-{TARGET}.tar.gz")
+}
+
+fn digest(bytes: &[u8]) -> String {
+    let ran = process::run(&mut Command::new("sha256sum"), bytes).exits(0);
+    ran.stdout.split(' ').next().unwrap().to_owned()
+}
+
+/// A place with a standalone archive, whose list of checksums names this digest.
+async fn archives(archive: Vec<u8>, digest: &str) -> Files {
+    let sums = format!("0123  codex-package-other.tar.gz\n{digest}  {}\n", asset());
+    let files = [("/codex-package_SHA256SUMS".to_owned(), sums.into_bytes()), (format!("/{}", asset()), archive)];
+    Files::serve(|_| HashMap::from(files)).await
+}
+
+/// A host on which codex will be found once it is installed, and no npm.
+async fn bare(more: impl for<'a> FnOnce(NewHost<'a>) -> NewHost<'a>) -> Lab {
+    let config = outpost::demo::model::codex_config(NO_MODEL);
+    Lab::build(|sandbox, host| {
+        program(sandbox, "no-npm/npm", "#!/bin/sh\nexit 1\n");
+        let path = format!("{ON_PATH}\nPATH={}/no-npm:$PATH", sandbox.path().display());
+        more(host.rc(".profile", &path).rc(".codex/config.toml", &config))
+    })
+    .await
+}
+
+impl Lab {
+    fn link(&self) -> PathBuf {
+        self.host.home.join(LINK)
+    }
+
+    async fn install(&self, args: &[&str]) -> Ran {
+        let all = [&["install", "devbox"], args].concat();
+        tokio::task::block_in_place(|| self.sandbox.run(&all))
+    }
+
+    /// Nothing half is left of an installation.
+    fn is_clean(&self) -> bool {
+        let names = |folder: PathBuf| {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.map(|entry| entry.file_name().into_string().unwrap()).collect::<Vec<_>>()
+        };
+        names(self.codex_home().join("outpost")).iter().all(|name| !name.starts_with("install."))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn codex_is_installed_from_the_standalone_archive() {
+    let lab = bare(|host| host).await;
+    let archive = tar(&package(&lab.sandbox, "release", &real()), ".");
+    let files = archives(archive.clone(), &digest(&archive)).await;
+    let asked = lab.install(&["--mirror", &files.base]).await;
+    assert!(asked.status != 0 && asked.stderr.contains("--yes"), "{asked:?}");
+    assert!(!lab.link().exists());
+    for _ in 0..2 {
+        let ran = lab.install(&["--mirror", &files.base, "--yes"]).await.exits(0);
+        assert_eq!(ran.stdout, format!("devbox: 0.169.0, {}\n", lab.link().display()), "{}", ran.stderr);
+        assert!(lab.is_clean());
+    }
+    // As Codex's own installer leaves it: `codex update` goes on from there.
+    let standalone = lab.codex_home().join("packages/standalone");
+    let current = std::fs::read_link(standalone.join("current")).unwrap();
+    assert_eq!(current, standalone.join(format!("releases/0.169.0-{TARGET}")));
+    assert_eq!(std::fs::read_link(lab.link()).unwrap(), standalone.join("current/bin/codex"));
+    // Another release takes its place.
+    let archive = tar(&package(&lab.sandbox, "next", ECHO), ".");
+    let files = archives(archive.clone(), &digest(&archive)).await;
+    let ran = lab.install(&["--mirror", &files.base, "--yes", "--from", "standalone"]).await.exits(0);
+    assert_eq!(ran.stdout, format!("devbox: 9.9.9, {}\n", lab.link().display()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_leaves_nothing_half() {
+    let lab = bare(|host| host).await;
+    let good = tar(&package(&lab.sandbox, "release", ECHO), ".");
+    let broken = tar(&package(&lab.sandbox, "broken", "#!/bin/sh\necho no libc >&2; exit 127\n"), ".");
+    let empty = tar(lab.sandbox.write("empty/README", "x").parent().unwrap(), ".");
+    let cut = good[..good.len() / 2].to_vec();
+    let table = [
+        (good.clone(), "0123".to_owned(), "is not the one of the list"),
+        (cut.clone(), digest(&cut), "unexpected end"),
+        (empty.clone(), digest(&empty), "there is no codex in the archive"),
+        (broken.clone(), digest(&broken), "no libc"),
+    ];
+    for (archive, digest, words) in table {
+        let files = archives(archive, &digest).await;
+        let ran = lab.install(&["--mirror", &files.base, "--yes", "--from", "standalone"]).await.exits(6);
+        assert!(ran.stderr.contains("error[install-failed]") && ran.stderr.contains(words), "{}", ran.stderr);
+        assert!(lab.is_clean() && !lab.link().exists() && !lab.codex_home().join("packages/standalone/current").exists());
+    }
+    // What a person put there is not replaced.
+    std::fs::create_dir_all(lab.link().parent().unwrap()).unwrap();
+    std::fs::write(lab.link(), "mine").unwrap();
+    let files = archives(good.clone(), &digest(&good)).await;
+    let ran = lab.install(&["--mirror", &files.base, "--yes", "--from", "standalone"]).await.exits(6);
+    assert!(ran.stderr.contains("already") && lab.is_clean(), "{}", ran.stderr);
+    // No way at all: each is told.
+    let nowhere = Files::serve(|_| HashMap::new()).await;
+    let mut command = lab.sandbox.outpost(&["install", "devbox", "--yes", "--mirror", &nowhere.base]);
+    let ran = tokio::task::block_in_place(|| process::run(command.env("PATH", "/usr/bin:/bin"), b"")).exits(6);
+    for words in ["npm: it reaches no registry", "404", "upload: find a codex on this machine", "--archive FILE"] {
+        assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_codex_of_this_machine_is_uploaded() {
+    let lab = bare(|host| host).await;
+    let here = package(&lab.sandbox, "npm", ECHO).join("bin");
+    let install = |more: &[&str]| {
+        let mut command = lab.sandbox.outpost(&[&["install", "devbox", "--yes"], more].concat());
+        let command = command.env("PATH", format!("{}:/usr/bin:/bin", here.display()));
+        tokio::task::block_in_place(|| process::run(command, b""))
+    };
+    // A host that reaches neither a registry nor the archives.
+    let nowhere = Files::serve(|_| HashMap::new()).await;
+    let said = install(&["--mirror", &nowhere.base]).exits(0).stdout;
+    assert_eq!(said, format!("devbox: 9.9.9, {}\n", lab.link().display()));
+    assert!(std::fs::read_link(lab.link()).unwrap().ends_with("packages/standalone/current/bin/codex") && lab.is_clean());
+    let other = asset().replace("linux-musl", "hurd");
+    let archive = tar(&package(&lab.sandbox, "file", &ECHO.replace("9.9.9", "9.9.10")), ".");
+    for (name, code) in [(asset(), 0), (other, 6)] {
+        let file = lab.sandbox.path().join(name);
+        std::fs::write(&file, &archive).unwrap();
+        let ran = install(&["--archive", file.to_str().unwrap()]).exits(code);
+        assert!(code == 6 || ran.stdout.starts_with("devbox: 9.9.10, "), "{ran:?}");
+    }
+    assert!(lab.is_clean());
+}
+
+/// The tiny part of a registry that `npm install` asks for.
+async fn registry(sandbox: &Sandbox, codex: &str) -> Files {
+    let folder =
+        sandbox.write("pack/package/package.json", r#"{"name":"@openai/codex","version":"0.169.0","bin":{"codex":"bin/codex"}}"#);
+    program(sandbox, "pack/package/bin/codex", codex);
+    let tarball = tar(folder.ancestors().nth(2).unwrap(), "package");
+    Files::serve(|base| {
+        let dist = json!({ "tarball": format!("{base}/codex.tgz"), "fileCount": 2 });
+        let version = json!({ "name": "@openai/codex", "version": "0.169.0", "bin": { "codex": "bin/codex" }, "dist": dist });
+        let whole = json!({ "name": "@openai/codex", "dist-tags": { "latest": "0.169.0" }, "versions": { "0.169.0": version } });
+        HashMap::from([("/@openai%2fcodex".to_owned(), whole.to_string().into_bytes()), ("/codex.tgz".to_owned(), tarball)])
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn codex_is_installed_by_the_real_npm() {
+    let config = outpost::demo::model::codex_config(NO_MODEL);
+    let lab = Lab::build(|_, host| host.rc(".codex/config.toml", &config)).await;
+    let prefix = lab.host.home.join("npm-of-mine");
+    let good = registry(&lab.sandbox, &real()).await;
+    let set = |setting: String| run(&lab.sandbox, &["hosts", "set", "devbox", &setting]).exits(0);
+    set(format!("env.npm_config_prefix={}", prefix.display()));
+    set(format!("env.npm_config_registry={}", good.base));
+    // No PATH leads there: the host's settings do, and that is told.
+    let ran = lab.install(&["--yes"]).await.exits(0);
+    let codex = prefix.join("bin/codex");
+    assert_eq!(ran.stdout, format!("devbox: 0.169.0, {}\n", codex.display()), "{}", ran.stderr);
+    assert!(ran.stderr.contains("outpost hosts set devbox codex= undoes that"), "{}", ran.stderr);
+    let hosts = std::fs::read_to_string(lab.sandbox.codex_home().join("outpost/hosts.toml")).unwrap();
+    assert!(hosts.contains(&format!("codex = \"{}\"", codex.display())), "{hosts}");
+    // An npm that fails: its words, and the codex that was there is as it was.
+    let nowhere = Files::serve(|_| HashMap::new()).await;
+    set(format!("env.npm_config_registry={}", nowhere.base));
+    let ran = lab.install(&["--yes", "--from", "npm"]).await.exits(6);
+    assert!(ran.stderr.contains("error[install-failed]") && ran.stderr.contains("404"), "{}", ran.stderr);
+    assert!(codex.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_is_asked_and_may_say_no() {
+    let lab = bare(|host| host).await;
+    let archive = tar(&package(&lab.sandbox, "release", ECHO), ".");
+    let files = archives(archive.clone(), &digest(&archive)).await;
+    for (key, words) in [("n", "nothing was done"), ("y", "devbox: 9.9.9, ")] {
+        let terminal = Terminal::outpost(&lab.sandbox, &["install", "devbox", "--mirror", &files.base]);
+        tokio::task::block_in_place(|| {
+            let screen = terminal.shows("[y/N]");
+            assert!(screen.contains("fetch codex from"), "{screen}");
+            terminal.press(&[key, "Enter"]);
+            terminal.shows(words);
+        });
+        assert_eq!(lab.link().exists(), key == "y");
+    }
+}
