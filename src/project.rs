@@ -343,7 +343,7 @@ impl Greeting<'_> {
             (How::Attached, Wanted::Server | Wanted::Attached) => "runs inside this session",
         };
         clock.done(format!("{detail}, version {}", server.initialized.version().unwrap_or("unknown")));
-        if self.how == How::Attached && self.wanted != Wanted::Check {
+        if self.how == How::Attached && (self.wanted != Wanted::Check || self.facts.ends_sessions.is_some()) {
             let text = "the app-server runs inside this session: the work stops when the link does".to_owned();
             let hint = "stay connected until the work is done".to_owned();
             let code = Some(Code::ServerAttached);

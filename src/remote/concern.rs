@@ -82,6 +82,8 @@ fn shared(facts: &Facts) -> Option<Progress> {
 
 fn ending(facts: &Facts) -> Option<Progress> {
     let (code, text, hint) = match facts.ends_sessions? {
+        // Told with the server that runs inside the session.
+        Ending::Remembered => return None,
         Ending::Logind => (
             Code::SessionEnds,
             "this host ends what a session leaves behind (KillUserProcesses in logind.conf)",

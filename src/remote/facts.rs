@@ -117,6 +117,8 @@ pub enum Ending {
     Logind,
     /// The session is a container of its own.
     Container,
+    /// The settings of the host say so: it has happened once, or a person wrote it.
+    Remembered,
     /// It has happened: the one that we started is gone, and the host has not restarted.
     Reaped,
 }
@@ -193,6 +195,7 @@ impl Fields {
             epoch: self.get("epoch").map(str::to_owned),
             ends_sessions: match self.get("killing") {
                 Some("container") => Some(Ending::Container),
+                Some("remembered") => Some(Ending::Remembered),
                 Some("logind") => Some(Ending::Logind),
                 Some("reaped") => Some(Ending::Reaped),
                 _ => None,

@@ -382,6 +382,11 @@ fi
 fi
 if read_record "$record" && [ "$was_boot" = "$boot" ] && [ "$was_machine" = "$machine" ] && ! ours_runs && [ ! -e "$record.survived" ] && ! watched; then
 killing=reaped
+# Whoever is told remembers it.
+forget_record
+fi
+if [ "$want" = inside ]; then
+killing=remembered
 fi
 # A server of ours may have a socket of its own.
 default=$socket

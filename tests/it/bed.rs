@@ -22,7 +22,7 @@ mod terminal;
 mod works;
 
 pub(crate) use {
-    codex::{Codex, folder as codex_folder, native},
+    codex::{Codex, folder as codex_folder, native, newest},
     process::{Ran, alive, kill_servers, on_host, run},
     pty::on_a_terminal,
     sandbox::{Sandbox, append},

@@ -13,6 +13,7 @@ mod bed;
 mod chaos;
 mod completions;
 mod ctrl_c;
+mod compat;
 mod demo;
 mod durable;
 mod endpoint;

@@ -17,7 +17,7 @@ use outpost::ssh::session::{Context, Session};
 use outpost::step::Nobody;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
-use self::table::{BEHAVIOURS, Behaviour, SHELLS, Shell, Where};
+use self::table::{BEHAVIOURS, Behaviour, ENV_FILE, SHELLS, Shell, Syntax, Where};
 use crate::bed::{Host, Sandbox};
 
 /// An authenticated session with a host of the sandbox.
@@ -73,21 +73,24 @@ impl Lab {
         Self { shell, host, session, codex, _sandbox: sandbox }
     }
 
-    /// Writes the start-up files anew: this behaviour in this file, and PATH in the login file.
+    /// Writes the start-up files anew: this behaviour in this file, and PATH in the login file or in the interactive one.
     fn furnish(&self, behaviour: &Behaviour, place: Where) {
         let syntax = self.shell.syntax;
-        let path = syntax.path_line(self.codex.parent().unwrap());
+        let bin = self.codex.parent().unwrap();
         let text = syntax.of(behaviour).unwrap_or_default();
         for file in self.shell.files() {
-            let mut content = String::new();
-            if self.shell.file(place) == Some(file) {
-                content.push_str(text);
-                content.push('\n');
-            }
-            if self.shell.login == file {
-                content.push_str(&path);
-                content.push('\n');
-            }
+            let here = self.shell.file(place) == Some(file);
+            let content = match place {
+                Where::Interactive if here => syntax.interactive(text, bin),
+                Where::Interactive if self.shell.login == file && syntax == Syntax::Sh => {
+                    format!("export ENV=\"$HOME/{ENV_FILE}\"\n")
+                }
+                Where::Interactive => String::new(),
+                Where::Login | Where::Every => {
+                    let path = if self.shell.login == file { syntax.path_line(bin) } else { String::new() };
+                    format!("{}\n{path}\n", if here { text } else { "" })
+                }
+            };
             let file = self.host.home.join(file);
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, content).unwrap();
@@ -98,7 +101,8 @@ impl Lab {
     async fn row(&self, behaviour: &Behaviour, place: Where) -> String {
         self.furnish(behaviour, place);
         // Where the login environment cannot be reached, codex is not on PATH: that is another test's matter.
-        let settings = HostSettings { codex: self.codex.to_str().map(str::to_owned), ..HostSettings::default() };
+        let named = self.codex.to_str().map(str::to_owned).filter(|_| place != Where::Interactive);
+        let settings = HostSettings { codex: named, ..HostSettings::default() };
         match remote::bring_up(&self.session, &settings, attached(), &Nobody).await {
             Err(failure) => format!("{}: {}", failure.code.as_str(), failure.tried),
             Ok(remote) => self.reached(remote).await,
@@ -118,9 +122,10 @@ impl Lab {
     async fn rows(&self) -> String {
         let mut table = String::new();
         for behaviour in BEHAVIOURS.iter().filter(|b| self.shell.syntax.of(b).is_some()) {
-            for place in [Where::Login, Where::Every] {
+            for place in [Where::Login, Where::Every, Where::Interactive] {
                 if let Some(file) = self.shell.file(place) {
                     let outcome = self.row(behaviour, place).await;
+                    let file = if place == Where::Interactive { format!("{file} (-i)") } else { file.to_owned() };
                     writeln!(table, "{:7}{file:34}{:30}{outcome}", self.shell.name, behaviour.name).unwrap();
                 }
             }
@@ -147,9 +152,9 @@ async fn refused(shell: &Path, sandbox: &Sandbox) -> Failure {
 async fn field_23_what_stands_in_for_a_shell_is_named() {
     let table = [
         ("nologin", "echo 'This account is currently not available.'; exit 1", Code::ShellRestricted),
-        ("mysecureshell", "echo 'MySecureShell is restricted to sftp'; exit 0", Code::ShellSilent),
+        ("mysecureshell", "echo 'MySecureShell is restricted to sftp'; exit 0", Code::ShellRestricted),
+        ("gate", "echo 'usage: gate COMMAND'; exit 0", Code::ShellSilent),
         ("quiet", "exit 0", Code::ShellReplaced),
-        ("nu", "echo \"Error: nu::parser::error\" >&2; exit 1", Code::ShellSilent),
     ];
     for (name, text, code) in table {
         let sandbox = Sandbox::new();

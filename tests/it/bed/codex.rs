@@ -57,10 +57,20 @@ pub(crate) fn folder() -> PathBuf {
 
 /// The native binary of the installed package: the wrapper beside it costs a start of Node.
 pub(crate) fn native() -> PathBuf {
-    let package = package().join("node_modules/@openai/codex-linux-x64/vendor");
-    let target = std::fs::read_dir(&package).ok().and_then(|mut entries| entries.next()?.ok());
+    native_of(&package())
+}
+
+/// That of the release which `OUTPOST_TEST_NEWEST` names, where a test needs two; else the same.
+#[expect(clippy::disallowed_methods, reason = "a test is its own main: the codex is installed outside of the sandbox")]
+pub(crate) fn newest() -> PathBuf {
+    std::env::var_os("OUTPOST_TEST_NEWEST").map_or_else(native, |folder| native_of(Path::new(&folder)))
+}
+
+fn native_of(package: &Path) -> PathBuf {
+    let vendor = package.join("node_modules/@openai/codex-linux-x64/vendor");
+    let target = std::fs::read_dir(&vendor).ok().and_then(|mut entries| entries.next()?.ok());
     let path = target.map(|entry| entry.path().join("bin/codex")).filter(|path| path.exists());
-    path.unwrap_or_else(|| panic!("no codex {RELEASE} in {}: run tests/run once", package.display()))
+    path.unwrap_or_else(|| panic!("no codex {RELEASE} in {}: run tests/run once", vendor.display()))
 }
 
 /// Where `tests/run` puts the package, or `OUTPOST_TEST_CODEX`.

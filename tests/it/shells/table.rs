@@ -11,8 +11,8 @@ pub(super) enum Syntax {
     Csh,
     Fish,
     Xonsh,
-    /// Reads no file that we could fill.
-    None,
+    Elvish,
+    Nu,
 }
 
 /// A login shell.
@@ -24,41 +24,91 @@ pub(super) struct Shell {
     pub(super) login: &'static str,
     /// The file that it reads also for `-c` under sshd.
     every: Option<&'static str>,
+    /// The file that it reads when it is interactive, where we may ask for that.
+    interactive: Option<&'static str>,
 }
+
+/// What `ENV` names for the shells that read it when they are interactive.
+pub(super) const ENV_FILE: &str = ".envrc";
 
 const fn sh(name: &'static str, program: &'static str, every: Option<&'static str>) -> Shell {
-    Shell { name, program, syntax: Syntax::Sh, login: ".profile", every }
+    Shell { name, program, syntax: Syntax::Sh, login: ".profile", every, interactive: Some(ENV_FILE) }
 }
 
-/// Every one a real program.
+/// Every one a real program, save for nushell, whose part `NU` plays.
 pub(super) const SHELLS: &[Shell] = &[
-    sh("bash", "/bin/bash", Some(".bashrc")),
-    Shell { login: ".zprofile", ..sh("zsh", "/usr/bin/zsh", Some(".zshenv")) },
+    Shell { interactive: Some(".bashrc"), ..sh("bash", "/bin/bash", Some(".bashrc")) },
+    Shell { login: ".zprofile", interactive: Some(".zshrc"), ..sh("zsh", "/usr/bin/zsh", Some(".zshenv")) },
     sh("ksh93", "/usr/bin/ksh93", None),
     sh("mksh", "/usr/bin/mksh", None),
     sh("dash", "/bin/dash", None),
-    Shell { login: ".yash_profile", ..sh("yash", "/usr/bin/yash", None) },
+    Shell { login: ".yash_profile", interactive: Some(".yashrc"), ..sh("yash", "/usr/bin/yash", None) },
     // busybox and bash go by the name they are called by.
     sh("ash", "/bin/busybox", None),
-    sh("rbash", "/bin/bash", Some(".bashrc")),
-    Shell { name: "tcsh", program: "/usr/bin/tcsh", syntax: Syntax::Csh, login: ".login", every: Some(".cshrc") },
-    Shell { name: "csh", program: "/usr/bin/tcsh", syntax: Syntax::Csh, login: ".login", every: Some(".cshrc") },
+    Shell { interactive: None, ..sh("rbash", "/bin/bash", Some(".bashrc")) },
+    csh("tcsh"),
+    csh("csh"),
     Shell {
         name: "fish",
         program: "/usr/bin/fish",
         syntax: Syntax::Fish,
         login: ".config/fish/conf.d/login.fish",
         every: Some(".config/fish/config.fish"),
+        interactive: Some(".config/fish/config.fish"),
     },
-    Shell { name: "xonsh", program: "/usr/bin/xonsh", syntax: Syntax::Xonsh, login: ".xonshrc", every: None },
-    Shell { name: "elvish", program: "/usr/bin/elvish", syntax: Syntax::None, login: ".config/elvish/rc.elv", every: None },
+    Shell { login: ".xonshrc", syntax: Syntax::Xonsh, interactive: None, ..sh("xonsh", "/usr/bin/xonsh", None) },
+    Shell {
+        login: "",
+        syntax: Syntax::Elvish,
+        interactive: Some(".config/elvish/rc.elv"),
+        ..sh("elvish", "/usr/bin/elvish", None)
+    },
+    Shell { login: ".config/nushell/login.nu", syntax: Syntax::Nu, interactive: None, ..sh("nu", "", None) },
 ];
+
+const fn csh(name: &'static str) -> Shell {
+    let every = Some(".cshrc");
+    Shell { name, program: "/usr/bin/tcsh", syntax: Syntax::Csh, login: ".login", every, interactive: None }
+}
+
+/// What nushell does with the texts that we give it: `-c` and `-l -c`; a command is words and raw text in single quotes, `exec`
+/// replaces the shell; nothing else that a POSIX shell knows. Of its files a login shell reads `login.nu`.
+const NU: &str = r#"#!/bin/sh
+broken() { echo "Error: nu::parser::$1" >&2; exit 1; }
+login= text=
+while [ $# -gt 0 ]; do
+  case $1 in -l) login=yes ;; -c) text=$2; shift ;; *) broken unknown_flag ;; esac
+  shift
+done
+if [ -n "$login" ] && [ -r ~/.config/nushell/login.nu ]; then
+  while IFS= read -r line <&9; do
+    case $line in
+      "") ;;
+      '$env.PATH = ['*) PATH=${line#*'["'}; PATH=${PATH%'"]'} ;;
+      '$env.PATH = '*) line=${line#*'prepend "'}; PATH=${line%'")'}:$PATH ;;
+      'print "'*) line=${line#'print "'}; printf '%b
+' "${line%'"'}" ;;
+      sleep*|cd*|exec*|input*|cat*) eval "$(printf %s "$line" | sed 's/ms$/e-3/; s/^input/read -r _/')" ;;
+      *) echo "Error: nu::shell::external_command" >&2 ;;
+    esac
+  done 9<~/.config/nushell/login.nu
+fi
+case $text in exec*|/*|sh*) ;; *) broken parse_mismatch ;; esac
+body=${text#*'} before=${text%%'*}
+case $body in *') body=${body%'} ;; *) broken unclosed_delimiter ;; esac
+case $body in *'*) broken extra_tokens ;; esac
+set -- $before "$body"
+[ "$1" = exec ] && shift
+exec "$@"
+"#;
 
 /// Which start-up file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Where {
     Login,
     Every,
+    /// The login file leads nowhere; codex is on the PATH of the interactive shell.
+    Interactive,
 }
 
 /// What a start-up file does.
@@ -68,38 +118,65 @@ pub(super) struct Behaviour {
     csh: Option<&'static str>,
     fish: Option<&'static str>,
     xonsh: Option<&'static str>,
+    elvish: Option<&'static str>,
+    nu: Option<&'static str>,
 }
 
 const fn all(name: &'static str, text: &'static str) -> Behaviour {
-    Behaviour { name, sh: Some(text), csh: Some(text), fish: Some(text), xonsh: Some(text) }
+    let text = Some(text);
+    Behaviour { name, sh: text, csh: text, fish: text, xonsh: text, elvish: text, nu: text }
+}
+
+/// For the shells of the POSIX kind alone.
+const fn posix(name: &'static str, text: &'static str) -> Behaviour {
+    Behaviour { csh: None, fish: None, xonsh: None, elvish: None, nu: None, ..all(name, text) }
 }
 
 /// What people's files do.
 pub(super) const BEHAVIOURS: &[Behaviour] = &[
     all("does nothing", ""),
-    all("prints megabytes", "head -c 3000000 /dev/zero | tr '\\0' x"),
-    all("prints escapes and no newline", "printf '\\033]0;title\\007\\033[2J\\302\\233no newline'"),
-    Behaviour { csh: Some("set line = $<"), fish: Some("read LINE"), xonsh: None, ..all("reads a line", "read -r LINE") },
+    Behaviour {
+        elvish: Some("head -c 3000000 /dev/zero | tr \"\\\\0\" x"),
+        nu: None,
+        ..all("prints megabytes", "head -c 3000000 /dev/zero | tr '\\0' x")
+    },
+    Behaviour {
+        elvish: Some("print \"\\e]0;title\\a\\e[2Jno newline\""),
+        nu: Some("print \"\\033]0;title\\007\\033[2J\\0302\\0233\""),
+        ..all("prints escapes and no newline", "printf '\\033]0;title\\007\\033[2J\\302\\233no newline'")
+    },
+    Behaviour {
+        csh: Some("set line = $<"),
+        fish: Some("read LINE"),
+        xonsh: Some("input()"),
+        elvish: Some("nop (read-line)"),
+        nu: Some("input"),
+        ..all("reads a line", "read -r LINE")
+    },
     Behaviour {
         csh: Some("set line = $<\nset line = $<\nset line = $<"),
-        fish: None,
-        xonsh: None,
+        fish: Some("read LINE; read LINE; read LINE"),
+        xonsh: Some("input(); input(); input()"),
+        elvish: None,
+        nu: Some("input\ninput\ninput"),
         ..all("reads three lines", "read -r L; read -r L; read -r L")
     },
     all("reads all of its input", "cat >/dev/null"),
-    all("sleeps", "sleep 0.3"),
+    Behaviour { nu: Some("sleep 300ms"), ..all("sleeps", "sleep 0.3") },
     all("execs another shell", "exec /bin/bash --norc"),
-    Behaviour { csh: None, ..all("fails", "no-such-command-of-ours") },
+    Behaviour { elvish: Some("fail odd"), ..all("fails", "no-such-command-of-ours") },
     all("goes elsewhere", "cd /"),
-    Behaviour { csh: None, fish: None, xonsh: None, ..all("is strict", "set -eu") },
-    Behaviour { csh: None, fish: None, xonsh: None, ..all("turns strict and traced", "set -eux; export SHELLOPTS") },
+    Behaviour { xonsh: Some("$RAISE_SUBPROC_ERROR = True"), ..posix("is strict", "set -eu") },
+    posix("turns strict and traced", "set -eux; export SHELLOPTS"),
     Behaviour {
         csh: Some("setenv PATH /nowhere"),
         fish: Some("set -x PATH /nowhere"),
         xonsh: Some("$PATH = ['/nowhere']"),
+        elvish: Some("set paths = [/nowhere]"),
+        nu: Some("$env.PATH = [\"/nowhere\"]"),
         ..all("destroys PATH", "PATH=/nowhere; export PATH")
     },
-    Behaviour { csh: None, fish: None, xonsh: None, ..all("is broken", "if then fi (") },
+    all("is broken", "if then fi ("),
 ];
 
 impl Syntax {
@@ -109,7 +186,8 @@ impl Syntax {
             Self::Csh => behaviour.csh,
             Self::Fish => behaviour.fish,
             Self::Xonsh => behaviour.xonsh,
-            Self::None => Some("").filter(|_| behaviour.sh == Some("")),
+            Self::Elvish => behaviour.elvish,
+            Self::Nu => behaviour.nu,
         }
     }
 
@@ -120,7 +198,18 @@ impl Syntax {
             Self::Csh => format!("setenv PATH {bin}:$PATH"),
             Self::Fish => format!("status is-login; and set -x PATH {bin} $PATH"),
             Self::Xonsh => format!("$PATH.insert(0, '{bin}')"),
-            Self::None => String::new(),
+            Self::Elvish => format!("set paths = [{bin} $@paths]"),
+            Self::Nu => format!("$env.PATH = ($env.PATH | prepend \"{bin}\")"),
+        }
+    }
+
+    /// A file that does something in an interactive shell, and ends with PATH.
+    pub(super) fn interactive(self, text: &str, bin: &Path) -> String {
+        let path = self.path_line(bin);
+        match self {
+            Self::Sh => format!("case $- in *i*) ;; *) return ;; esac\n{text}\n{path}\n"),
+            Self::Fish => format!("status is-interactive; or exit\n{text}\nset -x PATH {} $PATH\n", bin.display()),
+            Self::Csh | Self::Xonsh | Self::Elvish | Self::Nu => format!("{text}\n{path}\n"),
         }
     }
 }
@@ -128,6 +217,9 @@ impl Syntax {
 impl Shell {
     /// Its path: by its own name, where one program is several shells.
     pub(super) fn installed(&self, sandbox: &Sandbox) -> PathBuf {
+        if self.syntax == Syntax::Nu {
+            return super::program(sandbox, "shells/nu", NU);
+        }
         if self.program.ends_with(self.name) {
             return self.program.into();
         }
@@ -137,13 +229,15 @@ impl Shell {
     }
 
     pub(super) fn files(&self) -> impl Iterator<Item = &'static str> {
-        std::iter::once(self.login).chain(self.every)
+        let all = std::iter::once(self.login).chain(self.every).chain(self.interactive);
+        all.filter(|file| !file.is_empty())
     }
 
     pub(super) fn file(&self, place: Where) -> Option<&'static str> {
         match place {
-            Where::Login => Some(self.login),
+            Where::Login => Some(self.login).filter(|file| !file.is_empty()),
             Where::Every => self.every,
+            Where::Interactive => self.interactive,
         }
     }
 }
