@@ -13,6 +13,7 @@ fn version(codex: &std::path::Path) -> String {
     String::from_utf8(output.stdout).unwrap().trim().rsplit(' ').next().unwrap().to_owned()
 }
 
+#[expect(clippy::print_stdout, reason = "what `tests/compat` reads")]
 fn tell(what: &str, found: &str) {
     println!("compat: {} {what}: {found}", version(&native()));
 }
