@@ -94,9 +94,9 @@ if [ -n "$login" ] && [ -r ~/.config/nushell/login.nu ]; then
   done 9<~/.config/nushell/login.nu
 fi
 case $text in exec*|/*|sh*) ;; *) broken parse_mismatch ;; esac
-body=${text#*'} before=${text%%'*}
-case $body in *') body=${body%'} ;; *) broken unclosed_delimiter ;; esac
-case $body in *'*) broken extra_tokens ;; esac
+body=${text#*\'} before=${text%%\'*}
+case $body in *\') body=${body%\'} ;; *) broken unclosed_delimiter ;; esac
+case $body in *\'*) broken extra_tokens ;; esac
 set -- $before "$body"
 [ "$1" = exec ] && shift
 exec "$@"
