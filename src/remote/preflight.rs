@@ -113,7 +113,8 @@ fn companion(name: &str) -> Finding {
 }
 
 fn sandbox(report: &Report, fields: &Fields) -> Option<Finding> {
-    let status = fields.get("sandbox_status").filter(|status| *status != "0")?;
+    // 2: it does not know the command.
+    let status = fields.get("sandbox_status").filter(|status| !matches!(*status, "0" | "2"))?;
     // Who has switched the sandbox off does not miss it.
     if report.detail("sandbox.helpers", "filesystem sandbox") == "unrestricted" {
         return None;
@@ -169,6 +170,7 @@ mod tests {
         for doctor in ["", "error: unexpected argument '--json' found", "{}", r#"{"checks": {}}"#, r#"{"checks": 1}"#] {
             assert_eq!(found(&[("doctor", doctor), ("sandbox_status", "0"), ("sandbox", "")]), []);
         }
+        assert_eq!(found(&[("sandbox_status", "2"), ("sandbox", "error: what is a sandbox?")]), []);
         let reached = r#"{"checks": {"network.provider_reachability": {"status": "fail", "details": {
             "scripted API route probe": "http://127.0.0.1/v1/… returned HTTP 404 (required)"}}}}"#;
         assert_eq!(found(&[("doctor", reached)]), []);
