@@ -316,8 +316,8 @@ fn raw(message: Incoming) -> Value {
 fn refused(method: &str, error: CallError) -> Failure {
     let failure = error.failure(format!("ask the app-server for {method}"));
     if failure.said.contains("already has an active writer") {
-        let hint = "another Codex on that host has this thread open: close it there; until then `outpost thread log HOST:ID` reads it. Where the app-server runs inside \
-                    the session only because the host is set so, let it join the other: outpost hosts set HOST session_attached=";
+        let hint = "another Codex on that host has this thread open: close it there; until then `outpost thread log HOST:ID` reads \
+                    it. Where the app-server runs inside the session only because the host is set so, let it join the other: outpost hosts set HOST session_attached=";
         return Failure { code: Code::ActiveWriter, ..failure }.hint(hint);
     }
     if is_unknown_method(&failure.said) && method.starts_with("thread/start") {
