@@ -37,8 +37,8 @@ impl Browsing {
     pub async fn server(&self, local: &Local) -> Result<Server, Failure> {
         let context = Context { local, ask: &NobodyToAsk, watch: &Nobody };
         let raised = super::bring_up(&context, self.session.clone(), &self.settings, Want::default()).await?;
-        let Raised { how, wire, stderr, .. } = raised;
-        Greeting { context: &context, how, wanted: Wanted::Check }.say(wire, &stderr).await
+        let Raised { facts, how, wire, stderr, .. } = raised;
+        Greeting { context: &context, facts: &facts, how, wanted: Wanted::Check }.say(wire, &stderr).await
     }
 
     /// Says goodbye.
