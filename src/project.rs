@@ -317,6 +317,7 @@ async fn raise(context: &Context<'_>, alias: &Alias, want: Want) -> Result<Raise
 async fn bring_up(context: &Context<'_>, session: Session, settings: &HostSettings, mut want: Want) -> Result<Raised, Failure> {
     let upgrade = Upgrade::new();
     want.early = upgrade.request();
+    want.agent = session.lends_agent();
     let remote = remote::bring_up(&session, settings, want, context.watch).await?;
     let (how, facts, stderr) = (remote.server.how, remote.facts, remote.server.stderr.clone());
     let wire = wire(remote.server, upgrade).await.map_err(|failure| with_last_words(failure, &stderr.text()))?;

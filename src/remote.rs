@@ -53,6 +53,8 @@ pub struct Want {
     pub early: Vec<u8>,
     /// An access token for a server that runs inside the session, with a CODEX_HOME of its own that goes with it.
     pub token: Option<Secret>,
+    /// Whether the session lends the person's agent ([`Session::lends_agent`]): a server that is started then can use it.
+    pub agent: bool,
     /// How long its parts may take.
     pub limits: Limits,
 }

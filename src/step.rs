@@ -91,6 +91,15 @@ pub enum Progress {
         /// What to do about it; empty when there is nothing.
         hint: String,
     },
+    /// The same where one looks at the steps: it holds each time and would only tire whoever wants to work.
+    Remark {
+        /// The step it belongs to.
+        step: Step,
+        /// The text; may hold remote text.
+        text: String,
+        /// What to do about it; empty when there is nothing.
+        hint: String,
+    },
 }
 
 impl Progress {

@@ -61,7 +61,7 @@ impl Watch for Spinner {
     fn progress(&self, progress: Progress) {
         match progress {
             Progress::Began(step) => self.bar.set_message(format!("{}: {}", self.host, doing(step))),
-            Progress::Done { .. } => {}
+            Progress::Done { .. } | Progress::Remark { .. } => {}
             Progress::Warning { code, text, hint, .. } => {
                 let hint = crate::failure::naming(&hint, &self.host);
                 let hint = if hint.is_empty() { hint } else { format!("\n{}: try:  {}", self.host, plain::line(&hint)) };

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::facts::{Candidate, Ending, Facts, Stage};
+use super::facts::{Agent, Candidate, Ending, Facts, Stage};
 use super::judge::GUARD;
 use crate::failure::Code;
 use crate::ssh::quote;
@@ -11,7 +11,7 @@ use crate::step::{Progress, Step};
 /// The warnings that the facts give rise to.
 #[must_use]
 pub fn of(facts: &Facts) -> Vec<Progress> {
-    let all = [shell(facts), path(facts), older(facts), network(facts), shared(facts), ending(facts)];
+    let all = [shell(facts), path(facts), older(facts), network(facts), shared(facts), ending(facts), lent(facts)];
     let found = facts.findings.iter().map(|f| warning(Step::Codex, f.code, (f.text.clone(), f.hint.clone())));
     all.into_iter().flatten().chain(found).chain(listeners(facts)).collect()
 }
@@ -103,12 +103,39 @@ fn ending(facts: &Facts) -> Option<Progress> {
     Some(warning(Step::AppServer, code, (text.to_owned(), hint)))
 }
 
+fn lent(facts: &Facts) -> Option<Progress> {
+    let (text, hint) = facts.agent.map(agent)?;
+    Some(Progress::Warning { step: Step::AppServer, code: None, text: text.to_owned(), hint: hint.to_owned() })
+}
+
 fn listeners(facts: &Facts) -> impl Iterator<Item = Progress> + '_ {
     facts.listeners.iter().map(|listener| {
         let text = format!("an app-server there listens for everybody who can reach the host: {listener}");
         let hint = "stop it, or start it on 127.0.0.1 or with --ws-auth".to_owned();
         warning(Step::AppServer, Code::PublicListener, (text, hint))
     })
+}
+
+/// What a person should know who lends their agent.
+fn agent(agent: Agent) -> (&'static str, &'static str) {
+    match agent {
+        Agent::Lent => (
+            "your ssh-agent is lent to this host (ForwardAgent): while you are connected, every client of its app-server can use it",
+            "ForwardAgent no for HOST in the ssh configuration takes it back",
+        ),
+        Agent::Unused => (
+            "your ssh-agent is lent to this host (ForwardAgent), but its app-server was started without it",
+            "let it be started with it: outpost stop HOST",
+        ),
+        Agent::Own => (
+            "your ssh-agent is lent to this host (ForwardAgent), but the start-up files of its login shell set SSH_AUTH_SOCK to another",
+            "that is the one that codex gets; set it there only where it is empty",
+        ),
+        Agent::Refused => (
+            "your ssh-agent is not lent to this host though ForwardAgent says so: its sshd gave it no socket",
+            "sshd must allow it: AllowAgentForwarding yes",
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -72,6 +72,8 @@ pub struct Facts {
     pub epoch: Option<String>,
     /// Why nothing may be left behind on this host, when there is a reason.
     pub ends_sessions: Option<Ending>,
+    /// What became of the person's agent, when their ForwardAgent lends it.
+    pub agent: Option<Agent>,
     /// Other hosts on which we started a server with the same CODEX_HOME.
     pub other_hosts: Vec<String>,
     /// Command lines of app-servers that listen for everybody, when they were looked for.
@@ -107,6 +109,20 @@ impl Facts {
             &["nfs", "afs", "smb", "smb2", "cifs", "fuseblk", "fuse.sshfs", "lustre", "gpfs", "ceph", "beegfs", "9p", "v9fs"];
         NETWORK.iter().any(|kind| self.home_fs.eq_ignore_ascii_case(kind) || self.home_fs.starts_with("nfs"))
     }
+}
+
+/// What became of an agent that was lent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Agent {
+    /// The app-server can use it.
+    Lent,
+    /// The app-server that runs was not started with it.
+    Unused,
+    /// The start-up files of the login shell set `SSH_AUTH_SOCK` to another.
+    Own,
+    /// sshd made no socket for it.
+    Refused,
 }
 
 /// Why a server that stays behind would be ended.
@@ -198,6 +214,13 @@ impl Fields {
                 Some("remembered") => Some(Ending::Remembered),
                 Some("logind") => Some(Ending::Logind),
                 Some("reaped") => Some(Ending::Reaped),
+                _ => None,
+            },
+            agent: match self.get("agent") {
+                Some("lent") => Some(Agent::Lent),
+                Some("unused") => Some(Agent::Unused),
+                Some("own") => Some(Agent::Own),
+                Some("refused") => Some(Agent::Refused),
                 _ => None,
             },
             other_hosts: self.other_hosts.clone(),

@@ -7,6 +7,7 @@ const BEGIN: &str = include_str!("begin.sh");
 const CODEX: &str = include_str!("codex.sh");
 const FOLDER: &str = include_str!("folder.sh");
 const RECORD: &str = include_str!("record.sh");
+const AGENT: &str = include_str!("agent.sh");
 const SERVER: &str = include_str!("server.sh");
 const LISTENERS: &str = include_str!("listeners.sh");
 const PREFLIGHT: &str = include_str!("preflight.sh");
@@ -20,7 +21,7 @@ const WORKTREE: &str = include_str!("worktree.sh");
 /// Every piece, for the tests.
 #[cfg(test)]
 pub(super) const ALL: &[&str] =
-    &[BEGIN, CODEX, FOLDER, RECORD, SERVER, LISTENERS, PREFLIGHT, STOP, LOGS, INSTALL, BROWSE, SIGN_IN, WORKTREE];
+    &[BEGIN, CODEX, FOLDER, RECORD, AGENT, SERVER, LISTENERS, PREFLIGHT, STOP, LOGS, INSTALL, BROWSE, SIGN_IN, WORKTREE];
 
 /// What a script is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,8 +133,8 @@ impl Job {
     /// The pieces of stage two.
     pub(super) fn pieces(&self) -> &'static [&'static str] {
         match self {
-            Self::BringUp(want) if want.versions => &[BEGIN, CODEX, FOLDER, RECORD, LISTENERS, PREFLIGHT, SERVER],
-            Self::BringUp(_) => &[BEGIN, CODEX, FOLDER, RECORD, SERVER],
+            Self::BringUp(want) if want.versions => &[BEGIN, CODEX, FOLDER, RECORD, AGENT, LISTENERS, PREFLIGHT, SERVER],
+            Self::BringUp(_) => &[BEGIN, CODEX, FOLDER, RECORD, AGENT, SERVER],
             Self::Stop { .. } => &[BEGIN, RECORD, STOP],
             Self::Logs { .. } => &[BEGIN, LOGS],
             Self::Browse => &[BEGIN, BROWSE],
@@ -153,6 +154,7 @@ impl Job {
                 ("versions", flag(want.versions)),
                 ("early", flag(!want.early.is_empty())),
                 ("token", flag(want.token.is_some())),
+                ("agent", flag(want.agent)),
             ],
             Self::Stop { now } => vec![("now", flag(*now))],
             Self::Logs { lines, follow } => vec![("lines", lines.to_string()), ("follow", flag(*follow))],

@@ -16,6 +16,7 @@ echo "machine=$machine"
 echo "exe=$exe"
 echo "socket=$socket"
 echo "codex=$codex"
+echo "agent=$agent_link"
 } >"$record.new" && mv -f "$record.new" "$record"
 }
 # Given: the record.
@@ -26,6 +27,7 @@ was_boot=
 was_machine=
 was_exe=
 was_socket=
+was_agent=
 if [ ! -f "$1" ]; then
 return 1
 fi
@@ -48,6 +50,9 @@ was_exe=$value
 ;;
 socket)
 was_socket=$value
+;;
+agent)
+was_agent=$value
 ;;
 esac
 done <"$1"

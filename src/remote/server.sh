@@ -48,12 +48,17 @@ alive() {
 reachable() {
 limited 5 "$codex" app-server proxy --sock "$socket" >/dev/null 2>&1
 }
+# Given: the socket of the lent agent, if it is.
 leave_session() {
 unset OUTPOST_STAGE OUTPOST_PID OUTPOST_AT OUTPOST_SHELL SSH_CONNECTION SSH_CLIENT SSH_TTY SSH_ORIGINAL_COMMAND
 if [ "${SSH_AUTH_SOCK-}" = "$OUTPOST_AGENT" ]; then
 unset SSH_AUTH_SOCK
 fi
 unset OUTPOST_AGENT
+if [ -n "$1" ]; then
+SSH_AUTH_SOCK=$1
+export SSH_AUTH_SOCK
+fi
 case :$login_path: in
 *:/bin:*|*:/usr/bin:*)
 PATH=$login_path
@@ -79,7 +84,7 @@ if [ -n "$scope" ]; then
 # A scope of the person's own service manager is not part of the session that is killed.
 set -- systemd-run --user --scope --quiet --collect "$@"
 fi
-leave_session
+leave_session "$agent_link"
 exec "$@"
 }
 # Whether it is our process that holds the socket: in a race the slower one is still there for a moment.
@@ -158,6 +163,9 @@ fi
 if [ -n "$token" ]; then
 own_home
 fi
+if [ -n "$agent" ]; then
+say agent lent
+fi
 say how attached
 send .
 exec 0<&5 1>&6 5<&- 6>&-
@@ -167,7 +175,11 @@ while IFS= read -r line && [ "${#line}" -gt 1 ]; do
 :
 done
 fi
-leave_session
+if [ -n "$agent" ]; then
+leave_session "$OUTPOST_AGENT"
+else
+leave_session ""
+fi
 if [ -n "$token" ]; then
 with_token
 fi
@@ -236,6 +248,7 @@ leave
 if [ "$1" = joined ]; then
 joined
 fi
+lend
 say how "$1"
 say socket "$socket"
 say epoch "$(epoch)"

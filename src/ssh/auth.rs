@@ -160,10 +160,9 @@ impl<'a> Login<'a> {
         let tried = format!("log in as {}", self.target.user());
         if notes.said_goodbye && words.to_ascii_lowercase().contains("too many authentication") {
             let offered = self.tried.join(", ");
-            return Failure::new(Code::AuthRefused, tried).said(format!("{words} (offered: {offered})")).hint(format!(
-                "name the one key this host takes: IdentityFile and IdentitiesOnly yes for '{}' in the ssh configuration",
-                self.target.alias
-            ));
+            return Failure::new(Code::AuthRefused, tried)
+                .said(format!("{words} (offered: {offered})"))
+                .hint(self.name_the_key());
         }
         Failure::new(Code::AuthCut, tried).said(if words.is_empty() { "the server closed the connection".to_owned() } else { words }).hint(
             "sshd closes early after too many tries, or when too many log in at once (MaxStartups, PerSourcePenalties): wait a minute before the next try",
@@ -200,15 +199,21 @@ impl<'a> Login<'a> {
             said.push_str("; not usable: ");
             said.push_str(&useless);
         }
-        Failure::new(Code::AuthRefused, tried).said(said).hint(self.hint(plan))
+        Failure::new(Code::AuthRefused, tried).said(said).hint(self.hint(plan, keys))
     }
 
-    fn hint(&self, plan: &Plan) -> String {
+    fn hint(&self, plan: &Plan, keys: &public_key::Keys) -> String {
         let alias = &self.target.alias;
-        if plan.wants_gssapi() && !plan.takes(Method::PublicKey) {
-            return format!(
-                "what this server takes only the system ssh can do: set carrier = \"ssh\" for '{alias}' in hosts.toml, or --carrier ssh"
-            );
+        let only_ssh = plan.for_the_system_ssh().map(|methods| {
+            format!(
+                "{methods}, which only the system ssh can do: --carrier ssh, or for good: outpost hosts set {alias} carrier=ssh"
+            )
+        });
+        match only_ssh {
+            Some(ways) if !plan.takes(Method::PublicKey) => return format!("this server takes {ways}"),
+            _ if keys.left_out => return self.name_the_key(),
+            Some(ways) => return format!("put your key on the host (ssh-copy-id {alias}); the server also takes {ways}"),
+            None => {}
         }
         if plan.takes(Method::PublicKey) {
             return format!(
@@ -216,5 +221,10 @@ impl<'a> Login<'a> {
             );
         }
         format!("see that the server lets '{}' in: try ssh {alias}", self.target.user())
+    }
+
+    fn name_the_key(&self) -> String {
+        let alias = &self.target.alias;
+        format!("name the one key this host takes: IdentityFile and IdentitiesOnly yes for '{alias}' in the ssh configuration")
     }
 }

@@ -1,36 +1,54 @@
 //! One russh connection: the handshake, and everything that rides on it after the login.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use russh::client::{Config, Handle, Msg};
 use russh::{Channel, Disconnect};
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use super::ByteStream;
 use super::ask::NobodyToAsk;
 use super::channel::Running;
 use super::door::Doors;
 use super::handler::{Handler, Seen};
+use super::host_key::update::Plan;
+use super::host_key::{Checker, Known};
+use super::open::Context;
 use super::trust::{Judge, Judged, Trust};
 use crate::failure::{Code, Failure};
+use crate::step::{Progress, Step};
+
+/// How long a link is given to take our goodbye.
+const PARTING: Duration = Duration::from_secs(1);
+
+/// How long a server's list of host keys is waited for where a person is to be asked about it; sshd sends it right after the login.
+const ANNOUNCING: Duration = Duration::from_secs(3);
 
 /// A connection on which nobody has logged in yet.
 pub(crate) struct Link {
     pub(crate) handle: Handle<Handler>,
     pub(crate) seen: Arc<Seen>,
     pub(crate) doors: Arc<Doors>,
+    /// Gives the byte stream up, with all it still holds.
+    cut: CancellationToken,
 }
 
 impl Link {
     /// Exchanges keys over a byte stream; the notes are the caller's to read even when it fails.
-    pub(crate) async fn shake(stream: ByteStream, config: Config, judge: Judge, seen: Arc<Seen>) -> Result<Self, russh::Error> {
+    pub(crate) async fn shake(
+        (stream, cut): (ByteStream, CancellationToken),
+        config: Config,
+        judge: Judge,
+        seen: Arc<Seen>,
+    ) -> Result<Self, russh::Error> {
         let doors = Arc::new(Doors::default());
-        let handler = Handler { judge, seen: Arc::clone(&seen), doors: Arc::clone(&doors) };
+        let handler = Handler { judge, seen: Arc::clone(&seen), doors: Arc::clone(&doors), cut: cut.clone() };
         let handle = russh::client::connect_stream(Arc::new(config), stream, handler).await?;
-        Ok(Self { handle, seen, doors })
+        Ok(Self { handle, seen, doors, cut })
     }
 }
 
@@ -59,14 +77,16 @@ struct Inner {
     environment: Vec<(String, String)>,
     /// Whether the next session channel is to ask for the agent; sshd takes one such wish on a connection.
     wants_agent: AtomicBool,
+    cut: CancellationToken,
     /// The jump host that carries us.
     _via: Option<Connection>,
 }
 
 impl Connection {
     pub(crate) fn new(link: Link, host: String, environment: Vec<(String, String)>, via: Option<Self>) -> Self {
-        let Link { handle, seen, doors } = link;
-        Self { inner: Arc::new(Inner { handle, seen, doors, host, environment, wants_agent: AtomicBool::new(false), _via: via }) }
+        let Link { handle, seen, doors, cut } = link;
+        let wants_agent = AtomicBool::new(false);
+        Self { inner: Arc::new(Inner { handle, seen, doors, host, environment, wants_agent, cut, _via: via }) }
     }
 
     pub(crate) fn seen(&self) -> &Seen {
@@ -167,23 +187,26 @@ impl Connection {
         Ok(Running::start(self.open(what).await?).stream())
     }
 
-    /// UpdateHostKeys: learns the further keys that the server announces and proves to hold. Nobody waits for it, and it holds
-    /// nothing open; `UpdateHostKeys ask` learns nothing, because by then a person has other things to answer.
-    pub(crate) fn learn_host_keys(&self, trust: &Trust) {
+    /// UpdateHostKeys: learns what the server announces and proves to hold, and forgets what it no longer has. Nobody waits for it
+    /// and it holds nothing open, unless a person is to be asked: they are asked now, before they have other things to answer.
+    pub(crate) async fn learn_host_keys(&self, trust: &Trust, context: Context<'_>) {
         let Some(Judged::Known(known)) = self.seen().key().0 else { return };
-        let (seen, inner, checker) = (Arc::clone(&self.inner.seen), Arc::downgrade(&self.inner), Arc::clone(trust.checker()));
-        tokio::spawn(async move {
-            tokio::select! {
-                () = seen.announced() => {}
-                () = seen.ended() => return,
-            }
-            let announced = seen.notes().announced.clone();
-            let Some(plan) = checker.plan_update(&known, &announced) else { return };
-            let Some(inner) = inner.upgrade() else { return };
-            if inner.handle.hostkeys_prove(plan.prove.clone()).await.is_ok() {
-                drop(checker.learn(&plan, &NobodyToAsk).await);
-            }
-        });
+        let checker = Arc::clone(trust.checker());
+        if !checker.asks_before_it_learns() {
+            let (seen, inner) = (Arc::clone(&self.inner.seen), Arc::downgrade(&self.inner));
+            tokio::spawn(async move {
+                if let Some(plan) = proven(&seen, &inner, (&checker, &known)).await {
+                    drop(checker.learn(&plan, &NobodyToAsk).await);
+                }
+            });
+            return;
+        }
+        let weak = Arc::downgrade(&self.inner);
+        let planning = proven(&self.inner.seen, &weak, (&checker, &known));
+        let Ok(Some(plan)) = tokio::time::timeout(ANNOUNCING, planning).await else { return };
+        if let Some(told) = checker.learn(&plan, context.ask).await.unwrap_or_else(Some) {
+            context.watch.progress(Progress::Warning { step: Step::HostKey, text: told, hint: String::new() });
+        }
     }
 
     /// Whether the other side answers within the limit.
@@ -198,9 +221,27 @@ impl Connection {
         }
     }
 
-    /// Says goodbye and waits, briefly, until the link is gone.
+    /// Says goodbye and waits, briefly, until the link is gone; one that takes no goodbye is given up with all it still holds.
     pub(crate) async fn close(&self) {
-        drop(self.inner.handle.disconnect(Disconnect::ByApplication, "", "").await);
-        drop(tokio::time::timeout(Duration::from_secs(1), self.seen().ended()).await);
+        let parting = async {
+            drop(self.inner.handle.disconnect(Disconnect::ByApplication, "", "").await);
+            self.seen().ended().await;
+        };
+        if tokio::time::timeout(PARTING, parting).await.is_err() {
+            self.inner.cut.cancel();
+            drop(tokio::time::timeout(PARTING, self.seen().ended()).await);
+        }
     }
+}
+
+/// What is to be learned of the keys that the server announces, once it has proved that it holds them.
+async fn proven(seen: &Seen, inner: &Weak<Inner>, (checker, known): (&Checker, &Known)) -> Option<Plan> {
+    tokio::select! {
+        () = seen.announced() => {}
+        () = seen.ended() => return None,
+    }
+    let announced = seen.notes().announced.clone();
+    let plan = checker.plan_update(known, &announced)?;
+    let inner = inner.upgrade()?;
+    if plan.prove.is_empty() || inner.handle.hostkeys_prove(plan.prove.clone()).await.is_ok() { Some(plan) } else { None }
 }

@@ -11,6 +11,7 @@ use super::door::Bound;
 use crate::failure::{Code, Failure};
 use crate::host::target::Target;
 use crate::paths::Local;
+use crate::step::{Progress, Step, Watch};
 
 /// How many connections that arrived on the remote may wait to be taken; further ones are refused.
 pub(crate) const WAITING: usize = 32;
@@ -119,17 +120,35 @@ pub(crate) async fn tcp(connection: &Connection, host: &str, port: u16) -> Resul
     connection.stream(Open::Tcp(host.to_owned(), port)).await
 }
 
+/// Whether ForwardAgent asks for an agent at all.
+pub(crate) fn is_agent_wanted(target: &Target) -> bool {
+    !matches!(target.first("forwardagent"), None | Some("no" | "false"))
+}
+
 /// The socket that ForwardAgent means: the login's own agent for `yes`, else the path or the variable that stands there.
 ///
 /// # Errors
 /// A path whose tokens or variables cannot be expanded.
 pub fn agent_socket(target: &Target, local: &Local) -> Result<Option<PathBuf>, Failure> {
-    match target.first("forwardagent") {
-        None | Some("no" | "false") => Ok(None),
+    match target.first("forwardagent").filter(|_| is_agent_wanted(target)) {
+        None => Ok(None),
         Some("yes" | "true") => socket(target, local),
         Some(text) => match text.strip_prefix('$').filter(|n| !n.starts_with('{')) {
             Some(name) => Ok(local.var(name).map(PathBuf::from)),
             None => super::tokens::Tokens::new(target, local).path(text).map(Some),
         },
     }
+}
+
+/// The socket when an agent answers there; else the person is told that none is lent.
+pub(crate) async fn listening(socket: Option<PathBuf>, watch: &dyn Watch) -> Option<PathBuf> {
+    let socket = socket?;
+    let Err(e) = tokio::net::UnixStream::connect(&socket).await else { return Some(socket) };
+    let text = format!("ForwardAgent is set, but no agent listens at {} ({e}): none is lent to the host", socket.display());
+    watch.progress(Progress::Warning {
+        step: Step::LoggedIn,
+        text,
+        hint: "start ssh-agent here, and ssh-add your key".to_owned(),
+    });
+    None
 }

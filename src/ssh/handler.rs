@@ -8,6 +8,7 @@ use russh::client::{ChannelOpenHandle, DisconnectReason, Msg, Session};
 use russh::keys::{PublicKey, PublicKeyOrCertificate};
 use russh::{Channel, ChannelId, ChannelOpenFailure, Names};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::door::Doors;
 use super::host_key::Presented;
@@ -87,6 +88,8 @@ pub(crate) struct Handler {
     pub(crate) judge: Judge,
     pub(crate) seen: Arc<Seen>,
     pub(crate) doors: Arc<Doors>,
+    /// Gives the byte stream up.
+    pub(crate) cut: CancellationToken,
 }
 
 impl Drop for Handler {
@@ -133,6 +136,10 @@ impl russh::client::Handler for Handler {
                 Ok(())
             }
             DisconnectReason::Error(e) => {
+                if matches!(e, russh::Error::KeepaliveTimeout | russh::Error::InactivityTimeout) {
+                    // Nobody is there to take what the socket still holds.
+                    self.cut.cancel();
+                }
                 notes.parting = e.to_string();
                 Err(e)
             }

@@ -15,6 +15,7 @@ pub mod line;
 pub mod order;
 pub mod pattern;
 pub mod policy;
+pub mod replace;
 pub mod revoked;
 pub mod tell;
 pub mod update;

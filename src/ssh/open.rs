@@ -45,7 +45,7 @@ struct Quiet<'a>(&'a dyn Watch);
 
 impl Watch for Quiet<'_> {
     fn progress(&self, progress: Progress) {
-        if matches!(progress, Progress::Warning { .. }) {
+        if matches!(progress, Progress::Warning { .. } | Progress::Remark { .. }) {
             self.0.progress(progress);
         }
     }
@@ -110,8 +110,10 @@ async fn one(
     via: Option<Connection>,
 ) -> Result<(Connection, Facts), Failure> {
     let (mut accepted, mut clock) = (None, Some(clock));
+    let again = Quiet(context.watch);
     loop {
-        let clock = clock.take().unwrap_or_else(|| Clock::begin(context.watch, Step::Connected));
+        // The second connection is no step of its own: the host key is still being checked.
+        let clock = clock.take().unwrap_or_else(|| Clock::begin(&again, Step::Connected));
         let turn = if *way == Way::Tcp { Some(Turn::at(target).await?) } else { None };
         let attempted = attempt((target, clock), context, (way, via.as_ref()), accepted.as_ref()).await;
         if let Some(turn) = turn {
@@ -158,7 +160,7 @@ async fn attempt(
         }
     };
     let seen = Arc::new(Seen::default());
-    let shake = Link::shake(stream, config, trust.judge(), Arc::clone(&seen));
+    let shake = Link::shake((stream, route.cut.clone()), config, trust.judge(), Arc::clone(&seen));
     let (shaken, greeted) = met(budget.within(shake), route.greeted(), || host_key(clock)).await;
     let mut link = match shaken {
         Err(spent) => return Err(route.too_slow(spent)),
@@ -170,6 +172,7 @@ async fn attempt(
     if let Some(clock) = greeted {
         clock.done(told);
     }
+    not_post_quantum(&seen, target, watch);
 
     let clock = Clock::begin(watch, Step::LoggedIn);
     let logged_in = Login::new(&mut link, (target, local), context.ask, &mut budget).run().await;
@@ -179,7 +182,7 @@ async fn attempt(
     route.settle();
     let facts = Facts::of(&seen, &route.address, how);
     let connection = Connection::new(link, target.alias.to_string(), to_send(target, local), via.cloned());
-    connection.learn_host_keys(&trust);
+    connection.learn_host_keys(&trust, context).await;
     Ok(Attempt::Done(connection, facts))
 }
 
@@ -219,9 +222,23 @@ async fn settled(trust: &Trust, seen: &Seen, watch: &dyn Watch) -> String {
     }
     let notes = seen.notes();
     let how = notes.judged.as_ref().map(how).unwrap_or_default();
-    let exchange =
-        if is_post_quantum(&notes.kex) { String::new() } else { format!("warning: {} is not post-quantum", notes.kex) };
-    [notes.fingerprint.clone(), how, exchange].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+    [notes.fingerprint.clone(), how].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+/// `ssh` warns of this too, since 10.0.
+fn not_post_quantum(seen: &Seen, target: &Target, watch: &dyn Watch) {
+    let (notes, alias) = (seen.notes(), &target.alias);
+    if is_post_quantum(&notes.kex) {
+        return;
+    }
+    let text = format!(
+        "the key exchange with {alias} ({}) is not post-quantum: whoever records it may read it once there are such computers",
+        notes.kex
+    );
+    let hint = format!(
+        "update sshd on {alias} to OpenSSH 9.9 or later; where it is 9.0 or later, the system ssh has one: --carrier ssh"
+    );
+    watch.progress(Progress::Remark { step: Step::HostKey, text, hint });
 }
 
 /// What the server shows before the login is shown like a warning: a person may have to read it.

@@ -20,6 +20,9 @@ pub const AT_ONCE: usize = 8;
 /// What a refused login costs (PerSourcePenalties `authfail`).
 const REFUSED: Duration = Duration::from_secs(5);
 
+/// What a connection that ended before anything was offered costs (`noauth`).
+const NOTHING_OFFERED: Duration = Duration::from_secs(1);
+
 /// What a login that never finished costs (`grace-exceeded`).
 const UNFINISHED: Duration = Duration::from_secs(10);
 
@@ -77,13 +80,20 @@ pub enum Outcome {
     Cost(Duration),
 }
 
-/// What a failure of a login means at its address.
+/// What a failure of a login means at its address. Where it could be one of two, the dearer counts.
 #[must_use]
 pub fn cost(code: Code) -> Outcome {
-    if matches!(code, Code::AuthRefused | Code::AuthNeedsPerson | Code::AuthCancelled) {
+    use Code as C;
+    // A person may end it at any question, with a key already refused.
+    if matches!(code, C::AuthRefused | C::AuthNeedsPerson | C::AuthCancelled | C::Interrupted) {
         return Outcome::Cost(REFUSED);
     }
-    if code == Code::AuthCut { Outcome::Cost(UNFINISHED) } else { Outcome::Free }
+    if code == C::AuthCut {
+        return Outcome::Cost(UNFINISHED);
+    }
+    let keys = matches!(code, C::HostKeyUnknown | C::HostKeyChanged | C::HostKeyRevoked | C::HostCertificate);
+    let left = keys || matches!(code, C::NoCommonAlgorithm | C::NotSsh | C::ConnectTimeout);
+    if left { Outcome::Cost(NOTHING_OFFERED) } else { Outcome::Free }
 }
 
 #[derive(Debug)]
@@ -223,7 +233,9 @@ mod tests {
             (Code::AuthRefused, Outcome::Cost(REFUSED)),
             (Code::AuthCut, Outcome::Cost(UNFINISHED)),
             (Code::Unreachable, Outcome::Free),
-            (Code::HostKeyUnknown, Outcome::Free),
+            (Code::Interrupted, Outcome::Cost(REFUSED)),
+            (Code::HostKeyUnknown, Outcome::Cost(NOTHING_OFFERED)),
+            (Code::HostKeyFiles, Outcome::Free),
         ] {
             assert_eq!(cost(code), expected, "{code:?}");
         }

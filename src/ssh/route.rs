@@ -1,6 +1,7 @@
 //! The byte stream to a host: TCP, a ProxyCommand, or a channel of a jump host.
 
 mod dial;
+mod line;
 mod proxy;
 
 use std::net::IpAddr;
@@ -8,7 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use super::ByteStream;
 use super::budget::{Budget, Spent, UNSET_OVER_PROXY, UNSET_OVER_TCP};
@@ -18,6 +21,7 @@ use super::tap::Tap;
 use crate::failure::{Code, Failure};
 use crate::host::target::Target;
 use crate::paths::Local;
+use line::Line;
 use proxy::Proxy;
 
 /// The most of what a server says before its version line that is kept, in bytes.
@@ -62,6 +66,8 @@ pub(crate) struct Route {
     heard: Tail,
     greeted: Option<oneshot::Receiver<()>>,
     quick: Arc<AtomicBool>,
+    /// Gives the stream up, with all it still holds.
+    pub(crate) cut: CancellationToken,
 }
 
 impl Route {
@@ -81,10 +87,17 @@ impl Route {
             heard: heard.clone(),
             greeted: Some(greeted),
             quick: Arc::new(AtomicBool::new(true)),
+            cut: CancellationToken::new(),
         };
         let stream = match (way, via) {
-            (Way::Jump(_), Some(jump)) => route.jump(target, jump, budget).await?,
-            (Way::Proxy(command), _) => route.run(command, target, local)?,
+            (Way::Jump(_), Some(jump)) => {
+                let stream = route.jump(target, jump, budget).await?;
+                route.line(stream)
+            }
+            (Way::Proxy(command), _) => {
+                let stream = route.run(command, target, local)?;
+                route.line(stream)
+            }
             (Way::Tcp | Way::Jump(_), _) => route.dial(target, budget).await?,
         };
         let (mut length, mut greets) = (0, Some(greets));
@@ -99,6 +112,11 @@ impl Route {
             }
         });
         Ok((route, Box::new(heard)))
+    }
+
+    /// With a way to give it up; what carries it forgets it as it likes.
+    fn line(&self, stream: ByteStream) -> ByteStream {
+        Box::new(Line::new(stream, self.cut.clone(), |_| ()))
     }
 
     fn run(&mut self, command: &str, target: &Target, local: &Local) -> Result<ByteStream, Failure> {
@@ -132,13 +150,14 @@ impl Route {
             self.address = format!("{} ({})", self.address, dialled.address.ip());
         }
         let quick = Arc::clone(&self.quick);
-        Ok(Box::new(Tap::new(dialled.stream, move |stream: &tokio::net::TcpStream, _: &[u8]| {
+        let tap = Tap::new(dialled.stream, move |stream: &TcpStream, _: &[u8]| {
             // sshd leaves Nagle on until the first session starts: an ACK that is not delayed frees what it holds back.
             if quick.load(Ordering::Relaxed) {
                 #[cfg(target_os = "linux")]
                 drop(stream.set_quickack(true));
             }
-        })))
+        });
+        Ok(Box::new(Line::new(tap, self.cut.clone(), |tap| reset(&tap.io))))
     }
 
     /// Hears of it once when the server has said who it is.
@@ -187,6 +206,7 @@ impl Route {
 
     /// The time was up during the handshake.
     pub(crate) fn too_slow(&self, spent: Spent) -> Failure {
+        self.cut.cancel();
         let first = first_line(&self.heard.text());
         if first.is_empty() || has_version(&self.heard) {
             return timed_out(&self.address, spent);
@@ -195,6 +215,11 @@ impl Route {
             .said(format!("it is no SSH server, or a slow one: within {} s it sent: {first}", spent.limit.as_secs_f32()))
             .hint("is this the port of an SSH server? Check HostName and Port in the ssh configuration")
     }
+}
+
+/// Lets the kernel forget the socket with what it holds when it is closed next.
+fn reset(stream: &TcpStream) {
+    drop(stream.set_zero_linger());
 }
 
 fn place(target: &Target) -> String {

@@ -9,7 +9,7 @@ use super::ByteStream;
 use super::connection::{Connection, Open};
 use super::exec::{Exec, Piped};
 use super::facts::Facts;
-use super::forward::{Listen, Listener};
+use super::forward::{self, Listen, Listener};
 pub use super::open::Context;
 use super::shell::{Control, Pty, Shell};
 use super::system::SystemSsh;
@@ -21,6 +21,7 @@ use crate::host::target::Target;
 pub struct Session {
     carrier: Carrier,
     facts: Arc<Facts>,
+    lends_agent: bool,
 }
 
 #[derive(Clone)]
@@ -63,13 +64,17 @@ impl Session {
         Self::open(&target.clone().with_one_channel(window), context).await
     }
 
-    /// Connects, checks the host key and logs in, jump hosts first.
+    /// Connects, checks the host key and logs in, jump hosts first; lends the person's agent where ForwardAgent says so.
     ///
     /// # Errors
     /// A code for each cause; `host` is the hop it happened at.
     pub async fn open(target: &Target, context: &Context<'_>) -> Result<Self, Failure> {
         let (connection, facts) = super::open::open(target, *context, 0).await?;
-        Ok(Self { carrier: Carrier::InProcess(connection), facts: Arc::new(facts) })
+        let socket = forward::agent_socket(target, context.local).map_err(|e| e.at(&target.alias))?;
+        let socket = forward::listening(socket, context.watch).await;
+        let session = Self { carrier: Carrier::InProcess(connection), facts: Arc::new(facts), lends_agent: socket.is_some() };
+        socket.into_iter().for_each(|socket| session.forward_agent(socket));
+        Ok(session)
     }
 
     /// The same over the system's `ssh` (`carrier = "ssh"`), which prompts by itself.
@@ -78,7 +83,8 @@ impl Session {
     /// As [`Session::open`], with ssh's own words.
     pub async fn open_with_system_ssh(target: &Target, context: &Context<'_>) -> Result<Self, Failure> {
         let (ssh, facts) = SystemSsh::open(target, *context).await?;
-        Ok(Self { carrier: Carrier::System(ssh), facts: Arc::new(facts) })
+        let lends_agent = forward::is_agent_wanted(target);
+        Ok(Self { carrier: Carrier::System(ssh), facts: Arc::new(facts), lends_agent })
     }
 
     /// What is known of the connection.
@@ -165,6 +171,12 @@ impl Session {
             Carrier::InProcess(connection) => connection.lost(),
             Carrier::System(ssh) => ssh.lost(),
         }
+    }
+
+    /// Whether the person's agent is lent to the host, as their ForwardAgent says.
+    #[must_use]
+    pub fn lends_agent(&self) -> bool {
+        self.lends_agent
     }
 
     /// Lets the remote use the agent behind a local socket (see [`super::forward::agent_socket`]): from the next command on,

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A stream, and who hears what is read from it; what the closure owns lives as long as the stream.
 pub(crate) struct Tap<S, F> {
-    io: S,
+    pub(crate) io: S,
     heard: F,
 }
 

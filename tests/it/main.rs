@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod agent;
 mod algorithms;
 mod architecture;
 mod bed;

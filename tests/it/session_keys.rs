@@ -11,7 +11,7 @@ use crate::session::{open, open_asking, said};
 use crate::session_login::{Person, keygen};
 
 /// A real agent on a socket of its own; it ends with the sandbox, whose path stands in its command line.
-fn agent(sandbox: &Sandbox, name: &str) -> PathBuf {
+pub(crate) fn agent(sandbox: &Sandbox, name: &str) -> PathBuf {
     let socket = sandbox.path().join(name);
     let mut command = Command::new("ssh-agent");
     sandbox.clean(&mut command);
@@ -19,7 +19,7 @@ fn agent(sandbox: &Sandbox, name: &str) -> PathBuf {
     socket
 }
 
-fn add(socket: &Path, key: &Path) {
+pub(crate) fn add(socket: &Path, key: &Path) {
     let output = Command::new("ssh-add").arg("-q").arg(key).env("SSH_AUTH_SOCK", socket).output().unwrap();
     assert!(output.status.success(), "{output:?}");
 }

@@ -84,6 +84,9 @@ impl Watch for Recorder {
             Progress::Warning { step, code, text, hint } => {
                 at.warnings.push((step, Warning { code: code.map(Code::as_str), text, hint }));
             }
+            Progress::Remark { step, text, hint } => {
+                at.warnings.push((step, Warning { code: None, text, hint }));
+            }
         }
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Identity {
     pub(crate) holder: Holder,
     /// How a person knows it: its file, or its comment in the agent.
     pub(crate) label: String,
+    /// Whether the configuration names it, by a file of its own or of its public half.
+    pub(crate) named: bool,
 }
 
 /// What the configuration names, read once.
@@ -113,12 +115,12 @@ pub(crate) fn in_order(files: &Files, agent: &[AgentIdentity], rules: &Rules) ->
             certificate: Some(found.clone()),
             holder,
             label: path.display().to_string(),
+            named: true,
         })
     });
-    let of_agent: Vec<Identity> = agent.iter().map(from_agent).collect();
-    let is_named = |i: &&Identity| i.public.as_ref().is_some_and(|p| files.named_by_a_file(p.key_data()));
-    let named = of_agent.iter().filter(is_named);
-    let unnamed = of_agent.iter().filter(|i| !rules.only_named && !is_named(i));
+    let of_agent: Vec<Identity> = agent.iter().map(|held| from_agent(held, files)).collect();
+    let named = of_agent.iter().filter(|i| i.named);
+    let unnamed = of_agent.iter().filter(|i| !rules.only_named && !i.named);
     let in_files =
         files.keys.iter().filter(|k| k.can_sign() && !of_agent.iter().any(|i| i.public == k.public && i.certificate.is_none()));
     let mut all: Vec<Identity> = certificates.collect();
@@ -135,7 +137,7 @@ pub(crate) fn in_order(files: &Files, agent: &[AgentIdentity], rules: &Rules) ->
     (all, barred)
 }
 
-fn from_agent(identity: &AgentIdentity) -> Identity {
+fn from_agent(identity: &AgentIdentity, files: &Files) -> Identity {
     let certificate = match identity {
         AgentIdentity::PublicKey { .. } => None,
         AgentIdentity::Certificate { certificate, .. } => Some(certificate.clone()),
@@ -146,10 +148,12 @@ fn from_agent(identity: &AgentIdentity) -> Identity {
         certificate,
         holder: Holder::Agent,
         label,
+        named: files.named_by_a_file(identity.public_key().key_data()),
     }
 }
 
 fn from_file(key: &Arc<KeyFile>) -> Identity {
     let public = key.public.as_ref().map(|p| PublicKey::new(p.key_data().clone(), ""));
-    Identity { public, certificate: None, holder: Holder::File(Arc::clone(key)), label: key.path.display().to_string() }
+    let (holder, label) = (Holder::File(Arc::clone(key)), key.path.display().to_string());
+    Identity { public, certificate: None, holder, label, named: true }
 }

@@ -91,9 +91,11 @@ impl Plan {
         names.join(",")
     }
 
-    /// Whether the server would take something only the system `ssh` can do.
-    pub(crate) fn wants_gssapi(&self) -> bool {
-        self.offered.iter().flatten().any(|m| matches!(m, MethodKind::GssapiWithMic | MethodKind::HostBased))
+    /// What the server would take that only the system `ssh` can do, as it names it.
+    pub(crate) fn for_the_system_ssh(&self) -> Option<String> {
+        let theirs = self.offered.iter().flatten().filter(|m| matches!(m, MethodKind::GssapiWithMic | MethodKind::HostBased));
+        let names: Vec<&str> = theirs.map(<&str>::from).collect();
+        (!names.is_empty()).then(|| names.join(","))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Offering keys one by one, from the agent and from files.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,9 +17,17 @@ use crate::failure::{Code, Failure};
 use crate::ssh::ask::{NoAnswer, Question};
 use crate::ssh::budget::Spent;
 
+/// How many refused keys a stock sshd takes (MaxAuthTries) before it hangs up. Keys of the agent that nothing names are not
+/// offered beyond it: what the configuration names is for the person to decide.
+const TRIES: usize = 6;
+
 /// The keys that are still to be offered.
 pub(super) struct Keys {
-    queue: std::collections::VecDeque<Identity>,
+    queue: VecDeque<Identity>,
+    /// How many were offered in vain.
+    offered: usize,
+    /// Whether keys were left out because of that.
+    pub(super) left_out: bool,
     useless: Vec<String>,
     agent: Option<Agent>,
     socket: Option<PathBuf>,
@@ -51,7 +60,17 @@ impl Keys {
         let rules = Rules::of(login.target)?;
         let (queue, barred) = in_order(&files, &held, &rules);
         useless.extend(barred);
-        Ok(Self { queue: queue.into(), useless, agent: connected, socket, rules, unlocked: Vec::new(), used: None })
+        Ok(Self {
+            queue: queue.into(),
+            offered: 0,
+            left_out: false,
+            useless,
+            agent: connected,
+            socket,
+            rules,
+            unlocked: Vec::new(),
+            used: None,
+        })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -64,6 +83,7 @@ impl Keys {
 
     /// Offers the next key.
     pub(super) async fn offer_next(&mut self, login: &mut Login<'_>) -> Result<Reply, Failure> {
+        self.leave_out_the_rest();
         let Some(identity) = self.queue.pop_front() else { return Ok(Reply::Exhausted) };
         login.tried.push(identity.label.clone());
         let outcome = match &identity.holder {
@@ -72,6 +92,8 @@ impl Keys {
         }?;
         if matches!(outcome, Some(Reply::Success | Reply::Refused { partial: true, .. })) {
             login.passed.push(format!("publickey {}", identity.label));
+        } else if outcome.is_some() {
+            self.offered += 1;
         }
         match outcome {
             Some(reply) => Ok(reply),
@@ -80,6 +102,19 @@ impl Keys {
                 login.tried.retain(|label| *label != identity.label);
                 Box::pin(self.offer_next(login)).await
             }
+        }
+    }
+
+    /// After as many refusals as sshd takes, the agent's keys that nobody named are not offered any more.
+    fn leave_out_the_rest(&mut self) {
+        let before = self.queue.len();
+        if self.offered >= TRIES {
+            self.queue.retain(|identity| identity.named);
+        }
+        if let left @ 1.. = before - self.queue.len() {
+            self.left_out = true;
+            let keys = if left == 1 { "1 further key" } else { &format!("{left} further keys") };
+            self.useless.push(format!("{keys} of the agent (not offered: a server takes about {TRIES} tries)"));
         }
     }
 

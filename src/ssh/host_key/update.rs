@@ -1,7 +1,5 @@
-//! UpdateHostKeys: learning the further keys that a server announces and proves to hold.
-//!
-//! OpenSSH also takes lines out whose key is no longer announced; known_hosts is only ever appended to here, so such lines
-//! are named and left alone.
+//! UpdateHostKeys: learning the further keys that a server announces and proves to hold, and forgetting those it announces no
+//! longer, as OpenSSH does.
 
 use russh::keys::PublicKey;
 use russh::keys::ssh_key::public::KeyData;
@@ -11,17 +9,19 @@ use super::line::{self, Marker};
 use super::pattern::{self, Match};
 use super::policy::Update;
 use super::verdict::By;
-use super::{Checker, Known, fingerprint, write};
+use super::{Checker, Known, fingerprint, replace};
 use crate::paths;
 use crate::ssh::ask::{Ask, Question};
 
 /// What is to be learned once it is proved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// To be handed to `Handle::hostkeys_prove`; only after it succeeded to [`Checker::learn`].
+    /// To be handed to `Handle::hostkeys_prove` unless there are none; only after it succeeded to [`Checker::learn`].
     pub prove: Vec<PublicKey>,
-    /// Lines about the host whose key the server did not announce.
-    pub stale: Vec<Place>,
+    /// Lines about the host whose key the server did not announce: they go.
+    pub stale: Vec<(KeyData, Place)>,
+    /// All keys that the host is to be known by.
+    keep: Vec<KeyData>,
 }
 
 impl Checker {
@@ -43,14 +43,20 @@ impl Checker {
         if !wanted || !trusted {
             return None;
         }
-        let keys = self.usable(announced)?;
+        let keys = self.usable(announced).filter(|keys| !keys.is_empty())?;
         let survey = survey(&self.own_files_now(), &self.name, &keys)?;
         let new = |key: &&PublicKey| !survey.found.contains(key.key_data());
         let prove: Vec<PublicKey> = keys.iter().filter(new).cloned().collect();
-        (!prove.is_empty()).then(|| Plan { prove, stale: survey.stale.into_iter().map(|(_, place)| place).collect() })
+        let keep = keys.iter().map(|k| k.key_data().clone()).collect();
+        (!prove.is_empty() || !survey.stale.is_empty()).then_some(Plan { prove, stale: survey.stale, keep })
     }
 
-    /// Adds the keys of a plan whose proof succeeded. What comes back is for the person; nothing when they said no.
+    /// Whether a person is to be asked first.
+    pub(crate) fn asks_before_it_learns(&self) -> bool {
+        self.policy.update == Update::Ask
+    }
+
+    /// Makes the files hold what a plan says whose proof succeeded. What comes back is for the person; nothing when they said no.
     ///
     /// # Errors
     /// A warning.
@@ -58,10 +64,10 @@ impl Checker {
         if self.policy.update == Update::Ask && !agreed(plan, ask).await {
             return Ok(None);
         }
-        let keys = plan.prove.iter().map(|k| k.key_data().clone()).collect();
-        let file = self.files.iter().find(|f| f.own).ok_or("UserKnownHostsFile names no file")?;
-        let addition = write::Addition { names: vec![self.name.clone()], keys, hash: self.policy.hash };
-        write::append_apart(file.path.clone(), addition).await.map(Some)
+        let own: Vec<_> = self.files.iter().filter(|f| f.own).map(|f| f.path.clone()).collect();
+        let change = replace::Change { name: self.name.clone(), keys: plan.keep.clone(), hash: self.policy.hash };
+        replace::replace_apart(own, change).await?;
+        Ok(Some(format!("The known host keys of '{}' were updated: {}.", self.name, told(plan).join(", "))))
     }
 
     /// The announced keys that may be used; none at all when one is announced twice.
@@ -117,11 +123,17 @@ fn is_complex(hosts: &[u8]) -> bool {
     hosts.iter().any(|b| matches!(b, b'*' | b'?')) || hosts.iter().filter(|b| **b == b',').count() > 1
 }
 
+/// In OpenSSH's words.
+fn told(plan: &Plan) -> Vec<String> {
+    let learned = plan.prove.iter().map(|key| format!("Learned new hostkey: {}", fingerprint::named(key.key_data())));
+    let gone = plan.stale.iter().map(|(key, _)| format!("Deprecating obsolete hostkey: {}", fingerprint::named(key)));
+    learned.chain(gone).collect()
+}
+
 async fn agreed(plan: &Plan, ask: &dyn Ask) -> bool {
-    let learned = |key: &PublicKey| format!("\nLearned new hostkey: {}", fingerprint::named(key.key_data()));
     let preface = format!(
-        "The server has updated its host keys.\nThese changes were verified by the server's existing trusted key.{}",
-        plan.prove.iter().map(learned).collect::<String>()
+        "The server has updated its host keys.\nThese changes were verified by the server's existing trusted key.\n{}",
+        told(plan).join("\n")
     );
     let question = Question { prompt: "Accept updated hostkeys? (yes/no): ".to_owned(), echo: true, preface };
     ask.ask(&question).await.is_ok_and(|answer| answer.reveal().trim().eq_ignore_ascii_case("yes"))

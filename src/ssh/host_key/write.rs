@@ -1,8 +1,8 @@
-//! Adding lines to known_hosts: only ever appended, under a lock; nobody's lines are rewritten.
+//! Adding lines to known_hosts: appended under a lock; nobody's lines are rewritten (but see [`super::replace`]).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,21 +30,28 @@ pub struct Addition {
 /// How long a lock that somebody else holds is waited for; writing takes milliseconds.
 const LOCK_LIMIT: Duration = Duration::from_secs(5);
 
-/// Appends on a thread of its own, because a lock may have to be waited for and an event loop must not.
+/// Writes on a thread of its own, because a lock may have to be waited for and an event loop must not.
+///
+/// # Errors
+/// Why not, for a person.
+pub(super) async fn apart<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, String> {
+    let (sender, receiver) = oneshot::channel();
+    std::thread::spawn(move || sender.send(work()).is_ok());
+    match tokio::time::timeout(LOCK_LIMIT, receiver).await {
+        Ok(Ok(outcome)) => outcome.map_err(|e| e.to_string()),
+        Ok(Err(_)) => Err("the writer ended".to_owned()),
+        Err(_) => Err("another program holds its lock".to_owned()),
+    }
+}
+
+/// Appends on a thread of its own.
 ///
 /// # Errors
 /// A warning for a person.
 pub async fn append_apart(path: PathBuf, addition: Addition) -> Result<String, String> {
-    let (sender, receiver) = oneshot::channel();
     let names = addition.names.join(",");
     let file = path.display().to_string();
-    std::thread::spawn(move || sender.send(append(&path, &addition)));
-    let outcome = match tokio::time::timeout(LOCK_LIMIT, receiver).await {
-        Ok(Ok(outcome)) => outcome.map_err(|e| e.to_string()),
-        Ok(Err(_)) => Err("the writer ended".to_owned()),
-        Err(_) => Err("another program holds its lock".to_owned()),
-    };
-    match outcome {
+    match apart(move || append(&path, &addition)).await {
         Ok(types) if types.is_empty() => Ok(format!("'{names}' is in {file} already.")),
         Ok(types) => Ok(format!("Permanently added '{names}' ({}) to {file}.", types.join(", "))),
         Err(why) => Err(format!("could not add the host key of '{names}' to {file}: {why}")),
@@ -62,15 +69,26 @@ pub fn append(path: &Path, addition: &Addition) -> io::Result<Vec<&'static str>>
     if std::fs::metadata(path).is_ok_and(|meta| meta.is_dir() || meta.file_type().is_fifo()) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
     }
-    let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+    let mut file = locked(path)?;
     let regular = file.metadata()?.is_file();
-    let mut file = Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| io::Error::from(errno))?;
     let mut before = Vec::new();
     if regular {
         file.seek(SeekFrom::Start(0))?;
         (&*file).take(paths::MAX_CONFIG_BYTES).read_to_end(&mut before)?;
     }
     write_missing(&mut file, &before, addition)
+}
+
+/// The file, locked; not one that somebody has replaced while we waited.
+pub(super) fn locked(path: &Path) -> io::Result<Flock<File>> {
+    loop {
+        let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+        let file = Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| io::Error::from(errno))?;
+        let (held, named) = (file.metadata()?, std::fs::metadata(path)?);
+        if (held.dev(), held.ino()) == (named.dev(), named.ino()) {
+            return Ok(file);
+        }
+    }
 }
 
 /// One write for all lines, so that a reader without the lock sees whole lines.
@@ -90,8 +108,8 @@ fn write_missing(file: &mut File, before: &[u8], addition: &Addition) -> io::Res
     Ok(missing.into_iter().map(fingerprint::kind).collect())
 }
 
-/// A hashed name needs a line of its own.
-fn lines(addition: &Addition, key: &KeyData) -> io::Result<String> {
+/// The lines for a key; a hashed name needs a line of its own.
+pub(super) fn lines(addition: &Addition, key: &KeyData) -> io::Result<String> {
     let key = PublicKey::new(key.clone(), "").to_openssh().map_err(|e| io::Error::other(e.to_string()))?;
     let names: Vec<String> = addition.names.iter().map(|n| n.to_ascii_lowercase()).collect();
     let names = if addition.hash { names.iter().map(|n| pattern::hash(n)).collect() } else { vec![names.join(",")] };

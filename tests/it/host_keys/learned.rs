@@ -1,4 +1,4 @@
-//! UpdateHostKeys: we learn what the real `ssh` learns, and never take a line away.
+//! UpdateHostKeys: we learn what the real `ssh` learns, and forget what it forgets.
 
 use outpost::ssh::host_key::{Decision, update::Plan};
 use russh::keys::PublicKey;
@@ -12,6 +12,15 @@ fn types(lab: &Lab) -> Vec<&'static str> {
     let text = std::fs::read_to_string(lab.path("known")).unwrap();
     let held = |kind: &&&str| text.contains(&super::lab::public(&lab.path(&format!("hostkey_{kind}"))));
     ["ed25519", "ecdsa", "rsa"].iter().filter(held).copied().collect()
+}
+
+/// The lines of the file, save for the salt of a hashed name.
+fn lines(lab: &Lab) -> Vec<String> {
+    let text = std::fs::read_to_string(lab.path("known")).unwrap();
+    let unsalted = |line: &str| line.split_once(' ').filter(|_| line.starts_with('|')).map_or(line, |(_, key)| key).to_owned();
+    let mut lines: Vec<String> = text.lines().map(unsalted).collect();
+    lines.sort();
+    lines
 }
 
 /// Logs in with the real `ssh`, which learns on the way.
@@ -59,6 +68,20 @@ fn the_same_keys_as_ssh() {
         ("types left out", one, "", &["UpdateHostKeys=yes", "HostKeyAlgorithms=-rsa*"], &["ed25519", "ecdsa"]),
         ("RSA keys are too short", one, "", &["UpdateHostKeys=yes", "RequiredRSASize=3072"], ALL),
         ("an old key", "box.example {ed25519}\nbox.example {other}\n", "", YES, ALL),
+        (
+            "an old key alone",
+            "box.example {ed25519}\nbox.example {ecdsa}\nbox.example {rsa}\nbox.example {other}\n",
+            "",
+            YES,
+            ALL,
+        ),
+        (
+            "among others",
+            "# mine\n\nx {other_rsa}\nbox.example {other}\nnonsense\nbox.example {ed25519} me\ny {ca}",
+            "",
+            YES,
+            ALL,
+        ),
         ("an old key that others have too", "box.example {ed25519}\nbox.example,x {other}\ny {other}\n", "", YES, &["ed25519"]),
     ] {
         lab.write("global", global);
@@ -66,15 +89,15 @@ fn the_same_keys_as_ssh() {
         std::fs::write(lab.path("known"), &before).unwrap();
         login(&lab, options);
         assert_eq!(types(&lab), learned, "ssh, {name}");
+        let theirs = lines(&lab);
 
         std::fs::write(lab.path("known"), &before).unwrap();
         if let Some(plan) = plan(&lab, options) {
             let told = learn(&lab, options, &plan, &Script::new(&[])).unwrap();
-            assert!(told.starts_with("Permanently added '"), "{told}");
+            assert!(told.starts_with("The known host keys of '"), "{told}");
         }
         assert_eq!(types(&lab), learned, "we, {name}");
-        let after = std::fs::read_to_string(lab.path("known")).unwrap();
-        assert!(after.starts_with(&before), "only ever appended: {after}");
+        assert_eq!(lines(&lab), theirs, "{name}");
     }
 }
 
@@ -85,7 +108,7 @@ fn asked_before_it_learns() {
     for (answers, learned) in [(&["no"][..], &["ed25519"][..]), (&[], &["ed25519"]), (&["yes"], ALL)] {
         lab.write("known", "box.example {ed25519}\nbox.example {other}\n");
         let plan = plan(&lab, options).unwrap();
-        assert_eq!(plan.stale.iter().map(|p| p.line).collect::<Vec<_>>(), [2]);
+        assert_eq!(plan.stale.iter().map(|(_, place)| place.line).collect::<Vec<_>>(), [2]);
         let script = Script::new(answers);
         learn(&lab, options, &plan, &script);
         assert_eq!(types(&lab), learned, "{answers:?}");
@@ -107,4 +130,29 @@ fn a_key_announced_twice_is_no_reason_to_learn() {
     assert!(checker.plan_update(&known, std::slice::from_ref(&rsa)).is_some());
     assert_eq!(checker.plan_update(&known, &[rsa.clone(), rsa]), None);
     assert_eq!(checker.plan_update(&known, &[]), None);
+}
+
+/// The whole way: the real sshd proves its keys, the old one goes, and `ask` asks before anything else happens.
+#[tokio::test]
+async fn a_person_is_asked_at_the_login() {
+    use crate::session::open_asking;
+    use crate::session_login::Person;
+
+    for (answer, learned) in [("no", false), ("yes", true)] {
+        let sandbox = crate::bed::Sandbox::new();
+        let host = sandbox.host("dev").host_keys(&["ed25519", "ecdsa"]).ssh("UpdateHostKeys ask").build();
+        let (old, new) = (super::lab::public(&host.dir.join("id")), super::lab::public(&host.dir.join("hostkey_ecdsa")));
+        let known = super::lab::public(&host.dir.join("hostkey_ed25519"));
+        std::fs::write(sandbox.known_hosts(), format!("dev {known}\ndev {old}\n")).unwrap();
+        let person = Person::who_says(&[Ok(answer)]);
+        open_asking(&sandbox.local(), "dev", &person).await.unwrap();
+        let asked = person.was_asked().concat();
+        assert!(
+            asked.contains("Learned new hostkey: ECDSA") && asked.contains("Deprecating obsolete hostkey: ED25519"),
+            "{asked}"
+        );
+        let text = std::fs::read_to_string(sandbox.known_hosts()).unwrap();
+        assert_eq!((text.contains(&new), !text.contains(&old)), (learned, learned), "{text}");
+        assert!(text.contains(&known));
+    }
 }
