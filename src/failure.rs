@@ -139,6 +139,8 @@ codes! {
     AuthNeedsPerson = "auth-needs-person", Ssh, Person;
     /// A person gave no answer to a question.
     AuthCancelled = "auth-cancelled", Ssh, Person;
+    /// The password has expired and must be changed before anything else.
+    PasswordExpired = "auth-password-expired", Ssh, Person;
     /// The server cut the connection while we logged in (too many tries, a penalty, MaxStartups).
     AuthCut = "auth-cut", Ssh, Wait;
     /// The server opened no further channel (MaxSessions, a forbidden forward).

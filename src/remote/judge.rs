@@ -28,6 +28,7 @@ enum Kind {
     Sftp,
     Restricted,
     Windows,
+    Expired,
     Replaced,
     Other,
 }
@@ -41,6 +42,8 @@ const KNOWN: &[(&str, Kind)] = &[
     ("interactive git shell is not enabled", Kind::Restricted),
     ("this account is restricted by rssh", Kind::Restricted),
     ("does not provide shell access", Kind::Restricted),
+    ("you must change your password now", Kind::Expired),
+    ("password has expired", Kind::Expired),
     ("is not recognized as an internal or external command", Kind::Windows),
     ("is not recognized as the name of a cmdlet", Kind::Windows),
     ("is not recognized as a name of a cmdlet", Kind::Windows),
@@ -80,6 +83,7 @@ impl Kind {
                 "set a shell for the account there (chsh), or a way to one: outpost hosts set HOST run_through=…",
             ),
             Self::Windows => (Code::WindowsHost, "native Windows hosts are not supported; use the sshd of a WSL there"),
+            Self::Expired => (Code::PasswordExpired, "log in once with  ssh HOST  in a terminal: it asks for the new password"),
             Self::Replaced => (Code::ShellReplaced, GUARD),
             Self::Other => (Code::ShellSilent, "try  ssh HOST 'exec /bin/sh -c \"echo works\"'  and mend what it prints"),
         }
@@ -136,6 +140,7 @@ mod tests {
             (silence("", "'exec' is not recognized as an internal or external command,\r\n", 1), Code::WindowsHost),
             (silence("", "'exec' \u{fffd}\u{fffd} command \u{fffd}\r\n", 1), Code::WindowsHost),
             (silence("", "exec : The term 'exec' is not recognized as the name of a cmdlet\r\n", 1), Code::WindowsHost),
+            (silence("", "WARNING: Your password has expired.\nYou must change your password now", 1), Code::PasswordExpired),
             (silence("", "", 0), Code::ShellReplaced),
             (silence("MySecureShell usage", "", 0), Code::ShellRestricted),
             (silence("usage: gate [-x]", "", 0), Code::ShellSilent),

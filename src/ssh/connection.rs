@@ -18,6 +18,7 @@ use super::handler::{Handler, Seen};
 use super::host_key::update::Plan;
 use super::host_key::{Checker, Known};
 use super::open::Context;
+use super::tap::Tap;
 use super::trust::{Judge, Judged, Trust};
 use crate::failure::{Code, Failure};
 use crate::step::{Progress, Step};
@@ -47,6 +48,8 @@ impl Link {
     ) -> Result<Self, russh::Error> {
         let doors = Arc::new(Doors::default());
         let handler = Handler { judge, seen: Arc::clone(&seen), doors: Arc::clone(&doors), cut: cut.clone() };
+        let noted = Arc::clone(&seen);
+        let stream = Tap::new(stream, move |_: &ByteStream, _: &[u8]| noted.arrives());
         let handle = russh::client::connect_stream(Arc::new(config), stream, handler).await?;
         Ok(Self { handle, seen, doors, cut })
     }

@@ -2,12 +2,13 @@
 //!
 //! A callback runs in the task that reads the socket: none of them waits.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use russh::client::{ChannelOpenHandle, DisconnectReason, Msg, Session};
 use russh::keys::{PublicKey, PublicKeyOrCertificate};
 use russh::{Channel, ChannelId, ChannelOpenFailure, Names};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::door::Doors;
@@ -49,11 +50,15 @@ pub(crate) struct Seen {
     notes: Mutex<Notes>,
     ended: watch::Sender<bool>,
     announced: watch::Sender<bool>,
+    /// How many times something came from the server, whatever it was.
+    arrivals: AtomicU64,
+    arrived: Notify,
 }
 
 impl Default for Seen {
     fn default() -> Self {
-        Self { notes: Mutex::default(), ended: watch::Sender::new(false), announced: watch::Sender::new(false) }
+        let (ended, announced) = (watch::Sender::new(false), watch::Sender::new(false));
+        Self { notes: Mutex::default(), ended, announced, arrivals: AtomicU64::new(0), arrived: Notify::new() }
     }
 }
 
@@ -66,6 +71,28 @@ impl Seen {
     pub(crate) fn key(&self) -> (Option<Judged>, Option<Arc<PublicKeyOrCertificate>>) {
         let notes = self.notes();
         (notes.judged.clone(), notes.shown.clone())
+    }
+
+    /// Something came from the server.
+    pub(crate) fn arrives(&self) {
+        self.arrivals.fetch_add(1, Ordering::Relaxed);
+        self.arrived.notify_waiters();
+    }
+
+    /// How often something has come so far.
+    pub(crate) fn arrivals(&self) -> u64 {
+        self.arrivals.load(Ordering::Relaxed)
+    }
+
+    /// Waits until something has come more often than that.
+    pub(crate) async fn more_than(&self, arrivals: u64) {
+        loop {
+            let next = self.arrived.notified();
+            if self.arrivals() > arrivals {
+                return;
+            }
+            next.await;
+        }
     }
 
     /// Waits for the end of the link.

@@ -56,7 +56,7 @@ keywords! {
         RequiredRSASize
     }
     Honoured: "the connection itself" { KexAlgorithms Ciphers MACs Compression RekeyLimit SendEnv SetEnv }
-    Honoured: "off unless asked for; never to jump hosts" { ForwardAgent }
+    Honoured: "off unless asked for; never to jump hosts; through a link on the host that lives over reconnects" { ForwardAgent }
     NoMeaning: "our channels run our commands and open our forwards only" {
         RemoteCommand RequestTTY SessionType StdinNull ForkAfterAuthentication EscapeChar EnableEscapeCommandline
         LocalForward RemoteForward DynamicForward PermitRemoteOpen GatewayPorts ClearAllForwardings ExitOnForwardFailure

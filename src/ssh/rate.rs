@@ -85,7 +85,7 @@ pub enum Outcome {
 pub fn cost(code: Code) -> Outcome {
     use Code as C;
     // A person may end it at any question, with a key already refused.
-    if matches!(code, C::AuthRefused | C::AuthNeedsPerson | C::AuthCancelled | C::Interrupted) {
+    if matches!(code, C::AuthRefused | C::AuthNeedsPerson | C::AuthCancelled | C::PasswordExpired | C::Interrupted) {
         return Outcome::Cost(REFUSED);
     }
     if code == C::AuthCut {

@@ -198,11 +198,6 @@ impl SystemSsh {
         }))
     }
 
-    /// Whether the login still stands, as far as this machine knows.
-    pub(crate) async fn stands(&self) -> bool {
-        self.inner.ssh.control(self.inner.master.socket(), &["-O", "check"]).await.is_ok()
-    }
-
     /// Lets the remote listen for us, through a local socket that the master forwards to.
     pub(crate) async fn listen(&self, what: Listen) -> Result<Listener, Failure> {
         let Inner { ssh, master, sockets, .. } = &*self.inner;
@@ -249,14 +244,9 @@ impl SystemSsh {
         Ok(self.held_by(connected.map_err(|e| refused(e.to_string()))?))
     }
 
-    /// Waits for the end of the login; that of a person's own master is looked for now and then.
+    /// Waits for the end of the login, ours or the person's own.
     pub(crate) async fn closed(&self) {
-        if self.inner.master.is_ours() {
-            return self.inner.master.ended().await;
-        }
-        while self.stands().await {
-            pause().await;
-        }
+        self.inner.master.ended().await;
     }
 
     pub(crate) async fn ping(&self, limit: Duration) -> Result<Duration, Failure> {
@@ -278,14 +268,6 @@ impl SystemSsh {
         }
         self.inner.master.close(&self.inner.ssh).await;
     }
-}
-
-/// How often a person's own master is looked at.
-const LOOK: Duration = Duration::from_secs(15);
-
-#[expect(clippy::disallowed_methods, reason = "somebody else's process tells nobody of its end")]
-async fn pause() {
-    tokio::time::sleep(LOOK).await;
 }
 
 fn failed(said: impl std::fmt::Display) -> Failure {

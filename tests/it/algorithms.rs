@@ -172,3 +172,24 @@ fn a_person_s_keys_are_held_against_the_lists() {
     let hashes = |option: &str| UserKeys::of(&target(&[option])).unwrap().rsa_hashes(false).len();
     assert_eq!((hashes("PubkeyAcceptedAlgorithms=+ssh-rsa"), hashes("PubkeyAcceptedAlgorithms=rsa-sha2-256")), (3, 1));
 }
+
+/// Shown where one looks at the steps; whoever works is not told each time.
+#[test]
+fn an_exchange_that_is_not_post_quantum_is_a_warning_of_check() {
+    let sandbox = Sandbox::new();
+    sandbox.host("dev").sshd("KexAlgorithms curve25519-sha256").build();
+    let ran = sandbox.run(&["check", "dev", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let row = report[0]["steps"].as_array().unwrap().iter().find(|row| row["step"] == "host key").unwrap();
+    insta::assert_json_snapshot!(row["warnings"], @r#"
+    [
+      {
+        "text": "the key exchange with dev (curve25519-sha256) is not post-quantum: whoever records it may read it once there are such computers",
+        "hint": "update sshd on dev to OpenSSH 9.9 or later; where it is 9.0 or later, the system ssh has one: --carrier ssh"
+      }
+    ]
+    "#);
+    assert!(sandbox.run(&["check", "dev"]).stdout.contains("note: the key exchange with dev"), "text says it too");
+    let ran = sandbox.run(&["run", "dev:", "-p", "hello"]);
+    assert!(!ran.stderr.contains("post-quantum"), "{}", ran.stderr);
+}

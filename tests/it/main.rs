@@ -38,6 +38,7 @@ mod session;
 mod session_asks;
 mod session_keys;
 mod session_login;
+mod session_penalties;
 mod session_route;
 mod session_system;
 mod shell;

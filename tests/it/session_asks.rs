@@ -27,6 +27,10 @@ fn a_terminal_is_asked_and_shows_no_secret() {
     terminal.press(&["Enter"]);
     let screen = terminal.shows("[exit ");
     assert!(screen.contains("logged in"), "{screen}");
+    for step in ["connected", "host key"] {
+        let rows = screen.lines().filter(|line| line.trim_start().starts_with(&format!("✓ {step} "))).count();
+        assert_eq!(rows, 1, "{step}: the second connection is no step of its own\n{screen}");
+    }
     assert!(!screen.contains("sesame"), "{screen}");
     assert_eq!(host.logins(), 1);
     assert!(std::fs::read_to_string(sandbox.known_hosts()).unwrap().contains("ssh-ed25519"));

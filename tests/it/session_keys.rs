@@ -164,6 +164,27 @@ async fn too_many_keys_are_the_persons_to_sort_out() {
     assert_eq!((failure.code, host.log().matches("Connection from").count()), (Code::AuthRefused, 1));
 }
 
+/// A server that takes more tries than a stock sshd gets no more of the agent's keys that nobody named.
+#[tokio::test]
+async fn the_agents_other_keys_are_offered_as_often_as_a_stock_sshd_takes() {
+    let sandbox = Sandbox::new();
+    let socket = agent(&sandbox, "agent.sock");
+    for n in 0..9 {
+        let key = sandbox.path().join(format!("k{n}"));
+        keygen(&key, &["-C", &format!("key {n}")]);
+        add(&socket, &key);
+    }
+    let new = sandbox.host("dev").sshd("MaxAuthTries 50").sshd("AuthenticationMethods publickey");
+    let host = new.ssh("IdentitiesOnly no").ssh(&format!("IdentityAgent {}", socket.display())).build();
+    open(&sandbox, "dev").await.expect("the key that the configuration names is offered whatever the agent holds");
+    std::fs::write(host.dir.join("authorized_keys"), "").unwrap();
+    let failure = open(&sandbox, "dev").await.err().unwrap();
+    insta::assert_snapshot!(sandbox.stable(&format!("{failure}\n{}", failure.hint)).replace(&sandbox.local().user, "USER"), @r"
+    dev: log in as USER: Permission denied (publickey); offered: key 0 (agent), key 1 (agent), key 2 (agent), key 3 (agent), key 4 (agent), key 5 (agent), [SANDBOX]/hosts/dev/id; not usable: 3 further keys of the agent (not offered: a server takes about 6 tries)
+    name the one key this host takes: IdentityFile and IdentitiesOnly yes for 'dev' in the ssh configuration
+    ");
+}
+
 #[tokio::test]
 async fn keys_that_cannot_be_used_are_named() {
     let sandbox = Sandbox::new();

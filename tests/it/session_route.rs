@@ -186,6 +186,23 @@ async fn field_54_a_silent_link_is_noticed() {
 }
 
 #[tokio::test]
+async fn a_link_that_takes_nothing_more_is_given_up_at_once() {
+    let sandbox = Sandbox::new();
+    let (_host, _, flows) = behind_a_port(&sandbox, "dev", "").await;
+    let session = open(&sandbox, "dev").await.unwrap();
+    let mut exec = session.exec("exec cat >/dev/null").await.unwrap();
+    flows.send_replace(false);
+    // Until the socket is full: from then on the connection's own task waits for room in it, and hears nothing else.
+    let stuck = async { while exec.stdin.write_all(&[0; 1 << 20]).await.is_ok() {} };
+    drop(tokio::time::timeout(Duration::from_secs(1), stuck).await);
+    let closing = async {
+        session.close().await;
+        session.closed().await;
+    };
+    tokio::time::timeout(Duration::from_secs(10), closing).await.expect("long before the keepalive would have noticed");
+}
+
+#[tokio::test]
 async fn ports_and_sockets_go_both_ways() {
     let sandbox = Sandbox::new();
     sandbox.host("dev").build();

@@ -65,8 +65,61 @@ async fn a_living_control_master_is_used() {
     assert_eq!(said(&session, "echo here").await.0, "here\n");
     session.close().await;
     assert_eq!((host.logins(), session.facts().auth.as_str()), (1, "your running ssh (ControlMaster)"));
-    drop(master.stdin.take());
-    assert!(master.wait().await.unwrap().success(), "closing our session must not end the person's master");
+
+    let session = open(&sandbox, "dev").await.unwrap();
+    assert_eq!(said(&session, "echo again").await.0, "again\n", "closing our session must not end the person's master");
+    let mut closed = std::pin::pin!(session.closed());
+    assert!(futures_util::poll!(closed.as_mut()).is_pending());
+    master.kill().await.unwrap();
+    closed.await;
+    assert_eq!(host.logins(), 1);
+}
+
+/// What russh cannot do is named together with the way out, and that way leads to a codex.
+#[tokio::test]
+async fn a_server_for_the_system_ssh_only() {
+    let sandbox = Sandbox::new();
+    let only = sandbox.host("dev").sshd("KexAlgorithms sntrup761x25519-sha512@openssh.com");
+    let host = only.codex(&crate::bed::Codex::real("http://127.0.0.1:9/v1")).build();
+    let ran = sandbox.run(&["check", "dev"]).exits(5);
+    assert!(ran.stdout.contains("[ssh-no-common-algorithm]") && ran.stdout.contains("--carrier ssh"), "{}", ran.stdout);
+    assert_eq!(host.logins(), 0);
+    let ran = sandbox.run(&["check", "dev", "--carrier", "ssh"]);
+    assert!(ran.stdout.contains("✓ app-server"), "{}", ran.stdout);
+    assert_eq!(host.logins(), 1);
+}
+
+/// FIELD-FAILURES.md row 14: ssh takes the first of two values, so one that is given twice may do nothing. We give each once, and
+/// never BatchMode, which is the person's to say.
+#[tokio::test]
+async fn field_14_no_option_is_given_twice() {
+    let sandbox = Sandbox::new();
+    let log = sandbox.path().join("argv");
+    let script =
+        format!("#!/bin/sh\nfor word; do echo \"$word\"; done >>{0}\necho END >>{0}\nexec /usr/bin/ssh \"$@\"\n", log.display());
+    let program = sandbox.write("bin/ssh", &script);
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    sandbox.host("dev").ssh("BatchMode no").build();
+    let mut local = sandbox.local();
+    let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
+    local.vars.insert("PATH".into(), path.into());
+    let target = resolve(&local, &"dev".parse().unwrap()).await.unwrap();
+    let context = Context { local: &local, ask: &NobodyToAsk, watch: &Nobody };
+    let session = Session::open_with_system_ssh(&target, &context).await.unwrap();
+    assert_eq!(said(&session, "echo x").await.0, "x\n");
+    session.close().await;
+    let calls = std::fs::read_to_string(&log).unwrap();
+    for call in calls.split("END\n") {
+        let words: Vec<&str> = call.lines().collect();
+        let mut options: Vec<String> =
+            words.iter().filter_map(|w| w.split_once('=')).map(|(name, _)| name.to_ascii_lowercase()).collect();
+        let all = options.len();
+        options.sort();
+        options.dedup();
+        assert_eq!(options.len(), all, "{call}");
+        assert!(!options.iter().any(|o| o == "batchmode"), "{call}");
+    }
+    assert!(calls.matches("END\n").count() >= 4, "{calls}");
 }
 
 #[tokio::test]

@@ -42,7 +42,9 @@ pub(crate) fn program(sandbox: &Sandbox, path: &str, text: &str) -> PathBuf {
 pub(crate) fn attached() -> Want {
     // Long enough for a shell on a busy machine, short enough for the rows that wait for it.
     let limits = Limits { patience: Duration::from_secs(10), ..Limits::default() };
-    Want { server: Wanted::Attached, limits, ..Want::default() }
+    // What is sent ahead to a server that speaks HTTP is to reach nobody else.
+    let early = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec();
+    Want { server: Wanted::Attached, limits, early, ..Want::default() }
 }
 
 /// Asserts that the stream begins with the server's bytes and goes both ways.

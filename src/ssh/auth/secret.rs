@@ -1,14 +1,22 @@
 //! Passwords and questions from the server (PAM, one-time codes), in as many rounds as it wants.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use russh::client::{KeyboardInteractiveAuthResponse as Response, Prompt};
 
 use super::{A_PERSONS_TIME, Login, Reply};
 use crate::failure::{Code, Failure};
+use crate::host::target::Target;
 use crate::ssh::ask::{Question, Secret};
 use crate::ssh::budget::Spent;
+use crate::ssh::handler::Seen;
 
 /// The most rounds of questions of one login; a server that asks for more plays games.
 const ROUNDS: usize = 32;
+
+/// How long after the server's answer to a password russh is given to tell it; it needs microseconds.
+const PONDERED: Duration = Duration::from_secs(4);
 
 impl Login<'_> {
     /// Asks for the password, at most NumberOfPasswordPrompts times.
@@ -18,8 +26,13 @@ impl Login<'_> {
             let preface = if attempt == 0 { String::new() } else { "Permission denied, please try again.".to_owned() };
             let prompt = format!("{}@{}'s password: ", self.target.user(), self.target.host_name());
             let typed = self.person(&Question { prompt, echo: false, preface }, "password").await?;
+            let seen = Arc::clone(&self.link.seen);
             let sending = self.link.handle.authenticate_password(self.target.user(), typed.reveal());
-            let result = self.budget.within(sending).await;
+            let result = tokio::select! {
+                biased;
+                result = self.budget.within(sending) => result,
+                () = neither_yes_nor_no(&seen) => return Err(expired(self.target)),
+            };
             self.note("password");
             last = self.reply(result)?;
             if self.moves_on(&last, "password") {
@@ -109,6 +122,28 @@ impl Login<'_> {
     }
 }
 
+/// The server wants another password first (SSH_MSG_USERAUTH_PASSWD_CHANGEREQ, RFC 4252, section 8); russh has no word for that.
+fn expired(target: &Target) -> Failure {
+    let alias = &target.alias;
+    Failure::new(Code::PasswordExpired, format!("log in as {} (password)", target.user()))
+        .said("the server answered the password with neither yes nor no: it most likely wants a new one")
+        .hint(format!("the system ssh can give it one: ssh {alias} in a terminal, or --carrier ssh"))
+        .at(alias)
+}
+
+/// Ends when the server has answered, and russh has made nothing of it for a while; a banner is no answer.
+async fn neither_yes_nor_no(seen: &Seen) {
+    let banner = || seen.notes().banner.len();
+    loop {
+        let (arrivals, length) = (seen.arrivals(), banner());
+        seen.more_than(arrivals).await;
+        drop(tokio::time::timeout(PONDERED, std::future::pending::<()>()).await);
+        if banner() == length {
+            return;
+        }
+    }
+}
+
 struct Asked {
     reply: Reply,
     /// Whether a person was asked anything.
@@ -117,4 +152,35 @@ struct Asked {
 
 fn preface(name: &str, instructions: &str) -> String {
     [name.trim(), instructions.trim()].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_none_is_noticed_and_a_banner_is_not_one() {
+        let seen = Arc::new(Seen::default());
+        let waiting = tokio::spawn({
+            let seen = Arc::clone(&seen);
+            async move { neither_yes_nor_no(&seen).await }
+        });
+        tokio::time::advance(PONDERED * 10).await;
+        assert!(!waiting.is_finished(), "the server may think as long as it likes");
+        seen.notes().banner.push_str("Authorised use only");
+        seen.arrives();
+        tokio::time::advance(PONDERED * 10).await;
+        seen.arrives();
+        waiting.await.expect("noticed");
+    }
+
+    #[test]
+    fn a_password_that_must_be_changed_is_named() {
+        let target = Target::from_ssh_g("dev".parse().expect("alias"), "user me\n", "");
+        let failure = expired(&target);
+        insta::assert_snapshot!(format!("{failure} [{}]\n{}", failure.code.as_str(), failure.hint), @r"
+        dev: log in as me (password): the server answered the password with neither yes nor no: it most likely wants a new one [auth-password-expired]
+        the system ssh can give it one: ssh dev in a terminal, or --carrier ssh
+        ");
+    }
 }

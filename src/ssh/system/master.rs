@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::net::UnixStream;
 use tokio::process::Child;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -25,13 +26,27 @@ const LONGEST: usize = 108 - 17 - 1;
 pub(super) struct Master {
     socket: PathBuf,
     dir: PathBuf,
-    ours: Option<Ours>,
+    is_ours: bool,
+    watched: Watched,
 }
 
-struct Ours {
+/// A master whose end is noticed.
+struct Watched {
     ended: watch::Receiver<bool>,
+    /// Ends ours; a person's own is only watched no longer.
     stop: CancellationToken,
     _guard: DropGuard,
+}
+
+impl Watched {
+    fn until(ends: impl Future<Output = ()> + Send + 'static, stop: CancellationToken) -> Self {
+        let (sender, ended) = watch::channel(false);
+        tokio::spawn(async move {
+            ends.await;
+            sender.send_replace(true);
+        });
+        Self { ended, stop: stop.clone(), _guard: stop.drop_guard() }
+    }
 }
 
 impl Master {
@@ -44,8 +59,11 @@ impl Master {
         let theirs = target.first("controlpath").filter(|p| !p.is_empty() && *p != "none").map(PathBuf::from);
         if let Some(socket) = theirs
             && ssh.control(&socket, &["-O", "check"]).await.is_ok()
+            && let Ok(stream) = UnixStream::connect(&socket).await
         {
-            return Ok(Self { socket, dir, ours: None });
+            let stop = CancellationToken::new();
+            let watched = Watched::until(hangs_up(stream, stop.clone()), stop);
+            return Ok(Self { socket, dir, is_ours: false, watched });
         }
         let socket = dir.join(format!("m{}-{:08x}", std::process::id(), rand::random::<u32>()));
         if socket.as_os_str().len() > LONGEST {
@@ -53,8 +71,8 @@ impl Master {
                 .said(format!("the path is longer than {LONGEST} bytes"))
                 .hint("set XDG_RUNTIME_DIR to a shorter path"));
         }
-        let ours = start(ssh, target, &socket).await?;
-        Ok(Self { socket, dir, ours: Some(ours) })
+        let watched = start(ssh, target, &socket).await?;
+        Ok(Self { socket, dir, is_ours: true, watched })
     }
 
     /// Whether we started it.
@@ -64,7 +82,7 @@ impl Master {
 
     /// For people.
     pub(super) fn whose(&self) -> &'static str {
-        if self.ours.is_some() { "the system ssh" } else { "your running ssh (ControlMaster)" }
+        if self.is_ours { "the system ssh" } else { "your running ssh (ControlMaster)" }
     }
 
     pub(super) fn socket(&self) -> &PathBuf {
@@ -85,19 +103,16 @@ impl Master {
     }
 
     pub(super) async fn ended(&self) {
-        match &self.ours {
-            Some(ours) => drop(ours.ended.clone().wait_for(|e| *e).await),
-            None => std::future::pending().await,
-        }
+        drop(self.watched.ended.clone().wait_for(|e| *e).await);
     }
 
     /// Ends our login; a person's own stays.
     pub(super) async fn close(&self, ssh: &Ssh) {
-        if let Some(ours) = &self.ours {
+        if self.is_ours {
             drop(ssh.control(&self.socket, &["-O", "exit"]).await);
-            ours.stop.cancel();
-            self.ended().await;
         }
+        self.watched.stop.cancel();
+        self.ended().await;
     }
 }
 
@@ -115,7 +130,7 @@ fn options(target: &Target, socket: &Path) -> Vec<OsString> {
     options
 }
 
-async fn start(ssh: &Ssh, target: &Target, socket: &Path) -> Result<Ours, Failure> {
+async fn start(ssh: &Ssh, target: &Target, socket: &Path) -> Result<Watched, Failure> {
     let mut command = ssh.command(&options(target, socket));
     // Its own group: Ctrl-C is for the turn. ssh still asks on the terminal, where it may not be in the background: so it stays.
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -136,16 +151,24 @@ async fn start(ssh: &Ssh, target: &Target, socket: &Path) -> Result<Ours, Failur
     Err(words::failure(&tail.text(), &status.map_or_else(|e| e.to_string(), |s| s.to_string())))
 }
 
-fn watch_over(mut child: Child) -> Ours {
-    let (sender, ended) = watch::channel(false);
+fn watch_over(mut child: Child) -> Watched {
     let stop = CancellationToken::new();
     let stopped = stop.clone();
-    tokio::spawn(async move {
+    let ends = async move {
         tokio::select! {
             _ = child.wait() => {}
             () = stopped.cancelled() => drop(child.kill().await),
         }
-        sender.send_replace(true);
-    });
-    Ours { ended, stop: stop.clone(), _guard: stop.drop_guard() }
+    };
+    Watched::until(ends, stop)
+}
+
+/// A master greets whoever connects to its socket and then waits for them; that the connection ends means that it has.
+async fn hangs_up(mut stream: UnixStream, stop: CancellationToken) {
+    let mut greeting = [0_u8; 256];
+    let ends = async { while let Ok(1..) = stream.read(&mut greeting).await {} };
+    tokio::select! {
+        () = ends => {}
+        () = stop.cancelled() => {}
+    }
 }
