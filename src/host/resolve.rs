@@ -87,8 +87,7 @@ pub async fn hop(local: &Local, hop: &Hop) -> Result<Target, Failure> {
     args.extend(hop.options());
     args.extend(["--".into(), hop.host.as_str().into()]);
     let asked = Asked { ssh: &ssh, args: &args, local };
-    let printed = asked.run().await.map_err(|failure| failure.at(&hop.host))?;
-    let defaults = defaults(&ssh, local).await.map_err(|failure| failure.at(&hop.host))?;
+    let (printed, defaults) = tokio::try_join!(asked.run(), defaults(&ssh, local)).map_err(|failure| failure.at(&hop.host))?;
     Ok(Target::from_ssh_g(hop.host.clone(), &printed, &defaults))
 }
 

@@ -90,9 +90,11 @@ impl Errand<'_> {
             // A shell that has already ended has closed its input; what it printed tells more than the error.
             let _ = exec.stdin.shutdown().await;
         }
-        send(&mut exec, &texts.opening()).await;
-        if way != Way::Through {
-            send(&mut exec, &texts.body()).await;
+        let body = [texts.body(), self.early(way)].concat();
+        if way == Way::Through {
+            send(&mut exec, &texts.opening()).await;
+        } else {
+            send(&mut exec, &[texts.opening(), body.clone()].concat()).await;
         }
         while self.hear(&mut exec, &mut answer, watch).await? {
             match (answer.reached, way) {
@@ -100,7 +102,7 @@ impl Errand<'_> {
                     let exec = Some(exec).filter(|_| way != Way::Deaf);
                     return Ok(Outcome::Heard(Box::new(Heard { answer, exec })));
                 }
-                (Reached::Outer, Way::Through) => send(&mut exec, &texts.body()).await,
+                (Reached::Outer, Way::Through) => send(&mut exec, &body).await,
                 _ => {}
             }
         }
@@ -121,13 +123,18 @@ impl Errand<'_> {
             };
             answer.take(bytes, watch)?;
         }
-        if before < Reached::Script && answer.reached >= Reached::Script {
-            // Not sooner: a shell that replaced the login shell would read these bytes as commands.
-            if let Job::BringUp(want) = self.job {
-                send(exec, &want.early).await;
-            }
-        }
         Ok(true)
+    }
+
+    /// What the server is to be told goes behind the script at once: to wait until the script runs would cost a round trip. A shell
+    /// that replaced the login shell and has not become ours by then would not take it for anything that it could do.
+    fn early(&self, way: Way) -> Vec<u8> {
+        if let Job::BringUp(want) = self.job
+            && way != Way::Deaf
+        {
+            return want.early.clone();
+        }
+        Vec::new()
     }
 
     async fn unanswered(&self, way: Way, answer: Answer, exec: Exec) -> Result<Outcome, Failure> {

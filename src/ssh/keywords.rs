@@ -75,7 +75,7 @@ keywords! {
         HostbasedAuthentication HostbasedAcceptedAlgorithms EnableSSHKeysign KbdInteractiveDevices
     }
     NoMeaning: "security keys are used through the agent" { SecurityKeyProvider }
-    NoMeaning: "leaving it out is only stricter: a key that DNS vouches for is asked about" { VerifyHostKeyDNS }
+    NoMeaning: "leaving it out is only stricter: a key that only the DNS vouches for is unknown, and the failure names `--carrier ssh`" { VerifyHostKeyDNS }
     NoMeaning: "passphrases are asked for on the terminal, or the keys are in the agent (macOS)" { UseKeychain }
     Refused: "the command passes an open connection, which only the system's ssh takes over" { ProxyUseFdpass }
     Refused: "known keys come from a command" { KnownHostsCommand }

@@ -228,6 +228,12 @@ mod tests {
     }
 
     #[test]
+    fn whoever_must_wait_too_long_is_told() {
+        let failure = too_many("10.0.0.7 port 22", Duration::from_secs(25));
+        insta::assert_snapshot!(format!("{failure} [{}]\n{}", failure.code.as_str(), failure.hint), @"");
+    }
+
+    #[test]
     fn only_what_sshd_counts_is_counted() {
         for (code, expected) in [
             (Code::AuthRefused, Outcome::Cost(REFUSED)),

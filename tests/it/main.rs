@@ -36,6 +36,7 @@ mod review;
 mod run;
 mod session;
 mod session_asks;
+mod session_failures;
 mod session_keys;
 mod session_login;
 mod session_penalties;

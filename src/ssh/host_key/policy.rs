@@ -58,6 +58,8 @@ pub struct Policy {
     pub check_ip: bool,
     /// NoHostAuthenticationForLocalhost.
     pub trust_localhost: bool,
+    /// VerifyHostKeyDNS, which is not done here: a key that nobody knows is told of with the way out.
+    pub dns: bool,
     /// HostKeyAlgorithms.
     pub algorithms: Vec<String>,
     /// What certificates are held against.
@@ -86,6 +88,7 @@ impl Policy {
             visual: switch(target, "visualhostkey")?,
             check_ip: switch(target, "checkhostip")?,
             trust_localhost: switch(target, "nohostauthenticationforlocalhost")?,
+            dns: !matches!(target.first("verifyhostkeydns"), None | Some("no" | "false")),
             algorithms: lists::of(target, "hostkeyalgorithms"),
             certificate,
         })

@@ -23,6 +23,11 @@ impl Checker {
     }
 
     fn how_to_accept(&self) -> String {
+        let dns = "Or let the system ssh ask the DNS for it, as VerifyHostKeyDNS says: --carrier ssh.";
+        if self.policy.dns { format!("{} {dns}", self.how_a_person_accepts()) } else { self.how_a_person_accepts() }
+    }
+
+    fn how_a_person_accepts(&self) -> String {
         match (self.policy.strict, self.files.iter().find(|f| f.own)) {
             (_, None) => "UserKnownHostsFile is none, so no key can be accepted: name a file there.".to_owned(),
             (Strict::Yes, Some(file)) => format!(

@@ -238,6 +238,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_configuration_says_where_from() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let port = listener.local_addr().expect("address").port();
+        let printed = format!("hostname 127.0.0.1\nport {port}\nbindaddress 127.0.0.2\ntcpkeepalive yes\nipqos af21 cs1\n");
+        let dialled = dial(&Target::from_ssh_g("x".parse().expect("alias"), &printed, "")).await.expect("dialled");
+        let (_, from) = listener.accept().await.expect("accept");
+        assert_eq!(from.ip().to_string(), "127.0.0.2");
+        assert_eq!(dialled.address.port(), port);
+        let only_v6 = format!("hostname 127.0.0.1\nport {port}\naddressfamily inet6\n");
+        let failure =
+            dial(&Target::from_ssh_g("x".parse().expect("alias"), &only_v6, "")).await.map(|_| ()).expect_err("no such family");
+        assert_eq!(failure.code, Code::NameNotFound);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_tried_as_often_as_asked_a_second_apart() {
+        let bound = TcpSocket::new_v4().expect("socket");
+        bound.bind("127.0.0.1:0".parse().expect("address")).expect("bind");
+        let port = bound.local_addr().expect("address").port();
+        let printed = format!("hostname 127.0.0.1\nport {port}\nconnectionattempts 3\n");
+        let began = tokio::time::Instant::now();
+        let failure =
+            dial(&Target::from_ssh_g("x".parse().expect("alias"), &printed, "")).await.map(|_| ()).expect_err("nobody listens");
+        assert_eq!((failure.code, began.elapsed() >= BETWEEN_ATTEMPTS * 2), (Code::Unreachable, true));
+    }
+
+    #[tokio::test]
     async fn a_dead_address_costs_only_its_head_start() {
         let bound = TcpSocket::new_v4().expect("socket");
         bound.bind("127.0.0.1:0".parse().expect("address")).expect("bind");

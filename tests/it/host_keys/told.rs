@@ -84,6 +84,7 @@ fn revoked_barred_and_unreadable() {
         ("@cert-authority * {ca}\n", &["StrictHostKeyChecking=yes"]),
         ("", &["StrictHostKeyChecking=no", "UserKnownHostsFile=none"]),
         ("", &["KnownHostsCommand=/usr/bin/keys-of %H"]),
+        ("", &["VerifyHostKeyDNS=yes", "StrictHostKeyChecking=yes"]),
     ] {
         lab.write("known", known);
         all.push(stop(&lab, options));
