@@ -199,7 +199,7 @@ impl Session {
     pub async fn stands(&self, limit: Duration) -> bool {
         match &self.carrier {
             Carrier::InProcess(connection) => connection.ping(limit).await.is_ok(),
-            Carrier::System(ssh) => ssh.stands().await,
+            Carrier::System(ssh) => ssh.stands(),
         }
     }
 

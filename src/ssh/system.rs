@@ -198,6 +198,11 @@ impl SystemSsh {
         }))
     }
 
+    /// Whether the login still stands, as far as this machine knows.
+    pub(crate) fn stands(&self) -> bool {
+        !self.inner.master.has_ended()
+    }
+
     /// Lets the remote listen for us, through a local socket that the master forwards to.
     pub(crate) async fn listen(&self, what: Listen) -> Result<Listener, Failure> {
         let Inner { ssh, master, sockets, .. } = &*self.inner;

@@ -77,7 +77,7 @@ impl Master {
 
     /// Whether we started it.
     pub(super) fn is_ours(&self) -> bool {
-        self.ours.is_some()
+        self.is_ours
     }
 
     /// For people.
@@ -100,6 +100,10 @@ impl Master {
         let socket = [OsString::from("-S"), self.socket.clone().into_os_string()];
         let options = ["-o", "ControlMaster=no", "-o", "ProxyCommand=exit 255"];
         socket.into_iter().chain(options.map(OsString::from)).collect()
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        *self.watched.ended.borrow()
     }
 
     pub(super) async fn ended(&self) {
