@@ -246,7 +246,7 @@ fn timed_out(address: &str, spent: Spent) -> Failure {
 fn no_common(address: &str, (kind, ours, theirs): (&russh::AlgorithmKind, &[String], &[String])) -> Failure {
     Failure::new(Code::NoCommonAlgorithm, format!("agree with {address} on an algorithm"))
         .said(format!("no common {kind:?} algorithm; it offers: {}; we: {}", theirs.join(","), ours.join(",")))
-        .hint("the system ssh may know one: set carrier = \"ssh\" for the host in hosts.toml, or --carrier ssh")
+        .hint("the system ssh may know one: --carrier ssh, or for good: outpost hosts set HOST carrier=ssh")
 }
 
 #[cfg(test)]

@@ -169,9 +169,9 @@ impl Options {
 }
 
 fn not_an_address(text: &str) -> Failure {
-    Failure::new(Code::KeywordUnsupported, format!("bind to '{text}' (BindAddress)"))
-        .said("it is not an IP address")
-        .hint("write the address as a number, or use the system ssh (carrier = \"ssh\")")
+    Failure::new(Code::KeywordUnsupported, format!("bind to '{text}' (BindAddress)")).said("it is not an IP address").hint(
+        "write the address as a number, or use the system ssh: --carrier ssh, or for good: outpost hosts set HOST carrier=ssh",
+    )
 }
 
 /// The type of service for a name of IPQoS (RFC 8325 and ssh_config(5)).
