@@ -12,8 +12,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::app_server::durable::driver::{Durable, Identity, Settings};
+use crate::app_server::durable::driver::{Durable, Identity};
 use crate::app_server::durable::link::{Link, State};
+use crate::app_server::durable::policy::Pace;
+use crate::app_server::durable::settings::Settings;
 use crate::failure::Failure;
 use crate::project::keeper::Keeper;
 use crate::rpc::websocket::{self, Visitor};
@@ -48,6 +50,8 @@ pub struct Endpoint {
     pub host: String,
     /// How long a client is kept without a link; none for ever.
     pub limit: Option<Duration>,
+    /// How fast a lost link is dialled again.
+    pub pace: Pace,
 }
 
 impl Endpoint {
@@ -76,7 +80,7 @@ impl Endpoint {
         if clients.len() >= CLIENTS {
             return;
         }
-        let settings = Settings { limit: self.limit, ..Settings::stock(&self.host) };
+        let settings = Settings { limit: self.limit, pace: self.pace, ..Settings::stock(&self.host) };
         let (dial, identity, news_of) = (self.keeper.dial(), self.identity.clone(), news.clone());
         clients.spawn(async move {
             let client = match opening.await {

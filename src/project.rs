@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, watch};
 
-use crate::app_server::durable::driver::{Dial, Durable, Identity, Settings};
+use crate::app_server::durable::driver::{Dial, Durable, Identity};
 use crate::app_server::durable::event::Event;
 use crate::app_server::durable::link::State;
+use crate::app_server::durable::settings::Settings;
 use crate::app_server::{Server, launch};
 use crate::config::hosts::{self, Carrier, HostSettings};
 use crate::failure::{Code, Failure};

@@ -2,6 +2,7 @@
 
 pub mod lines;
 pub mod message;
+pub mod network;
 pub mod peer;
 pub mod pending;
 pub mod pulse;

@@ -14,6 +14,7 @@ pub mod policy;
 mod questions;
 mod replay;
 mod say;
+pub mod settings;
 mod track;
 
 #[cfg(test)]

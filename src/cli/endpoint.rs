@@ -11,6 +11,7 @@ use super::run::signals;
 use super::spinner::Spinner;
 use super::{Context, plain};
 use crate::app_server::durable::link::Link;
+use crate::app_server::durable::policy::Pace;
 use crate::endpoint::door::Door;
 use crate::endpoint::web::Web;
 use crate::endpoint::{Endpoint, News, is_news};
@@ -38,6 +39,10 @@ pub struct Serve {
     /// Give a client up after this many seconds without a link, instead of never.
     #[arg(long, value_name = "SECONDS")]
     limit: Option<u64>,
+    /// The first pause before a lost link is dialled again, in milliseconds; the longest is twenty times that. For tests of
+    /// many cuts: a stock sshd penalises a quick one.
+    #[arg(long, value_name = "MS", hide = true)]
+    pace: Option<u64>,
     /// Print the addresses as one JSON object.
     #[arg(long)]
     json: bool,
@@ -57,7 +62,10 @@ impl Serve {
             let door = Door::open(&context.local, self.host.as_str())?;
             let web = if self.ws { Some(Web::open(&context.local, self.host.as_str(), self.port).await?) } else { None };
             self.announce(context, &door, web.as_ref())?;
-            let endpoint = endpoint(held, &place, self.limit);
+            let mut endpoint = endpoint(held, &place, self.limit);
+            if let Some(first) = self.pace.map(Duration::from_millis) {
+                endpoint.pace = Pace { first, most: first * 20, ..Pace::default() };
+            }
             let (sender, news) = mpsc::channel(256);
             tokio::select! {
                 served = endpoint.serve(door, web, sender) => served,
@@ -97,7 +105,7 @@ pub async fn hold(context: &Context, place: &Place) -> Result<Held, Failure> {
 /// What is served for a host.
 pub fn endpoint(held: Held, place: &Place, limit: Option<u64>) -> Endpoint {
     let limit = limit.map(Duration::from_secs);
-    Endpoint { keeper: held.keeper, identity: held.identity, host: place.alias.to_string(), limit }
+    Endpoint { keeper: held.keeper, identity: held.identity, host: place.alias.to_string(), limit, pace: Pace::default() }
 }
 
 /// Tells the person who serves what happens; ends when nothing more can.

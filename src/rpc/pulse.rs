@@ -12,8 +12,8 @@ pub const TICK: Duration = Duration::from_millis(500);
 const SILENCE: Duration = Duration::from_secs(4);
 /// How long the first byte after a ping may take.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// The same after the machine slept: the link is most likely gone, and a person waits.
-const PATIENCE_WOKEN: Duration = Duration::from_secs(3);
+/// The same after the machine slept: the link is most likely gone, and a person waits. A link of 3 s there and back lives.
+const PATIENCE_WOKEN: Duration = Duration::from_millis(3_500);
 /// The slowest link we reckon with, in bytes per second.
 const SLOWEST: u64 = 32 * 1024;
 /// How far the wall clock must run ahead of the monotonic one, which stands still in sleep, to mean that we slept.
@@ -30,6 +30,8 @@ pub struct Seen {
     pub read: u64,
     /// Bytes handed to the transport so far.
     pub written: u64,
+    /// Whether the addresses of this machine are others than at the tick before.
+    pub moved: bool,
 }
 
 /// What to do.
@@ -73,6 +75,7 @@ pub struct Pulse {
     heard: Duration,
     written_then: u64,
     asked: Option<(Duration, Duration)>,
+    ticked: Duration,
 }
 
 impl Pulse {
@@ -80,12 +83,13 @@ impl Pulse {
     #[must_use]
     pub fn new(seen: Seen) -> Self {
         let sleep = Sleep::new(seen.now, seen.wall);
-        Self { sleep, read: seen.read, heard: seen.now, written_then: seen.written, asked: None }
+        Self { sleep, read: seen.read, heard: seen.now, written_then: seen.written, asked: None, ticked: seen.now }
     }
 
     /// Judges the connection; to be called each [`TICK`].
     pub fn tick(&mut self, seen: Seen) -> Verdict {
-        let woke = self.sleep.woke(seen.now, seen.wall);
+        let woke = self.sleep.woke(seen.now, seen.wall) || seen.moved;
+        self.was_away(seen.now);
         if seen.read != self.read {
             (self.read, self.heard, self.written_then, self.asked) = (seen.read, seen.now, seen.written, None);
         }
@@ -104,6 +108,16 @@ impl Pulse {
             None => Verdict::Fine,
         }
     }
+
+    /// Time in which this process did not run (a busy machine, a debugger, Ctrl-Z) says nothing about the link: whatever came
+    /// meanwhile is still to be read.
+    fn was_away(&mut self, now: Duration) {
+        let away = now.saturating_sub(self.ticked).saturating_sub(2 * TICK);
+        self.ticked = now;
+        if let Some((at, _)) = &mut self.asked {
+            *at += away;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -115,7 +129,7 @@ mod tests {
     fn live(world: impl Fn(u64) -> (u64, u64, u64), until: u64) -> (Option<u64>, Option<u64>) {
         let seen = |ms: u64| {
             let (read, written, slept) = world(ms);
-            Seen { now: Duration::from_millis(ms), wall: Duration::from_millis(ms + slept), read, written }
+            Seen { now: Duration::from_millis(ms), wall: Duration::from_millis(ms + slept), read, written, moved: false }
         };
         let mut pulse = Pulse::new(seen(0));
         let mut pinged = None;
@@ -149,7 +163,31 @@ mod tests {
     #[test]
     fn field_54_waking_probes_at_once() {
         let slept = |ms: u64| if ms >= 10_000 { 3_600_000 } else { 0 };
-        assert_eq!(live(|ms| (ms.min(9_900), 0, slept(ms)), 60_000), (Some(10_000), Some(13_000)));
+        assert_eq!(live(|ms| (ms.min(9_900), 0, slept(ms)), 60_000), (Some(10_000), Some(13_500)));
         assert_eq!(live(|ms| (ms, 0, slept(ms)), 60_000), (Some(10_000), None), "the link lived on");
+    }
+
+    fn at(ms: u64, read: u64, moved: bool) -> Seen {
+        let now = Duration::from_millis(ms);
+        Seen { now, wall: now, read, written: 0, moved }
+    }
+
+    #[test]
+    fn another_network_is_probed_at_once() {
+        let mut pulse = Pulse::new(at(0, 0, false));
+        assert_eq!(pulse.tick(at(500, 1, false)), Verdict::Fine);
+        assert_eq!(pulse.tick(at(1_000, 2, true)), Verdict::Ping);
+        let dead = (1_500..).step_by(500).find(|ms| pulse.tick(at(*ms, 2, false)) == Verdict::Dead);
+        assert_eq!(dead, Some(4_500));
+    }
+
+    #[test]
+    fn a_process_that_did_not_run_does_not_take_its_own_absence_for_a_dead_link() {
+        let mut pulse = Pulse::new(at(0, 0, false));
+        assert_eq!(pulse.tick(at(500, 0, false)), Verdict::Fine);
+        let asked = (1_000..).step_by(500).find(|ms| pulse.tick(at(*ms, 0, false)) == Verdict::Ping);
+        assert_eq!(asked, Some(4_000));
+        assert_eq!(pulse.tick(at(60_000, 0, false)), Verdict::Fine, "the answer is there and was not read yet");
+        assert_eq!(pulse.tick(at(60_500, 5, false)), Verdict::Fine);
     }
 }

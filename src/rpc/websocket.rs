@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, 
 use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use self::carry::Silence;
 use self::metered::Metered;
 use self::upgrade::Upgrade;
 use super::wire::Wire;
@@ -59,7 +60,7 @@ where
     let rest = tokio::time::timeout(UPGRADE_LIMIT, upgrade.accepted(&mut stream)).await.map_err(silent)??;
     let (stream, meter) = Metered::new(stream);
     let socket = WebSocketStream::from_partially_read(stream, rest, Role::Client, Some(limits())).await;
-    Ok(carry::start(socket, meter))
+    Ok(carry::start(socket, meter, Silence::Suspicious))
 }
 
 /// What a client said of itself in its HTTP upgrade; a server decides by it whether it is let in.
@@ -82,7 +83,7 @@ impl Visitor<'_> {
     }
 }
 
-/// Serves one client over a byte stream. `admit` gives the HTTP status to refuse it with.
+/// Serves one client of this machine over a byte stream; it may be silent for ever. `admit` gives the HTTP status to refuse it with.
 ///
 /// # Errors
 /// [`Code::ServerProtocol`] when it is no WebSocket client or was refused, [`Code::ServerSilent`] when it says nothing.
@@ -102,7 +103,7 @@ where
         .await
         .map_err(|_| Failure::new(Code::ServerSilent, "wait for a client's HTTP upgrade"))?
         .map_err(|e| Failure::new(Code::ServerProtocol, "accept a client").said(e))?;
-    Ok(carry::start(socket, meter))
+    Ok(carry::start(socket, meter, Silence::Harmless))
 }
 
 fn refusal(status: u16) -> ErrorResponse {

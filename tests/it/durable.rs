@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use outpost::app_server::durable::driver::Settings;
 use outpost::app_server::durable::event::Event;
 use outpost::app_server::durable::link::Link;
+use outpost::app_server::durable::settings::Settings;
 use outpost::demo::model::Model;
 use outpost::demo::script::{Output, Piece, Reply, Scene, Script};
 use serde_json::json;

@@ -167,6 +167,7 @@ impl CatchUp {
 
     fn first_items(&mut self) -> Stage {
         self.harvest.turns.reverse();
+        say::end_the_dead(&mut self.harvest.turns);
         Stage::Items { turn: 0, cursor: Value::Null }
     }
 
@@ -199,6 +200,7 @@ impl CatchUp {
         let newest_first: Vec<Value> = turns.iter().rev().cloned().collect();
         self.take_turns(&newest_first, track);
         self.harvest.turns.reverse();
+        say::end_the_dead(&mut self.harvest.turns);
         for turn in &self.harvest.turns {
             let id = say::text(turn, &["id"]).unwrap_or_default();
             let listed = |item: &Value| Listed { turn: id.to_owned(), item: item.clone(), began: Value::Null };

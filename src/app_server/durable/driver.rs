@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
@@ -13,9 +13,11 @@ use super::event::{Agent, Event, Server};
 use super::hold::{Hold, Notes, Out};
 use super::link::{Link, State};
 use super::outbox::Outbox;
-use super::policy::{Next, Pace, Policy};
+use super::policy::{Next, Policy};
+use super::settings::Settings;
 use crate::failure::{Code, Failure};
 use crate::rpc::message::Message;
+use crate::rpc::network::Network;
 use crate::rpc::pulse::Sleep;
 use crate::rpc::wire::{DEPTH, Wire};
 
@@ -41,31 +43,6 @@ pub struct Identity {
 pub type Dialling = Pin<Box<dyn Future<Output = Result<(Wire, Identity), Failure>> + Send>>;
 /// Dials. It asks nobody: at a reconnect nobody may be there.
 pub type Dial = Box<dyn FnMut() -> Dialling + Send>;
-
-/// How a durable connection behaves.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// How the client learns of a lost link.
-    pub notes: Notes,
-    /// How fast to dial.
-    pub pace: Pace,
-    /// After how long without a link the client is given up; none for never.
-    pub limit: Option<Duration>,
-}
-
-impl Settings {
-    /// For a front end of ours.
-    #[must_use]
-    pub fn own() -> Self {
-        Self { notes: Notes::Quiet, pace: Pace::default(), limit: None }
-    }
-
-    /// For a stock client, which is told by warnings that name the host.
-    #[must_use]
-    pub fn stock(host: impl Into<String>) -> Self {
-        Self { notes: Notes::Warn(host.into()), ..Self::own() }
-    }
-}
 
 /// A durable connection.
 #[derive(Debug)]
@@ -101,6 +78,8 @@ impl Durable {
         let driver = Driver {
             hold: Hold::new(settings.notes.clone()),
             policy: Policy::new(settings.pace, rand::random()),
+            sleep: Sleep::new(Duration::ZERO, (settings.around.wall)()),
+            network: (settings.around.network)(),
             settings,
             dial,
             to_client: Outbox::new(client.to),
@@ -110,7 +89,6 @@ impl Durable {
             state: state_in,
             identity,
             began,
-            sleep: Sleep::new(Duration::ZERO, wall()),
             link: Here::Down { since: began, next: Some(Duration::ZERO), why: Failure::new(Code::LinkLost, "reach the host") },
             nudge: Arc::clone(&nudge),
         };
@@ -144,6 +122,7 @@ struct Driver {
     identity: Identity,
     began: Instant,
     sleep: Sleep,
+    network: Option<Network>,
     link: Here,
     nudge: Arc<Notify>,
 }
@@ -237,7 +216,7 @@ impl Driver {
 
     fn time(&mut self) -> Result<(), Failure> {
         let now = self.now();
-        let woke = self.sleep.woke(now, wall());
+        let woke = self.sleep.woke(now, (self.settings.around.wall)()) | self.moved();
         let (since, next) = match &self.link {
             Here::Up { .. } => (None, None),
             Here::Down { since, next, .. } => (Some(*since), *next),
@@ -249,25 +228,32 @@ impl Driver {
             let said = format!("there was no link for {} s", limit.as_secs());
             return Err(Failure::new(Code::LinkLost, "wait for the link to come back").said(said));
         }
-        if woke && since.is_some() {
-            return self.woke();
-        }
         if next.is_some_and(|at| at <= now) {
             self.dial_now();
+        } else if woke && since.is_some() {
+            return self.woke();
         }
         let mut out = Out::default();
         self.hold.tick(now, &mut out);
         self.take(out)
     }
 
+    /// Whether this machine is in another network than when it was last asked.
+    fn moved(&mut self) -> bool {
+        let Some(now) = (self.settings.around.network)() else { return false };
+        let moved = self.network.as_ref().is_some_and(|was| *was != now);
+        self.network = Some(now);
+        moved
+    }
+
     fn woke(&mut self) -> Result<(), Failure> {
-        if !matches!(self.link, Here::Up { .. }) {
-            // A dial that began before the sleep hangs on a network that is gone.
-            self.policy.woke(self.now());
-            self.dial_now();
-            self.show();
-        }
-        Ok(())
+        let (since, why) = match &self.link {
+            Here::Up { .. } => return Ok(()),
+            Here::Down { since, why, .. } | Here::Dialling { since, why, .. } => (*since, why.clone()),
+        };
+        // A dial that began before hangs on a network that is gone.
+        let at = self.policy.woke(self.now());
+        self.wait(since, Next::At(at), why)
     }
 
     fn dial_now(&mut self) {
@@ -289,7 +275,7 @@ impl Driver {
         }
         let now = self.now();
         self.hold.down(now);
-        self.sleep = Sleep::new(now, wall());
+        self.sleep = Sleep::new(now, (self.settings.around.wall)());
         let next = self.policy.lost(now);
         self.wait(Instant::now(), next, why)
     }
@@ -373,6 +359,5 @@ impl std::fmt::Display for Identity {
     }
 }
 
-fn wall() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
+#[cfg(test)]
+mod tests;

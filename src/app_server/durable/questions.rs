@@ -22,6 +22,15 @@ pub enum Put {
     Nothing,
 }
 
+/// A request that is settled.
+#[derive(Debug, PartialEq)]
+pub struct Settled {
+    /// What the client is told.
+    pub told: Option<Message>,
+    /// The thread and the item to which it said no.
+    pub refused: Option<(String, String)>,
+}
+
 #[derive(Debug)]
 struct Open {
     /// The number that the client knows it by.
@@ -57,6 +66,15 @@ impl Open {
 
     fn to_client(&self) -> Message {
         Message::request(RequestId::Number(self.number), self.method.clone(), self.params.clone())
+    }
+
+    /// Whether the client said no: the server tells so once, and does not keep it.
+    fn refused(&self) -> bool {
+        match &self.answer {
+            Some(Ok(answer)) => matches!(say::text(answer, &["decision"]), Some("decline" | "cancel")),
+            Some(Err(_)) => true,
+            None => false,
+        }
     }
 
     fn resolved(&self) -> Option<Message> {
@@ -103,15 +121,19 @@ impl Questions {
     }
 
     /// The server says that a request is settled; gives back what the client is told.
-    pub fn resolved(&mut self, id: &RequestId) -> Option<Message> {
+    pub fn resolved(&mut self, id: &RequestId) -> Option<Settled> {
         let at = self.open.iter().position(|o| o.upstream.as_ref() == Some(id))?;
-        self.open.remove(at).resolved()
+        let open = self.open.remove(at);
+        let refused = open.refused().then(|| open.thread().zip(say::text(&open.params, &["itemId"]))).flatten();
+        let refused = refused.map(|(thread, item)| (thread.to_owned(), item.to_owned()));
+        Some(Settled { told: open.resolved(), refused })
     }
 
-    /// The link was lost: no request has an id until it is put again. Gives back the items that wait for an answer.
+    /// The link was lost: no request has an id until it is put again. Gives back the items that may come to be declined.
     pub fn cut(&mut self) -> Vec<String> {
         self.open.iter_mut().for_each(|o| o.upstream = None);
-        self.open.iter().filter_map(|o| say::text(&o.params, &["itemId"]).map(str::to_owned)).collect()
+        let may_be_declined = self.open.iter().filter(|o| o.answer.is_none() || o.refused());
+        may_be_declined.filter_map(|o| say::text(&o.params, &["itemId"]).map(str::to_owned)).collect()
     }
 
     /// All that the server still wants to know about a thread has been put again: the rest is settled. `None` is for what
@@ -152,8 +174,9 @@ mod tests {
         assert_eq!(questions.answered(&id, yes()), None, "there is no link");
         assert!(!questions.waiting("t"));
         assert_eq!(questions.put(ask(0, "i"), true), Put::ToServer(Message::response(RequestId::Number(0), yes())));
-        let told = questions.resolved(&RequestId::Number(0)).expect("told");
-        assert_eq!(told.params(), Some(&json!({"threadId":"t","requestId":0})));
+        let settled = questions.resolved(&RequestId::Number(0)).expect("settled");
+        assert_eq!(settled.refused, None);
+        assert_eq!(settled.told.as_ref().and_then(Message::params), Some(&json!({"threadId":"t","requestId":0})));
     }
 
     #[test]

@@ -29,6 +29,13 @@ pub fn runs(turn: &Value) -> bool {
     text(turn, &["status"]) == Some("inProgress")
 }
 
+/// Of a thread's turns, oldest first, only the last can run. A server (0.169) lists one that died with its predecessor as in
+/// progress while the next one runs.
+pub fn end_the_dead(turns: &mut [Value]) {
+    let Some((_, earlier)) = turns.split_last_mut() else { return };
+    earlier.iter_mut().filter(|turn| runs(turn)).for_each(|turn| *turn = turn_lost(turn));
+}
+
 /// Where a message belongs.
 #[derive(Debug, Clone, Copy)]
 pub struct At<'a> {
@@ -141,6 +148,14 @@ fn number(ms: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_last_turn_runs() {
+        let turn = |id: &str, status: &str| json!({"id": id, "status": status, "items": []});
+        let mut turns = vec![turn("a", "inProgress"), turn("b", "completed"), turn("c", "inProgress")];
+        end_the_dead(&mut turns);
+        assert_eq!(turns, [turn("a", "interrupted"), turn("b", "completed"), turn("c", "inProgress")]);
+    }
 
     #[test]
     fn a_finished_item_is_told_as_it_began() {

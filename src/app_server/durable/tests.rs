@@ -207,6 +207,22 @@ fn an_approval_that_somebody_else_settled_is_closed() {
 }
 
 #[test]
+fn a_no_that_the_server_heard_is_told_though_the_link_went_before_it_said_so() {
+    let (mut world, thread) = working();
+    world.act(&thread, Do::Ask);
+    let mut out = Out::default();
+    world.hold.client(Message::response(RequestId::Number(0), Ok(json!({"decision": "decline"}))), &mut out);
+    out.to_server.into_iter().for_each(|m| world.server.receive(m));
+    // "resolved" arrives, "declined" does not.
+    world.pump_some(1);
+    steps(&mut world, &thread, &[Do::Say, Do::More("no"), Do::Said, Do::End]);
+    back(&mut world);
+    let story = story(&world, &thread);
+    assert_eq!(story[..3], ["command4(", "ask command4", "resolved"]);
+    assert_eq!(story[story.len() - 2..], [")command4 declined", "}completed"]);
+}
+
+#[test]
 fn an_approval_that_came_while_away_is_put_after_what_led_to_it() {
     let (mut world, thread) = working();
     world.cut();

@@ -3,8 +3,11 @@
 //! While nothing was cut the filter changes nothing. An item that was open at a cut is *frozen*: the server does not tell
 //! again what was missed of it, so its further pieces are held until the finished item has the whole text.
 
+mod rest;
+
 use serde_json::{Value, json};
 
+use self::rest::{flush, gap_like, missing};
 use super::method;
 use super::say::{self, At};
 use crate::rpc::message::Message;
@@ -55,7 +58,7 @@ pub(super) struct Item {
     pub started: bool,
     pub done: bool,
     pub frozen: bool,
-    /// Waited for an approval when the link was lost, and the request did not come again.
+    /// Was declined, by the client or (when its approval was open at a cut and did not come again) by somebody else.
     pub asked: bool,
     seen: String,
     seen_all: bool,
@@ -129,6 +132,8 @@ impl Track {
         };
         let turns = thread.get("turns").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         track.history_known |= !turns.is_empty();
+        let mut turns = turns.to_vec();
+        say::end_the_dead(&mut turns);
         track.seed_turns(turns.iter());
         track
     }
@@ -157,6 +162,7 @@ impl Track {
             older.reverse();
         }
         let known = std::mem::take(&mut self.turns);
+        say::end_the_dead(&mut older);
         older.retain(|turn| !known.iter().any(|k| Some(k.id.as_str()) == say::text(turn, &["id"])));
         self.seed_turns(older.iter());
         self.turns.extend(known);
@@ -218,9 +224,17 @@ impl Track {
 
     /// An approval that was thought gone is there again.
     pub fn asked_again(&mut self, item: &str) {
-        for turn in &mut self.turns {
-            turn.items.iter_mut().filter(|i| i.id == item).for_each(|i| i.asked = false);
-        }
+        self.set_asked(item, false);
+    }
+
+    /// The client said no, and the server heard it: should its word of that be lost with a link, nothing else tells it.
+    pub fn refused(&mut self, item: &str) {
+        self.set_asked(item, true);
+    }
+
+    fn set_asked(&mut self, item: &str, asked: bool) {
+        let items = self.turns.iter_mut().flat_map(|turn| turn.items.iter_mut());
+        items.filter(|i| i.id == item && !i.done).for_each(|i| i.asked = asked);
     }
 
     /// Passes a notification of this thread on, changes it, holds it, or drops what the client has been told already.
@@ -358,36 +372,4 @@ impl Track {
         let over = self.turns.iter_mut().rev().filter(|t| t.over).skip(TURNS_WITH_ITEMS);
         over.for_each(|turn| turn.items = Vec::new());
     }
-}
-
-/// What the client misses of the text of an item that is finished now.
-fn missing(at: At<'_>, item: &Item, value: &Value) -> Option<Message> {
-    let whole = say::whole_text(value)?;
-    // Not a prefix: the finished item alone tells the truth.
-    let rest = if item.seen_all { whole.strip_prefix(item.seen.as_str())? } else { return None };
-    if rest.is_empty() { None } else { say::delta(at, (say::text(value, &["type"])?, &item.id), rest) }
-}
-
-/// The turn ends without the finished item: what was held is all there will ever be, behind a gap.
-fn flush(at: At<'_>, item: &mut Item, out: &mut Vec<Message>) {
-    let Some(first) = item.held.first() else { return };
-    let gap = gap_like(first);
-    if !item.started {
-        // Only a message can be begun without knowing what it is.
-        if first.method() != Some("item/agentMessage/delta") {
-            return item.held.clear();
-        }
-        out.push(say::item_started(at, &json!({"type": "agentMessage", "id": item.id, "text": ""}), &Value::Null));
-        item.started = true;
-    }
-    out.extend(gap);
-    out.append(&mut item.held);
-}
-
-/// A piece of the same kind that says that something is missing here.
-fn gap_like(piece: &Message) -> Option<Message> {
-    let Message::Notification { method, params } = piece else { return None };
-    let mut params = params.clone();
-    *params.get_mut("delta")? = json!(GAP);
-    Some(Message::notification(method.clone(), params))
 }

@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message as Frame};
 use super::metered::{Meter, Metered};
 use crate::failure::{Code, Failure};
 use crate::rpc::message::Message;
+use crate::rpc::network::Network;
 use crate::rpc::pulse::{Pulse, Seen, TICK, Verdict};
 use crate::rpc::wire::{DEPTH, Ended, Fitting, Wire, fitting};
 
@@ -26,14 +27,23 @@ type Sink<S> = SplitSink<WebSocketStream<Metered<S>>, Frame>;
 type Stream<S> = SplitStream<WebSocketStream<Metered<S>>>;
 
 /// Begins to carry. The task ends with the connection, or soon after both queues of the wire were dropped.
-pub fn start<S>(socket: WebSocketStream<Metered<S>>, meter: Arc<Meter>) -> Wire
+pub fn start<S>(socket: WebSocketStream<Metered<S>>, meter: Arc<Meter>, silence: Silence) -> Wire
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let ((to, outgoing), (incoming, from)) = (mpsc::channel(DEPTH), mpsc::channel(DEPTH));
     let ended = Ended::default();
-    tokio::spawn(run(socket, meter, Ends { outgoing, incoming, ended: ended.clone() }));
+    tokio::spawn(run(socket, (meter, silence), Ends { outgoing, incoming, ended: ended.clone() }));
     Wire { to, from, ended }
+}
+
+/// What the silence of the other side means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// Maybe a dead link: it is probed.
+    Suspicious,
+    /// Nothing: it is a process of this machine, whose end the system tells, and which a person may have suspended.
+    Harmless,
 }
 
 struct Ends {
@@ -42,14 +52,18 @@ struct Ends {
     ended: Ended,
 }
 
-async fn run<S: AsyncRead + AsyncWrite + Unpin>(socket: WebSocketStream<Metered<S>>, meter: Arc<Meter>, mut ends: Ends) {
+async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: WebSocketStream<Metered<S>>,
+    (meter, silence): (Arc<Meter>, Silence),
+    mut ends: Ends,
+) {
     let (mut sink, mut stream) = socket.split();
     let (probe, probes) = mpsc::channel(1);
     let writing = Writer { sink: &mut sink, back: ends.incoming.clone(), probes };
     let closed = tokio::select! {
         why = writing.write(&mut ends.outgoing) => why,
         why = read(&mut stream, &ends.incoming, &meter) => why,
-        Err(why) = feel_pulse(&meter, &probe) => Err(why),
+        Err(why) = feel_pulse(&meter, &probe), if silence == Silence::Suspicious => Err(why),
     };
     match closed {
         Err(why) => ends.ended.because(why),
@@ -140,12 +154,11 @@ async fn read<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 async fn feel_pulse(meter: &Meter, probe: &mpsc::Sender<()>) -> Result<Infallible, Failure> {
-    let began = Instant::now();
-    let seen = || Seen {
-        now: began.elapsed(),
-        wall: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
-        read: meter.read(),
-        written: meter.written(),
+    let (began, mut network) = (Instant::now(), Network::here());
+    let mut seen = || {
+        let (was, wall) = (network.clone(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+        network = Network::here().or_else(|| was.clone());
+        Seen { now: began.elapsed(), wall, read: meter.read(), written: meter.written(), moved: network != was }
     };
     let mut pulse = Pulse::new(seen());
     let mut ticks = tokio::time::interval(TICK);

@@ -72,6 +72,16 @@ async fn a_half_open_link_is_noticed() {
     assert!(client.ended.why().said.contains("ping"), "{}", client.ended.why());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_client_of_this_machine_may_be_silent_for_ever() {
+    let (mut a, b) = duplex(64 * 1024);
+    a.write_all(&Upgrade::new().request()).await.expect("open");
+    let mut served = server(b, |_| Ok(())).await.expect("a client");
+    // It is suspended: it reads nothing and answers no ping.
+    let hour = tokio::time::timeout(Duration::from_secs(3600), served.from.recv()).await;
+    assert!(hour.is_err(), "{hour:?}");
+}
+
 #[tokio::test]
 async fn what_is_not_json_rpc_ends_the_connection_with_a_reason() {
     let (a, b) = duplex(1024);

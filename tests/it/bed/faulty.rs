@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::sandbox::{Sandbox, append};
@@ -16,7 +17,11 @@ use super::sshd::Host;
 pub(crate) enum Mood {
     /// It passes.
     Good,
-    /// Nothing passes and nobody is told: a half-open link.
+    /// It passes this many milliseconds late, each way.
+    Slow(u64),
+    /// Nothing passes until the mood is another; nothing is lost.
+    Stall,
+    /// Nothing passes and nobody is told: a half-open link. What was sent is lost.
     Swallow,
     /// New connections are closed at once.
     Refuse,
@@ -31,6 +36,8 @@ pub(crate) enum Fault {
     Reset,
     /// Nothing more comes from the host; the other way stays open.
     HalfClose,
+    /// Nothing more comes from the client; the other way stays open.
+    HalfCloseUp,
 }
 
 /// The wire; it ends when it is dropped.
@@ -101,46 +108,73 @@ async fn serve(listener: TcpListener, host: Arc<Host>, mood: watch::Receiver<Moo
 async fn connection(client: TcpStream, host: Arc<Host>, mood: watch::Receiver<Mood>, mut faults: broadcast::Receiver<Fault>) {
     let (mut from_host, mut to_host) = tokio::io::split(host.connect_pipe());
     let (mut from_client, mut to_client) = client.into_split();
-    let mut down = mood.clone();
-    let mut up = mood;
-    let mut half = false;
-    let passing = pass(&mut from_client, &mut to_host, &mut up);
-    tokio::pin!(passing);
-    loop {
-        let fault = tokio::select! {
-            () = &mut passing => return,
-            () = pass(&mut from_host, &mut to_client, &mut down), if !half => return,
-            fault = faults.recv() => fault.unwrap_or(Fault::Cut),
+    let (half_up, half_down) = (Notify::new(), Notify::new());
+    let fault = {
+        let up = one_way((&mut from_client, &mut to_host), mood.clone(), &half_up);
+        let down = one_way((&mut from_host, &mut to_client), mood, &half_down);
+        let trouble = async {
+            loop {
+                match faults.recv().await.unwrap_or(Fault::Cut) {
+                    end @ (Fault::Cut | Fault::Reset) => return end,
+                    Fault::HalfClose => half_down.notify_one(),
+                    Fault::HalfCloseUp => half_up.notify_one(),
+                }
+            }
         };
-        match fault {
-            Fault::Cut => return,
-            Fault::Reset => {
-                drop(to_client.as_ref().set_zero_linger());
-                return;
-            }
-            Fault::HalfClose => {
-                half = true;
-                drop(to_client.shutdown().await);
-            }
+        tokio::select! {
+            () = up => Fault::Cut,
+            () = down => Fault::Cut,
+            fault = trouble => fault,
+        }
+    };
+    if fault == Fault::Reset {
+        drop(to_client.as_ref().set_zero_linger());
+    }
+}
+
+/// Passes bytes on until `from` ends. A way that is closed by a fault is over, and the connection is not.
+async fn one_way<R, W>((from, to): (&mut R, &mut W), mood: watch::Receiver<Mood>, closed: &Notify)
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    tokio::select! {
+        () = pass(from, to, mood) => {}
+        () = closed.notified() => {}
+    }
+    // Closed by a fault, or `from` has ended already.
+    drop(to.shutdown().await);
+    let mut buffer = [0; 4096];
+    while let Ok(1..) = from.read(&mut buffer).await {}
+}
+
+async fn pass(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin), mut mood: watch::Receiver<Mood>) {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let Ok(n @ 1..) = from.read(&mut buffer).await else { return };
+        if wait_out(&mut mood).await == Mood::Swallow {
+            // What is swallowed is swallowed for good: a connection that lost bytes can only end.
+            while let Ok(1..) = from.read(&mut buffer).await {}
+            return;
+        }
+        if to.write_all(&buffer[..n]).await.is_err() || to.flush().await.is_err() {
+            return;
         }
     }
 }
 
-/// Passes bytes on until an end closes.
-async fn pass(from: &mut (impl AsyncReadExt + Unpin), to: &mut (impl AsyncWriteExt + Unpin), mood: &mut watch::Receiver<Mood>) {
-    let mut buffer = vec![0; 16 * 1024];
+/// The mood in which what was read now passes or is lost.
+#[expect(clippy::disallowed_methods, reason = "distance takes time")]
+async fn wait_out(mood: &mut watch::Receiver<Mood>) -> Mood {
     loop {
-        let Ok(n @ 1..) = from.read(&mut buffer).await else { return };
         let now = *mood.borrow_and_update();
         match now {
-            Mood::Good | Mood::Refuse => {}
-            // What is swallowed is swallowed for good: a connection that lost bytes can only end.
-            Mood::Swallow => loop {
-                let Ok(1..) = from.read(&mut buffer).await else { return };
-            },
-        }
-        if to.write_all(&buffer[..n]).await.is_err() || to.flush().await.is_err() {
-            return;
+            Mood::Good | Mood::Refuse | Mood::Swallow => return now,
+            Mood::Slow(ms) => {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                return now;
+            }
+            Mood::Stall => drop(mood.changed().await),
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use outpost::app_server::durable::driver::{Durable, Settings};
+use outpost::app_server::durable::driver::Durable;
 use outpost::app_server::durable::event::Event;
 use outpost::app_server::durable::link::State;
+use outpost::app_server::durable::settings::Settings;
 use outpost::name::Alias;
 use outpost::project::keeper::Keeper;
 use outpost::remote::Want;

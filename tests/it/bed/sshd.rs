@@ -236,6 +236,11 @@ impl Host {
         }
     }
 
+    /// How many sshds serve a connection now.
+    pub(crate) fn sshds(&self) -> usize {
+        process::with_open(&self.log_file(), "sshd").len()
+    }
+
     /// Runs a command on it by the real `ssh`.
     pub(crate) fn ssh(&self, command: &str) -> Ran {
         process::run(&mut self.ssh_command(command), b"")

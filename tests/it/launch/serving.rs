@@ -64,6 +64,16 @@ async fn field_38_a_stale_socket_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_server_that_dies_while_its_session_stands_was_not_ended_by_the_host() {
+    let lab = Lab::real(|host| host).await;
+    let remote = lab.up(Want::server()).await.unwrap();
+    lab.kill_server();
+    // The shell that started it is still there, or waits to see it outlive the session: that no host does that ends them.
+    assert_eq!(lab.how().await, How::Started);
+    drop(remote);
+}
+
+#[tokio::test]
 async fn field_39_many_starters_one_server() {
     let lab = Lab::real(|host| host).await;
     let all = futures_util::future::join_all((0..6).map(|_| lab.up(Want::server()))).await;

@@ -46,7 +46,12 @@ impl Hold {
             Message::Request { id, method, params } => self.put((id, method, params), Again::No, out),
             Message::Notification { ref method, ref params } if method == "serverRequest/resolved" => {
                 let id = params.get("requestId").and_then(|id| serde_json::from_value(id.clone()).ok());
-                out.to_client.extend(id.and_then(|id| self.questions.resolved(&id)));
+                let Some(settled) = id.and_then(|id| self.questions.resolved(&id)) else { return };
+                out.to_client.extend(settled.told);
+                let refused = settled.refused.as_ref();
+                if let Some((track, item)) = refused.and_then(|(t, item)| Some((self.threads.get_mut(t)?, item))) {
+                    track.refused(item);
+                }
             }
             Message::Notification { ref method, ref params } => {
                 self.delivered(params, out);

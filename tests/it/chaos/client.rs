@@ -1,0 +1,261 @@
+//! A front end that sits on `outpost endpoint`, writes down all it hears, and comes back when our process is killed.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use outpost::rpc::peer::{Incoming, Peer};
+use outpost::rpc::pending::CallError;
+use outpost::rpc::websocket;
+use rand::RngExt;
+use rand::rngs::SmallRng;
+use serde_json::{Value, json};
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, watch};
+
+use super::pause;
+use super::plan::Plan;
+use crate::bed::front::{Front, method, params, request_id, text};
+
+/// What was shown and heard over one connection to one process of ours.
+#[derive(Default)]
+pub(super) struct Life {
+    /// The finished items of the thread when it was resumed.
+    pub(super) shown: Vec<Value>,
+    /// The turns that ran then.
+    pub(super) running: Vec<String>,
+    /// What came since.
+    pub(super) heard: Vec<Incoming>,
+}
+
+/// The connection is over: our process was killed.
+#[derive(Debug)]
+struct Gone;
+
+/// The front end.
+pub(super) struct Client {
+    name: usize,
+    us: watch::Receiver<Option<PathBuf>>,
+    peer: Peer,
+    incoming: mpsc::Receiver<Incoming>,
+    thread: String,
+    pub(super) lives: Vec<Life>,
+    /// What it decided about each approval, and the request.
+    pub(super) decided: HashMap<String, (bool, Value)>,
+    pub(super) outcomes: HashMap<String, usize>,
+}
+
+impl Client {
+    /// Connects and starts a thread.
+    pub(super) async fn begin(name: usize, us: watch::Receiver<Option<PathBuf>>, cwd: &Path) -> Self {
+        let (peer, incoming) = connect(&mut us.clone()).await;
+        let (thread, lives) = (String::new(), vec![Life::default()]);
+        let mut client = Self { name, us, peer, incoming, thread, lives, decided: HashMap::new(), outcomes: HashMap::new() };
+        while client.thread.is_empty() {
+            match client.peer.call("thread/start", json!({"cwd": cwd})).await {
+                Ok(started) => text(&started, &["thread", "id"]).clone_into(&mut client.thread),
+                // The answer was lost, and it is not known whether there is a thread.
+                Err(CallError::Refused(_)) => {}
+                Err(CallError::Ended(_)) => (client.peer, client.incoming) = connect(&mut client.us).await,
+            }
+        }
+        client
+    }
+
+    /// Brings one prompt to the end of its turn.
+    pub(super) async fn turn(&mut self, (turn, plan): (usize, &Plan), rng: &mut SmallRng) {
+        let id = format!("c{}-{turn}", self.name);
+        let mut runs = self.send(&id, &plan.words).await;
+        let status = loop {
+            let followed = match &mut runs {
+                Ok(turn) => self.follow((&id, turn.take()), rng).await,
+                Err(Gone) => Err(Gone),
+            };
+            if let Ok(status) = followed {
+                break status;
+            }
+            runs = match self.come_back(&id).await {
+                Ok(Fate::Running(turn)) => Ok(Some(turn)),
+                Ok(Fate::Over(status)) => break status,
+                Ok(Fate::Unknown) => self.send(&id, &plan.words).await,
+                Err(Gone) => Err(Gone),
+            };
+        };
+        *self.outcomes.entry(status).or_default() += 1;
+    }
+
+    async fn send(&self, id: &str, words: &str) -> Result<Option<String>, Gone> {
+        let sent = self.call("turn/start", Front::prompt(&self.thread, id, words)).await?;
+        sent.map(|_| None).map_err(|e| panic!("the prompt {id} was refused: {e}"))
+    }
+
+    /// The result of a call, or why it was refused.
+    async fn call(&self, method: &str, params: Value) -> Result<Result<Value, String>, Gone> {
+        match self.peer.call(method, params).await {
+            Ok(value) => Ok(Ok(value)),
+            Err(CallError::Refused(e)) => Ok(Err(e.message)),
+            Err(CallError::Ended(_)) => Err(Gone),
+        }
+    }
+
+    /// Listens to the end of the turn that the prompt is in; gives how it ended.
+    async fn follow(&mut self, (id, mut turn): (&str, Option<String>), rng: &mut SmallRng) -> Result<String, Gone> {
+        loop {
+            let next = self.incoming.recv().await.ok_or(Gone)?;
+            if let Some(life) = self.lives.last_mut() {
+                life.heard.push(next.clone());
+            }
+            let params = params(&next);
+            match method(&next) {
+                "turn/completed" if turn.as_deref() == Some(text(params, &["turn", "id"])) => {
+                    return Ok(text(params, &["turn", "status"]).to_owned());
+                }
+                "item/completed" if text(params, &["item", "clientId"]) == id => turn = Some(text(params, &["turnId"]).into()),
+                _ if matches!(next, Incoming::Request { .. }) => self.decide(&next, rng),
+                _ => {}
+            }
+        }
+    }
+
+    /// Answers after a while; whoever asks again is given the same answer.
+    fn decide(&mut self, asked: &Incoming, rng: &mut SmallRng) {
+        let (item, yes) = (text(params(asked), &["itemId"]).to_owned(), rng.random_bool(0.7));
+        let (yes, _) = *self.decided.entry(item).or_insert_with(|| (yes, params(asked).clone()));
+        let (peer, id, wait) = (self.peer.clone(), request_id(asked), rng.random_range(0..600));
+        // It ends with the connection at the latest.
+        tokio::spawn(async move {
+            pause(wait).await;
+            drop(peer.respond(id, Ok(json!({"decision": if yes { "accept" } else { "decline" }}))).await);
+        });
+    }
+
+    /// Connects to the next process of ours, shows the thread as it is, and looks what became of a prompt.
+    async fn come_back(&mut self, id: &str) -> Result<Fate, Gone> {
+        (self.peer, self.incoming) = connect(&mut self.us).await;
+        let resumed = self.insist("thread/resume", json!({"threadId": self.thread})).await?;
+        self.lives.push(shown(&resumed["thread"]));
+        // What the killed process had sent may be on its way for a while.
+        for _ in 0..8 {
+            let read = self.insist("thread/read", json!({"threadId": self.thread, "includeTurns": true})).await?;
+            if let Some(fate) = fate(&read["thread"], id) {
+                return Ok(fate);
+            }
+            pause(500).await;
+        }
+        Ok(Fate::Unknown)
+    }
+
+    /// Asks again when it is refused: a server may still be storing a thread.
+    async fn insist(&self, method: &str, params: Value) -> Result<Value, Gone> {
+        let mut said = String::new();
+        for _ in 0..20 {
+            match self.call(method, params.clone()).await? {
+                Ok(value) => return Ok(value),
+                Err(e) => said = e,
+            }
+            pause(300).await;
+        }
+        panic!("{method} is refused: {said}");
+    }
+
+    /// All items that the server has, oldest first: `{turnId, item}`.
+    pub(super) async fn stored(&mut self) -> Vec<Value> {
+        let stored = loop {
+            match self.list().await {
+                Ok(stored) => break stored,
+                Err(Gone) => drop(self.come_back("").await),
+            }
+        };
+        // What was said before the answer, and not yet listened to.
+        while let Ok(Some(next)) = tokio::time::timeout(Duration::from_millis(300), self.incoming.recv()).await {
+            self.lives.last_mut().unwrap().heard.push(next);
+        }
+        stored
+    }
+
+    async fn list(&self) -> Result<Vec<Value>, Gone> {
+        let (mut all, mut cursor) = (Vec::new(), Value::Null);
+        loop {
+            let asked = json!({"threadId": self.thread, "limit": 100, "sortDirection": "asc", "cursor": cursor});
+            let Ok(page) = self.call("thread/items/list", asked).await? else { return self.read().await };
+            all.extend(page["data"].as_array().unwrap().iter().cloned());
+            cursor = page["nextCursor"].clone();
+            if cursor.is_null() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// For releases that cannot list.
+    async fn read(&self) -> Result<Vec<Value>, Gone> {
+        let read = self.insist("thread/read", json!({"threadId": self.thread, "includeTurns": true})).await?;
+        Ok(items(&read["thread"]))
+    }
+
+    /// All it was shown and heard, a line each, for whoever looks for the cause of a deviation.
+    pub(super) fn story(&self) -> String {
+        let mut story = format!("front end {}, thread {}", self.name, self.thread);
+        for life in &self.lives {
+            let shown: Vec<&str> = life.shown.iter().map(|e| text(e, &["item", "id"])).collect();
+            write!(story, "\n== shown {shown:?}, running {:?}", life.running).unwrap();
+            for message in &life.heard {
+                write!(story, "\n{} {}", method(message), params(message)).unwrap();
+            }
+        }
+        story
+    }
+}
+
+/// What became of a prompt.
+enum Fate {
+    /// The server does not have it.
+    Unknown,
+    /// It is in this turn.
+    Running(String),
+    /// It was in a turn that ended so.
+    Over(String),
+}
+
+fn fate(thread: &Value, id: &str) -> Option<Fate> {
+    let has = |turn: &&Value| turn["items"].as_array().is_some_and(|items| items.iter().any(|i| text(i, &["clientId"]) == id));
+    let turn = thread["turns"].as_array()?.iter().find(has)?;
+    Some(match text(turn, &["status"]) {
+        "inProgress" => Fate::Running(text(turn, &["id"]).to_owned()),
+        other => Fate::Over(other.to_owned()),
+    })
+}
+
+fn items(thread: &Value) -> Vec<Value> {
+    let turns = thread["turns"].as_array().cloned().unwrap_or_default();
+    let of_turn = |turn: Value| {
+        let items = turn["items"].as_array().cloned().unwrap_or_default();
+        items.into_iter().map(move |item| json!({"turnId": turn["id"], "item": item}))
+    };
+    turns.into_iter().flat_map(of_turn).collect()
+}
+
+fn shown(thread: &Value) -> Life {
+    let turns = thread["turns"].as_array().cloned().unwrap_or_default();
+    // Only the last can run: one that died with its server is listed as in progress while the next one runs.
+    let running = turns.last().filter(|t| text(t, &["status"]) == "inProgress").map(|t| text(t, &["id"]).to_owned());
+    let finished = items(thread).into_iter().filter(|e| text(e, &["item", "status"]) != "inProgress");
+    Life { running: running.into_iter().collect(), shown: finished.collect(), heard: Vec::new() }
+}
+
+/// A connection to our process on which `initialize` was answered; waits for one as long as it takes.
+async fn connect(us: &mut watch::Receiver<Option<PathBuf>>) -> (Peer, mpsc::Receiver<Incoming>) {
+    loop {
+        let path = us.wait_for(Option::is_some).await.unwrap().clone().unwrap();
+        if let Ok(stream) = UnixStream::connect(&path).await
+            && let Ok(wire) = websocket::client(stream).await
+        {
+            let (peer, incoming) = Peer::start(wire);
+            let hello = json!({"clientInfo": {"name": "front", "version": "0"}, "capabilities": {"experimentalApi": true}});
+            if peer.call("initialize", hello).await.is_ok() && peer.notify("initialized", Value::Null).await.is_ok() {
+                return (peer, incoming);
+            }
+        }
+        pause(20).await;
+    }
+}
