@@ -239,7 +239,12 @@ async fn play(socket: &mut TcpStream, stage: &Stage, outputs: &[Output]) -> std:
 
 async fn call(socket: &mut TcpStream, stage: &Stage, (name, arguments): (&str, &Value)) -> std::io::Result<()> {
     let (id, arguments) = (stage.id("call"), arguments.to_string());
-    let item = json!({"type": "function_call", "call_id": id, "name": name, "arguments": arguments});
+    let item = match name.split_once('.') {
+        Some((namespace, name)) => {
+            json!({"type": "function_call", "call_id": id, "namespace": namespace, "name": name, "arguments": arguments})
+        }
+        None => json!({"type": "function_call", "call_id": id, "name": name, "arguments": arguments}),
+    };
     event(socket, "response.output_item.done", json!({ "item": item })).await
 }
 

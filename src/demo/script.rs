@@ -29,7 +29,7 @@ pub enum Output {
     Patch(String),
     /// A call of any other function that Codex offers the model.
     Call {
-        /// Its name.
+        /// Its name; one of a namespace is `NAMESPACE.NAME`.
         name: String,
         /// Its arguments.
         arguments: Value,

@@ -1,5 +1,9 @@
 //! The durable connection on real parts: real sshd behind a faulty wire, real codex, a scripted model.
 
+mod moved;
+mod questions;
+mod slow;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,11 +33,18 @@ impl Bed {
         let scene = Scene::default().then(Output::run("echo before")).then(Output::Say(slowly.to_vec()));
         let both = vec![Output::say("hello there"), Output::ask("touch asked", "because")];
         let work = Scene(vec![Reply::Outputs(both)]).then(Output::say("all is done"));
-        let model = Model::start(Script::default().on("slowly", scene).on("please work", work)).await.unwrap();
+        Self::with(Script::default().on("slowly", scene).on("please work", work), &[]).await
+    }
+
+    /// With another script, and with these files below the home of the host; what is said of a file that is there is added.
+    pub(crate) async fn with(script: Script, files: &[(&str, &str)]) -> Self {
+        let model = Model::start(script).await.unwrap();
         let (sandbox, mut wire) = (Sandbox::new(), Faulty::new().await);
         let lines = wire.ssh_lines();
         let new = lines.iter().fold(sandbox.host("devbox"), |new, line| new.ssh(line));
-        let host = Arc::new(new.codex(&Codex::real(&model.base_url())).build());
+        let codex = Codex::real(&model.base_url());
+        let new = files.iter().fold(new.codex(&codex), |new, (path, text)| new.rc(path, text));
+        let host = Arc::new(new.build());
         std::fs::create_dir(host.home.join("app")).unwrap();
         wire.lead_to(Arc::clone(&host), &sandbox);
         Self { sandbox, host, wire, model }

@@ -110,6 +110,10 @@ pub struct Hold {
     server: Server,
     lost_at: Option<Duration>,
     warned: bool,
+    /// Whether this is not the first link.
+    returned: bool,
+    /// What was last said to the client that a server says on every new connection, by its method.
+    greetings: HashMap<String, Value>,
     /// Threads to ask about again, and when.
     later: Vec<(Duration, String)>,
     /// When prompts that were not found are looked for once more.
@@ -138,6 +142,8 @@ impl Hold {
             server: Server::Unknown,
             lost_at: None,
             warned: false,
+            returned: false,
+            greetings: HashMap::new(),
             later: Vec::new(),
             settle_at: None,
         }
@@ -238,7 +244,7 @@ impl Hold {
         }
         if self.settle_at.as_ref().is_some_and(due) {
             self.settle_at = None;
-            self.look_for_prompts(out);
+            self.look_for_prompts(now, out);
         }
     }
 

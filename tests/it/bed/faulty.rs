@@ -45,6 +45,7 @@ pub(crate) struct Faulty {
     address: SocketAddr,
     mood: watch::Sender<Mood>,
     faults: broadcast::Sender<Fault>,
+    passed: watch::Sender<usize>,
     serving: Option<JoinHandle<()>>,
     listener: Option<TcpListener>,
 }
@@ -58,6 +59,7 @@ impl Faulty {
             address,
             mood: watch::Sender::new(Mood::Good),
             faults: broadcast::Sender::new(16),
+            passed: watch::Sender::new(0),
             serving: None,
             listener: Some(listener),
         }
@@ -73,11 +75,22 @@ impl Faulty {
         let public = std::fs::read_to_string(host.dir.join("hostkey_ed25519.pub")).unwrap();
         append(&sandbox.known_hosts(), &format!("[127.0.0.1]:{} {public}", self.address.port()));
         let listener = self.listener.take().expect("it leads nowhere yet");
-        self.serving = Some(tokio::spawn(serve(listener, host, self.mood.subscribe(), self.faults.clone())));
+        let line = Line { mood: self.mood.subscribe(), passed: self.passed.clone() };
+        self.serving = Some(tokio::spawn(serve(listener, host, line, self.faults.clone())));
     }
 
     pub(crate) fn mood(&self, mood: Mood) {
         self.mood.send_replace(mood);
+    }
+
+    /// How many pieces went through it, either way.
+    pub(crate) fn passed(&self) -> usize {
+        *self.passed.borrow()
+    }
+
+    /// Waits until so many did.
+    pub(crate) async fn until_passed(&self, pieces: usize) {
+        drop(self.passed.subscribe().wait_for(|passed| *passed >= pieces).await);
     }
 
     pub(crate) fn fault(&self, fault: Fault) {
@@ -93,25 +106,32 @@ impl Drop for Faulty {
     }
 }
 
-async fn serve(listener: TcpListener, host: Arc<Host>, mood: watch::Receiver<Mood>, faults: broadcast::Sender<Fault>) {
+/// What the ways of a connection share.
+#[derive(Clone)]
+struct Line {
+    mood: watch::Receiver<Mood>,
+    passed: watch::Sender<usize>,
+}
+
+async fn serve(listener: TcpListener, host: Arc<Host>, line: Line, faults: broadcast::Sender<Fault>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         while connections.try_join_next().is_some() {}
-        if *mood.borrow() == Mood::Refuse {
+        if *line.mood.borrow() == Mood::Refuse {
             continue;
         }
         client.set_nodelay(true).unwrap();
-        connections.spawn(connection(client, Arc::clone(&host), mood.clone(), faults.subscribe()));
+        connections.spawn(connection(client, Arc::clone(&host), line.clone(), faults.subscribe()));
     }
 }
 
-async fn connection(client: TcpStream, host: Arc<Host>, mood: watch::Receiver<Mood>, mut faults: broadcast::Receiver<Fault>) {
+async fn connection(client: TcpStream, host: Arc<Host>, line: Line, mut faults: broadcast::Receiver<Fault>) {
     let (mut from_host, mut to_host) = tokio::io::split(host.connect_pipe());
     let (mut from_client, mut to_client) = client.into_split();
     let (half_up, half_down) = (Notify::new(), Notify::new());
     let fault = {
-        let up = one_way((&mut from_client, &mut to_host), mood.clone(), &half_up);
-        let down = one_way((&mut from_host, &mut to_client), mood, &half_down);
+        let up = one_way((&mut from_client, &mut to_host), line.clone(), &half_up);
+        let down = one_way((&mut from_host, &mut to_client), line, &half_down);
         let trouble = async {
             loop {
                 match faults.recv().await.unwrap_or(Fault::Cut) {
@@ -133,13 +153,13 @@ async fn connection(client: TcpStream, host: Arc<Host>, mood: watch::Receiver<Mo
 }
 
 /// Passes bytes on until `from` ends. A way that is closed by a fault is over, and the connection is not.
-async fn one_way<R, W>((from, to): (&mut R, &mut W), mood: watch::Receiver<Mood>, closed: &Notify)
+async fn one_way<R, W>((from, to): (&mut R, &mut W), line: Line, closed: &Notify)
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
     tokio::select! {
-        () = pass(from, to, mood) => {}
+        () = pass(from, to, line) => {}
         () = closed.notified() => {}
     }
     // Closed by a fault, or `from` has ended already.
@@ -148,11 +168,11 @@ where
     while let Ok(1..) = from.read(&mut buffer).await {}
 }
 
-async fn pass(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin), mut mood: watch::Receiver<Mood>) {
+async fn pass(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin), mut line: Line) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let Ok(n @ 1..) = from.read(&mut buffer).await else { return };
-        if wait_out(&mut mood).await == Mood::Swallow {
+        if wait_out(&mut line.mood).await == Mood::Swallow {
             // What is swallowed is swallowed for good: a connection that lost bytes can only end.
             while let Ok(1..) = from.read(&mut buffer).await {}
             return;
@@ -160,6 +180,7 @@ async fn pass(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + U
         if to.write_all(&buffer[..n]).await.is_err() || to.flush().await.is_err() {
             return;
         }
+        line.passed.send_modify(|passed| *passed += 1);
     }
 }
 

@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use outpost::demo::leftovers;
 use rand::RngExt;
 use rand::rngs::SmallRng;
@@ -138,10 +136,14 @@ impl World {
     /// Ends every process of the host, and lets it look like another boot: the record of the server names the boot it was
     /// started in.
     pub(super) fn reboot(&self) {
+        self.wire.mood(Mood::Refuse);
+        self.another_boot();
         self.host.cut();
-        for pid in leftovers::processes(&self.host.home) {
-            kill(Pid::from_raw(pid), Signal::SIGKILL).ok();
-        }
+        leftovers::end_processes(&self.host.home);
+        self.wire.mood(Mood::Good);
+    }
+
+    fn another_boot(&self) {
         for record in std::fs::read_dir(self.host.home.join(".codex/outpost")).into_iter().flatten().flatten() {
             let text = std::fs::read_to_string(record.path()).unwrap_or_default();
             if text.contains("\nboot=") {

@@ -1,5 +1,7 @@
 //! Prompts on their way: one counts as delivered when the server shows its `userMessage`, not when it was answered.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::app_server::durable::say;
@@ -17,8 +19,10 @@ pub struct Prompt {
     pub params: Value,
     /// The turn that the answer named.
     pub turn: Option<String>,
-    /// How often it was looked for after the link came back.
-    pub looked: u32,
+    /// When the link went on which it was sent.
+    pub lost: Duration,
+    /// When it was last looked for.
+    pub looked: Duration,
 }
 
 /// All of them.
@@ -36,7 +40,15 @@ impl Prompts {
             self.0.remove(0);
         }
         let (id, thread, method) = (id.to_owned(), thread.to_owned(), method.to_owned());
-        self.0.push(Prompt { id, thread, method, params: params.clone(), turn: None, looked: 0 });
+        self.0.push(Prompt {
+            id,
+            thread,
+            method,
+            params: params.clone(),
+            turn: None,
+            lost: Duration::ZERO,
+            looked: Duration::ZERO,
+        });
     }
 
     pub fn get(&mut self, id: &str) -> Option<&mut Prompt> {
@@ -59,8 +71,11 @@ impl Prompts {
         self.0.retain(|p| p.turn.as_deref() != Some(turn));
     }
 
-    pub fn looked_anew(&mut self) {
-        self.0.iter_mut().for_each(|p| p.looked = 0);
+    /// The link went on which one was sent.
+    pub fn lost(&mut self, id: &str, now: Duration) {
+        if let Some(prompt) = self.get(id) {
+            prompt.lost = now;
+        }
     }
 }
 

@@ -16,10 +16,8 @@ use crate::failure::{Code, Failure};
 use crate::rpc::message::{Message, RpcError};
 use crate::rpc::pending::NOT_KNOWN;
 
-/// How long a prompt that was on its way when the link went may take to show up on the server that got it.
+/// How long after its link went a prompt that was on its way may take to show up on the server that got it.
 const SETTLE: Duration = Duration::from_secs(1);
-/// How often a prompt is looked for on a server that may still be storing it.
-const LOOKS: u32 = 2;
 /// Items that are searched for a prompt; it can only be among the newest.
 const SEARCHED: usize = 50;
 
@@ -41,7 +39,6 @@ impl Hold {
         for thread in self.threads.keys().cloned().collect::<Vec<_>>() {
             self.begin_catch_up(&thread);
         }
-        self.prompts.looked_anew();
         self.ask((Whose::Greeting, "initialize", params), out);
     }
 
@@ -51,12 +48,16 @@ impl Hold {
             return;
         }
         self.phase = Phase::Down;
+        self.returned = true;
         self.lost_at.get_or_insert(now);
         self.later.clear();
         self.settle_at = None;
         self.catching_up.clear();
         self.asked.retain(|_, asked| match &mut asked.whose {
             Whose::Client { lost, .. } => {
+                if let Some(id) = prompt_id(&asked.params).filter(|_| !*lost) {
+                    self.prompts.lost(id, now);
+                }
                 *lost = true;
                 true
             }
@@ -213,7 +214,7 @@ impl Hold {
         for number in lost.map(|(number, _)| *number).collect::<Vec<_>>() {
             self.settle(number, out);
         }
-        self.look_for_prompts(out);
+        self.look_for_prompts(now, out);
         self.all_settled(now, out);
     }
 
@@ -253,9 +254,11 @@ impl Hold {
         lost.filter_map(|(number, a)| Some((*number, prompt_id(&a.params)?.to_owned()))).collect()
     }
 
-    pub(super) fn look_for_prompts(&mut self, out: &mut Out) {
+    pub(super) fn look_for_prompts(&mut self, now: Duration, out: &mut Out) {
         for (_, id) in self.lost_prompts() {
-            let Some(thread) = self.prompts.get(&id).map(|p| p.thread.clone()) else { continue };
+            let Some(prompt) = self.prompts.get(&id) else { continue };
+            prompt.looked = now;
+            let thread = prompt.thread.clone();
             let params = json!({"threadId": thread, "limit": SEARCHED, "sortDirection": "desc"});
             self.ask((Whose::Lookup(id), "thread/items/list", params), out);
         }
@@ -268,23 +271,24 @@ impl Hold {
         match result {
             Ok(value) => match prompts::find(&value, id) {
                 Some(turn) => self.seen(id, turn, out),
-                None => self.not_found(id, now, out),
+                None => self.not_found(id, out),
             },
             Err(_) if method == "thread/items/list" => {
                 let params = json!({"threadId": thread, "includeTurns": true});
                 self.ask((Whose::Lookup(id.to_owned()), "thread/read", params), out);
             }
             // A thread without any prompt cannot be read.
-            Err(_) => self.not_found(id, now, out),
+            Err(_) => self.not_found(id, out),
         }
         self.all_settled(now, out);
     }
 
-    fn not_found(&mut self, id: &str, now: Duration, out: &mut Out) {
+    /// It is not there: it never arrived, unless its link went so shortly before that it may still be on its way.
+    fn not_found(&mut self, id: &str, out: &mut Out) {
         let Some(prompt) = self.prompts.get(id) else { return };
-        prompt.looked += 1;
-        if prompt.looked < LOOKS && self.server != Server::Restarted {
-            self.settle_at.get_or_insert(now + SETTLE);
+        let late = prompt.lost + SETTLE;
+        if prompt.looked < late && self.server != Server::Restarted {
+            self.settle_at = Some(self.settle_at.map_or(late, |at| at.max(late)));
         } else if let Some((number, _)) = self.lost_prompts().into_iter().find(|(_, p)| p == id) {
             self.repeat(number, out);
         }

@@ -33,11 +33,21 @@ impl Hold {
         if let Some(catch_up) = thread.and_then(|t| self.catching_up.get_mut(t)) {
             return catch_up.held.push(message);
         }
-        let arrival = self.phase != Phase::Live && thread.is_none();
-        if arrival && message.method().is_some_and(method::said_on_arrival) {
+        if thread.is_none() && self.was_said(&message) {
             return;
         }
         self.hand_on(message, out);
+    }
+
+    /// Whether the client has heard what a server says to everybody who comes.
+    fn was_said(&mut self, message: &Message) -> bool {
+        let (Some(method), Some(params)) = (message.method(), message.params()) else { return false };
+        if !method::said_on_arrival(method) {
+            return false;
+        }
+        let same = self.greetings.insert(method.to_owned(), params.clone()).as_ref() == Some(params);
+        // Some of it comes only after the first answers.
+        self.phase != Phase::Live || same && self.returned
     }
 
     /// A request or notification goes to the client, once.

@@ -1,0 +1,57 @@
+//! The alias leads somewhere else when the link is dialled again: nothing is gone on with there.
+
+use outpost::app_server::durable::link::Link;
+use outpost::failure::Code;
+use serde_json::json;
+
+use super::{Bed, is_lost};
+use crate::bed::faulty::{Fault, Mood};
+use crate::bed::front::{Front, text};
+
+/// Cuts the link, changes the host, and gives why the connection ended.
+async fn moved(change: impl FnOnce(&Bed)) -> (Code, String) {
+    let bed = Bed::new().await;
+    let (mut front, thread) = bed.front().await;
+    front.call("turn/start", Front::prompt(&thread, "c1", "slowly")).await;
+    front.until("two", |m| text(crate::bed::front::params(m), &["delta"]).contains("two")).await;
+    bed.wire.mood(Mood::Refuse);
+    bed.wire.fault(Fault::Cut);
+    front.until_state("lost", is_lost).await;
+    change(&bed);
+    let sending = tokio::spawn({
+        let (peer, prompt) = (front.peer.clone(), Front::prompt(&thread, "c2", "say elsewhere"));
+        async move { peer.call("turn/start", prompt).await }
+    });
+    bed.wire.mood(Mood::Good);
+    front.until_state("ended", |s| matches!(s.link, Link::Ended(_))).await;
+    let Link::Ended(why) = front.state.borrow().link.clone() else { unreachable!("it ended") };
+    assert!(sending.await.unwrap().is_err(), "the prompt went elsewhere");
+    assert!(!bed.model.requests().iter().any(|r| r.to_string().contains("say elsewhere")));
+    (why.code, why.said)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_codex_home_is_another_place() {
+    let (code, said) = moved(|bed| {
+        let other = bed.host.home.join("other-codex");
+        std::fs::create_dir(&other).unwrap();
+        let hosts = json!({"codex_home": other.display().to_string()});
+        bed.sandbox.write("codex-home/outpost/hosts.toml", &format!("[hosts.devbox]\ncodex_home = {}\n", hosts["codex_home"]));
+    })
+    .await;
+    assert_eq!(code, Code::OtherMachine, "{said}");
+    assert!(said.contains("other-codex"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_host_key_stops_everything() {
+    let (code, said) = moved(|bed| {
+        let key = bed.host.dir.join("hostkey_ed25519");
+        for file in [key.clone(), key.with_extension("pub")] {
+            std::fs::remove_file(file).unwrap();
+        }
+        bed.host.make_host_key("ed25519");
+    })
+    .await;
+    assert_eq!(code, Code::HostKeyChanged, "{said}");
+}
