@@ -142,6 +142,7 @@ async fn join(mut client: Wire, mut durable: Durable, news: &mpsc::Sender<News>)
             drop(news.try_send(News::State(state)));
         }
     };
+    // A stock client hears of them by messages.
     let heard = async { while durable.events.recv().await.is_some() {} };
     tokio::select! {
         () = up => None,

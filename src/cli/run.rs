@@ -234,13 +234,18 @@ impl Errand<'_> {
         if let Some(worktree) = worktree {
             worktree.stays(stage);
         }
+        if done.is_err() {
+            work.live.witness.last_words()?;
+        }
         host.session.close().await;
         Ok(done.map_err(|e| e.at(&stage.host))?.exit)
     }
 }
 
 fn announce(stage: &Stage, host: &Host) -> Result<(), Failure> {
-    stage.line(Body::Link { state: "up", detail: &host.session.get().facts().address })?;
+    let session = host.session.get();
+    let detail = &session.facts().address;
+    stage.line(Body::Link { state: "up", detail, lost_ms: None, again_ms: None, server: None, agent: None })?;
     let (state, version) = (host.how(), host.server.initialized.version());
     stage.line(Body::Server { state, version, codex_home: &host.server.initialized.codex_home })
 }

@@ -157,6 +157,38 @@ async fn a_server_that_is_killed_leaves_an_interrupted_turn_and_the_thread_goes_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_goes_down_in_a_turn_loses_nothing_that_was_finished() {
+    let bed = Bed::new().await;
+    let (mut front, thread) = bed.front().await;
+    front.call("turn/start", Front::prompt(&thread, "c1", "slowly")).await;
+    front.until("two", |m| text(super::bed::front::params(m), &["delta"]).contains("two")).await;
+    bed.wire.mood(Mood::Refuse);
+    bed.host.goes_down();
+    front.until_state("lost", is_lost).await;
+    bed.wire.mood(Mood::Good);
+    front.until_method("turn/completed").await;
+    let told = ["commandExecution(", ")commandExecution completed", "agentMessage(", "> one two ", "}interrupted"];
+    assert_eq!(front.story()[3..], told);
+    front.call("turn/start", Front::prompt(&thread, "c2", "say again")).await;
+    front.until_method("turn/completed").await;
+    assert_eq!(front.story().last().unwrap(), "}completed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_sshd_that_is_restarted_is_a_pause() {
+    let bed = Bed::new().await;
+    let (mut front, thread) = bed.front().await;
+    front.call("turn/start", Front::prompt(&thread, "c1", "slowly")).await;
+    front.until("two", |m| text(super::bed::front::params(m), &["delta"]).contains("two")).await;
+    bed.host.cut();
+    front.until_state("lost", is_lost).await;
+    bed.model.open("a");
+    bed.model.open("b");
+    front.until_method("turn/completed").await;
+    assert_eq!(front.story()[5..], ["agentMessage(", "> one two three four five", ")agentMessage", "}completed"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unprompted_thread_lives_through_a_cut() {
     let bed = Bed::new().await;
     let (mut front, thread) = bed.front().await;

@@ -1,127 +1,64 @@
 //! `endpoint` and `open` with the real Codex TUI in tmux, a real sshd behind a faulty wire, and a scripted model.
 
-use std::process::Command;
-use std::time::{Duration, Instant};
+mod clients;
+mod served;
 
-use super::bed::Sandbox;
 use super::bed::faulty::{Fault, Mood};
+use super::bed::{Terminal, codex_folder};
 use super::durable::Bed;
 
-/// A terminal of 120 by 40, with a tmux server of its own.
-struct Tmux {
-    socket: String,
-    env: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+/// The folder of the codex whose TUI is tried: OUTPOST_TEST_TUI takes another release.
+#[expect(clippy::disallowed_methods, reason = "a test is its own main")]
+fn tui_folder() -> std::path::PathBuf {
+    std::env::var_os("OUTPOST_TEST_TUI").map_or_else(codex_folder, Into::into)
 }
 
-/// Longer than anything here takes.
-const LIMIT: Duration = Duration::from_secs(60);
-
-impl Tmux {
-    fn open(sandbox: &Sandbox, args: &[&str]) -> Self {
-        let socket = sandbox.path().join("tmux").display().to_string();
-        let mut env = sandbox.vars();
-        for (name, value) in &mut env {
-            if name == "PATH" {
-                let bin = super::bed::codex_folder();
-                *value = std::env::join_paths(std::iter::once(bin).chain(std::env::split_paths(&*value))).unwrap();
-            }
-            if name == "TERM" {
-                *value = "xterm-256color".into();
-            }
-        }
-        let tmux = Self { socket, env };
-        let outpost = env!("CARGO_BIN_EXE_outpost");
-        let words: Vec<String> = std::iter::once(outpost).chain(args.iter().copied()).map(|w| format!("'{w}'")).collect();
-        let line = format!("{}; echo outpost-ended-$?; trap '' INT; cat", words.join(" "));
-        tmux.run(&["-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "40", "/bin/sh", "-c", &line]);
-        tmux
-    }
-
-    fn run(&self, args: &[&str]) -> String {
-        let mut command = Command::new("tmux");
-        command.env_clear().envs(self.env.iter().cloned()).args(["-S", &self.socket]).args(args);
-        String::from_utf8_lossy(&command.output().unwrap().stdout).into_owned()
-    }
-
-    fn screen(&self) -> String {
-        self.run(&["capture-pane", "-p", "-S", "-200"])
-    }
-
-    /// Waits until the screen shows something.
-    async fn until(&self, what: &str) -> String {
-        self.until_it(what, |screen| screen.contains(what)).await
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a terminal has no event for what it shows")]
-    async fn until_it(&self, what: &str, is_it: impl Fn(&str) -> bool) -> String {
-        let began = Instant::now();
-        loop {
-            let screen = self.screen();
-            if is_it(&screen) {
-                return screen;
-            }
-            assert!(began.elapsed() < LIMIT, "never saw {what} in\n{screen}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    /// Types a line. The TUI takes a burst of keys for a paste, in which Enter is a new line.
-    async fn line(&self, text: &str) {
-        self.run(&["send-keys", "-l", text]);
-        self.until(text).await;
-        self.key("Enter").await;
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "the TUI tells typing from pasting by the clock")]
-    async fn key(&self, key: &str) {
-        tokio::time::sleep(Duration::from_millis(600)).await;
-        self.run(&["send-keys", key]);
-    }
-}
-
-impl Drop for Tmux {
-    fn drop(&mut self) {
-        self.run(&["kill-server"]);
-    }
+/// How many seconds the link is gone when a prompt is typed: OUTPOST_TEST_AWAY_S, for trials of minutes.
+#[expect(clippy::disallowed_methods, reason = "a trial lasts as long as a person says")]
+async fn stay_away() {
+    let seconds = std::env::var("OUTPOST_TEST_AWAY_S").ok().and_then(|s| s.parse().ok()).unwrap_or(0);
+    tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_stock_tui_works_and_lives_through_lost_links() {
     let bed = Bed::new().await;
-    let tmux = Tmux::open(&bed.sandbox, &["open", "devbox:app"]);
-    tmux.until("Trust and continue").await;
-    tmux.key("Enter").await;
-    // The model's name stands there once the thread is started; keys before that go nowhere.
-    tmux.until("scripted default").await;
-    tmux.line("please work").await;
-    tmux.until_it("the approval", |s| s.contains("touch asked") && s.contains("Yes")).await;
+    // Older releases want to know a model provider of their own before they start.
+    let config = bed.sandbox.codex_home().join("config.toml");
+    let provider = outpost::demo::model::codex_config(&bed.model.base_url());
+    let gate = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{provider}\n{gate}")).unwrap();
+    let tui = Terminal::outpost_with(&bed.sandbox, &["open", "devbox:app"], &tui_folder());
+    tui.shows_one_of(&["Trust and continue", "Yes, continue"]);
+    // It takes no keys in its first moment. The model's name stands there once the thread is started.
+    tui.presses_until("Enter", "scripted default");
+    tui.line("please work");
+    tui.shows("touch asked");
+    tui.shows("Yes");
     // The approval is open: the link goes, the answer is typed without one, and counts when it is back.
     bed.wire.mood(Mood::Refuse);
     bed.wire.fault(Fault::Cut);
-    tmux.key("y").await;
+    tui.press(&["y"]);
     bed.wire.mood(Mood::Good);
-    tmux.until("all is done").await;
+    tui.shows("all is done");
     assert!(bed.host.home.join("app/asked").exists());
     // A message is cut while it streams.
-    tmux.line("now slowly").await;
-    tmux.until("two").await;
+    tui.line("now slowly");
+    tui.shows("one two");
     bed.wire.fault(Fault::Reset);
     bed.model.open("a");
     bed.model.open("b");
-    let screen = tmux.until("five").await;
+    let screen = tui.shows("five");
     assert_eq!(screen.matches("one two three four five").count(), 1, "{screen}");
     // A prompt is typed while there is no link.
     bed.wire.mood(Mood::Refuse);
     bed.wire.fault(Fault::Cut);
-    tmux.line("say typed without a link").await;
+    tui.shows("is lost");
+    tui.line("say typed without a link");
+    stay_away().await;
     bed.wire.mood(Mood::Good);
-    tmux.until_it("the answer", |s| s.matches("typed without a link").count() >= 2).await;
+    tui.shows("is back after");
+    tui.shows_times("typed without a link", 2);
     // A first Ctrl-C may only clear what is typed, and the second must come soon.
-    for _ in 0..10 {
-        tmux.key("C-c").await;
-        if tmux.screen().contains("outpost-ended") {
-            break;
-        }
-    }
-    tmux.until("outpost-ended-0").await;
+    tui.presses_until("C-c", "[exit 0]");
 }

@@ -145,6 +145,7 @@ impl Driver {
         loop {
             let happened = self.next().await;
             if let Err(why) = self.handle(happened) {
+                self.give_up();
                 self.state.send_modify(|state| state.link = Link::Ended(why.clone()));
                 self.client_ended.because(why);
                 break;
@@ -152,6 +153,17 @@ impl Driver {
         }
         // What the client was still to be told before the end.
         while !self.to_client.waiting.is_empty() && self.to_client.hand_on().await {}
+    }
+
+    /// Nobody will send what is not delivered yet: the person gets it back.
+    fn give_up(&mut self) {
+        let mut out = Out::default();
+        self.hold.give_up(&mut out);
+        // At the end nobody waits for room: an event that does not fit is lost, the failure is not.
+        self.events.waiting.extend(out.events);
+        while let Some(event) = self.events.waiting.pop_front() {
+            drop(self.events.to.try_send(event));
+        }
     }
 
     async fn next(&mut self) -> Happened {

@@ -40,6 +40,18 @@ pub enum Body<'a> {
         state: &'a str,
         /// In words.
         detail: &'a str,
+        /// How long ago it was lost, in milliseconds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        lost_ms: Option<u64>,
+        /// In how many milliseconds it is dialled again; none while it is being dialled.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        again_ms: Option<u64>,
+        /// The server that the last link led to, against the one before: "same", "restarted" or "unknown".
+        #[serde(skip_serializing_if = "Option::is_none")]
+        server: Option<&'a str>,
+        /// The agent, as last told: "idle", "working" or "waiting".
+        #[serde(skip_serializing_if = "Option::is_none")]
+        agent: Option<&'a str>,
     },
     /// The app-server that the thread runs on.
     Server {

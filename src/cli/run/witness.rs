@@ -1,16 +1,21 @@
 //! Link, server and agent while a thread is worked with: told when they change, three states, never one.
 
 use std::future::Future;
+use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::events::Body;
 use super::turn::Stage;
-use crate::app_server::durable::event::{Event, Server};
+use crate::app_server::durable::event::{Agent, Event, Server};
 use crate::app_server::durable::link::{Link, State};
 use crate::cli::plain;
 use crate::failure::Failure;
 use crate::project::Life;
+
+/// Before a person is told again that a link is lost.
+const TOLD_AGAIN: Duration = Duration::from_secs(8);
 
 /// Watches the life of a connection and tells about it.
 pub struct Witness<'a> {
@@ -18,6 +23,8 @@ pub struct Witness<'a> {
     life: Life,
     /// Whether the last thing told was that the link is lost.
     lost: bool,
+    /// How long it must have been lost before a person is told so again.
+    patience: Duration,
 }
 
 /// Something that happened to the connection.
@@ -32,7 +39,7 @@ impl<'a> Witness<'a> {
     /// Begins to watch.
     #[must_use]
     pub fn new(stage: &'a Stage, life: Life) -> Self {
-        Self { stage, life, lost: false }
+        Self { stage, life, lost: false, patience: Duration::ZERO }
     }
 
     /// The next thing that happens; never when the connection is over. Nothing is lost when this is dropped half way.
@@ -73,19 +80,49 @@ impl<'a> Witness<'a> {
         }
     }
 
-    fn state(&mut self, state: &State) -> Result<Option<String>, Failure> {
-        let words = state.words(Instant::now());
-        let (word, lost) = match &state.link {
-            Link::Up => ("up", false),
-            Link::Lost { .. } => ("lost", true),
-            Link::Ended(_) => ("ended", true),
-        };
-        if lost || self.lost {
-            self.stage.line(Body::Link { state: word, detail: &words })?;
+    /// The connection is over: what it still had to tell, prompts that were not delivered above all.
+    ///
+    /// # Errors
+    /// As [`Self::tell`].
+    pub fn last_words(&mut self) -> Result<(), Failure> {
+        while let Ok(event) = self.life.events.try_recv() {
+            if let Ok(Some(words)) = self.event(event) {
+                self.stage.note(&words);
+            }
         }
-        let news = lost && !self.lost;
-        self.lost = lost;
+        Ok(())
+    }
+
+    fn state(&mut self, state: &State) -> Result<Option<String>, Failure> {
+        let now = Instant::now();
+        let words = state.words(now);
+        let (word, lost) = match &state.link {
+            Link::Up => ("up", None),
+            Link::Lost { since, again, .. } => ("lost", Some((now.saturating_duration_since(*since), *again))),
+            Link::Ended(_) => ("ended", Some((Duration::ZERO, None))),
+        };
+        if lost.is_some() || self.lost {
+            let again_ms = lost.and_then(|(_, again)| again).map(|at| ms(at.saturating_duration_since(now)));
+            let lost_ms = lost.map(|(ago, _)| ms(ago));
+            let (server, agent) = (Some(server_word(state.server)), Some(agent_word(state.agent)));
+            self.stage.line(Body::Link { state: word, detail: &words, lost_ms, again_ms, server, agent })?;
+        }
+        let news = self.is_news(lost);
+        self.lost = lost.is_some();
         Ok(news.then(|| plain::line(&words)))
+    }
+
+    /// A loss, and then when it lasts twice as long as at the time before, so that a night is a dozen lines.
+    fn is_news(&mut self, lost: Option<(Duration, Option<Instant>)>) -> bool {
+        let Some((ago, again)) = lost else {
+            self.patience = Duration::ZERO;
+            return false;
+        };
+        let news = !self.lost || again.is_some() && ago >= self.patience;
+        if news {
+            self.patience = (2 * ago).max(TOLD_AGAIN);
+        }
+        news
     }
 
     fn event(&mut self, event: Event) -> Result<Option<String>, Failure> {
@@ -96,25 +133,48 @@ impl<'a> Witness<'a> {
                 self.stage.line(Body::SentAgain { message_id: &message })?;
                 "the prompt had not arrived; it was sent again".to_owned()
             }
-            Event::GivenBack { message, .. } => {
+            Event::GivenBack { message, params, .. } => {
                 self.stage.line(Body::GivenBack { message_id: &message })?;
-                "the prompt could not be delivered; it is yours to send again".to_owned()
+                let text = params.pointer("/input/0/text").and_then(Value::as_str).unwrap_or_default();
+                let text = plain::text(text);
+                format!("the prompt could not be delivered; it is yours to send again:\n{text}")
             }
             Event::NotKnown { method, .. } => {
                 self.stage.line(Body::NotKnown { method: &method })?;
                 format!("whether {} was carried out is not known", plain::line(&method))
             }
             Event::Back { away, server } => {
-                let (state, which) = match server {
-                    Server::Same => ("same", "the same server"),
-                    Server::Restarted => ("restarted", "a server that was restarted: what ran was interrupted"),
-                    Server::Unknown => ("unknown", "its server"),
+                let state = server_word(server);
+                let which = match server {
+                    Server::Same => "the same server",
+                    Server::Restarted => "a server that was restarted: what ran was interrupted",
+                    Server::Unknown => "its server",
                 };
-                self.stage.line(Body::Back { away_ms: u64::try_from(away.as_millis()).unwrap_or(u64::MAX), server: state })?;
+                self.stage.line(Body::Back { away_ms: ms(away), server: state })?;
                 format!("the link is back after {:.0} s, with {which}", away.as_secs_f64())
             }
             Event::ThreadGone { why, .. } => return Err(why),
         };
         Ok(Some(words))
+    }
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn server_word(server: Server) -> &'static str {
+    match server {
+        Server::Same => "same",
+        Server::Restarted => "restarted",
+        Server::Unknown => "unknown",
+    }
+}
+
+fn agent_word(agent: Agent) -> &'static str {
+    match agent {
+        Agent::Idle => "idle",
+        Agent::Working => "working",
+        Agent::Waiting => "waiting",
     }
 }

@@ -236,6 +236,18 @@ impl Host {
         }
     }
 
+    /// Ends every process of it, and lets it come up as another boot: the record of the server names the boot it was started in.
+    pub(crate) fn goes_down(&self) {
+        for record in std::fs::read_dir(self.home.join(".codex/outpost")).into_iter().flatten().flatten() {
+            let text = std::fs::read_to_string(record.path()).unwrap_or_default();
+            if text.contains("\nboot=") {
+                std::fs::write(record.path(), text.replace("\nboot=", "\nboot=before-")).unwrap();
+            }
+        }
+        self.cut();
+        outpost::demo::leftovers::end_processes(&self.home);
+    }
+
     /// How many sshds serve a connection now.
     pub(crate) fn sshds(&self) -> usize {
         process::with_open(&self.log_file(), "sshd").len()

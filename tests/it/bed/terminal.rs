@@ -1,6 +1,6 @@
 //! A real terminal: a tmux of the sandbox's own, with one window of one program.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -18,10 +18,13 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Runs the program under test in a fresh terminal of 100 columns and 40 rows.
     pub(crate) fn outpost(sandbox: &Sandbox, args: &[&str]) -> Self {
-        let quoted: Vec<String> = args.iter().map(|arg| outpost::ssh::quote::posix(arg)).collect();
-        // The shell hears Ctrl-C too, and must outlive it to tell the exit code.
-        let program = env!("CARGO_BIN_EXE_outpost");
-        Self::of(sandbox, &format!("trap : INT QUIT; {program} {}; echo \"[exit $?]\"; sleep 1000", quoted.join(" ")))
+        Self::of(sandbox, &line_of(args))
+    }
+
+    /// As [`Self::outpost`], with a folder before the others on its PATH.
+    pub(crate) fn outpost_with(sandbox: &Sandbox, args: &[&str], folder: &Path) -> Self {
+        let folder = outpost::ssh::quote::posix(&folder.to_string_lossy());
+        Self::of(sandbox, &format!("PATH={folder}:$PATH; {}", line_of(args)))
     }
 
     /// As [`Self::outpost`], for a line of `sh`.
@@ -50,15 +53,54 @@ impl Terminal {
     /// Waits until the screen holds some words; gives the screen.
     #[track_caller]
     pub(crate) fn shows(&self, words: &str) -> String {
+        self.shows_times(words, 1)
+    }
+
+    /// Waits until the screen holds some words so many times.
+    #[track_caller]
+    pub(crate) fn shows_times(&self, words: &str, times: usize) -> String {
+        self.shows_it(words, |screen| screen.matches(words).count() >= times)
+    }
+
+    /// Waits until the screen holds one of some words.
+    #[track_caller]
+    pub(crate) fn shows_one_of(&self, words: &[&str]) -> String {
+        self.shows_it(&words.join(" or "), |screen| words.iter().any(|words| screen.contains(words)))
+    }
+
+    #[track_caller]
+    fn shows_it(&self, what: &str, is_it: impl Fn(&str) -> bool) -> String {
         let began = Instant::now();
         loop {
             let screen = self.screen();
-            if screen.contains(words) {
+            if is_it(&screen) {
                 return screen;
             }
-            assert!(began.elapsed() < LIMIT, "no {words:?} on the screen:\n{screen}");
+            assert!(began.elapsed() < LIMIT, "no {what:?} on the screen:\n{screen}");
             std::thread::yield_now();
         }
+    }
+
+    /// Presses a key again and again until the screen holds some words.
+    #[track_caller]
+    pub(crate) fn presses_until(&self, key: &str, words: &str) {
+        self.shows_it(words, |screen| {
+            let there = screen.contains(words);
+            if !there {
+                self.press(&[key]);
+            }
+            there
+        });
+    }
+
+    /// Pastes a line, and presses Enter when it is there. Programs tell typing from pasting by the clock, unless the terminal
+    /// says that it is a paste.
+    #[track_caller]
+    pub(crate) fn line(&self, text: &str) {
+        self.tmux(&["set-buffer", "--", text]);
+        self.tmux(&["paste-buffer", "-p"]);
+        self.shows(text);
+        self.press(&["Enter"]);
     }
 
     /// Presses keys, named as tmux names them (`y`, `Enter`, `C-c`).
@@ -86,4 +128,10 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         self.tmux(&["kill-server"]);
     }
+}
+
+/// Runs the program under test and tells its exit code. The shell hears Ctrl-C too, and must outlive it.
+fn line_of(args: &[&str]) -> String {
+    let quoted: Vec<String> = args.iter().map(|arg| outpost::ssh::quote::posix(arg)).collect();
+    format!("trap : INT QUIT; {} {}; echo \"[exit $?]\"; sleep 1000", env!("CARGO_BIN_EXE_outpost"), quoted.join(" "))
 }

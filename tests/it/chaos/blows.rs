@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use outpost::demo::leftovers;
 use rand::RngExt;
 use rand::rngs::SmallRng;
 
@@ -133,23 +132,11 @@ impl World {
         self.wire.mood(Mood::Good);
     }
 
-    /// Ends every process of the host, and lets it look like another boot: the record of the server names the boot it was
-    /// started in.
-    pub(super) fn reboot(&self) {
+    /// Nobody may come while it goes down.
+    fn reboot(&self) {
         self.wire.mood(Mood::Refuse);
-        self.another_boot();
-        self.host.cut();
-        leftovers::end_processes(&self.host.home);
+        self.host.goes_down();
         self.wire.mood(Mood::Good);
-    }
-
-    fn another_boot(&self) {
-        for record in std::fs::read_dir(self.host.home.join(".codex/outpost")).into_iter().flatten().flatten() {
-            let text = std::fs::read_to_string(record.path()).unwrap_or_default();
-            if text.contains("\nboot=") {
-                std::fs::write(record.path(), text.replace("\nboot=", "\nboot=before-")).unwrap();
-            }
-        }
     }
 
     pub(super) fn count(&self) -> usize {

@@ -1,5 +1,6 @@
 //! The alias leads somewhere else when the link is dialled again: nothing is gone on with there.
 
+use outpost::app_server::durable::event::Event;
 use outpost::app_server::durable::link::Link;
 use outpost::failure::Code;
 use serde_json::json;
@@ -18,14 +19,18 @@ async fn moved(change: impl FnOnce(&Bed)) -> (Code, String) {
     bed.wire.fault(Fault::Cut);
     front.until_state("lost", is_lost).await;
     change(&bed);
-    let sending = tokio::spawn({
-        let (peer, prompt) = (front.peer.clone(), Front::prompt(&thread, "c2", "say elsewhere"));
-        async move { peer.call("turn/start", prompt).await }
-    });
+    let prompt = Front::prompt(&thread, "c2", "say elsewhere");
+    let peer = front.peer.clone();
+    let mut sending = Box::pin(async move { peer.call("turn/start", prompt).await });
+    // It is on its way before the link is back.
+    assert!(futures_util::poll!(&mut sending).is_pending());
     bed.wire.mood(Mood::Good);
     front.until_state("ended", |s| matches!(s.link, Link::Ended(_))).await;
     let Link::Ended(why) = front.state.borrow().link.clone() else { unreachable!("it ended") };
-    assert!(sending.await.unwrap().is_err(), "the prompt went elsewhere");
+    let given_back = std::iter::from_fn(|| front.events.try_recv().ok())
+        .any(|e| matches!(e, Event::GivenBack { message, .. } if message == "c2"));
+    assert!(given_back, "the person has it back");
+    assert!(sending.await.is_err(), "the prompt went elsewhere");
     assert!(!bed.model.requests().iter().any(|r| r.to_string().contains("say elsewhere")));
     (why.code, why.said)
 }

@@ -204,6 +204,22 @@ impl Hold {
         }
     }
 
+    /// The connection ends: prompts that the server is not known to have are given back, those that were never sent too.
+    pub fn give_up(&mut self, out: &mut Out) {
+        for (_, id) in self.lost_prompts() {
+            self.give_back(&id, out);
+        }
+        for message in std::mem::take(&mut self.queue) {
+            if let Message::Request { method, params, .. } = message
+                && method::kind(&method) == Kind::Prompt
+                && let Some((message, thread)) = prompt_id(&params).zip(say::text(&params, &["threadId"]))
+            {
+                let (message, thread) = (message.to_owned(), thread.to_owned());
+                out.events.push(Event::GivenBack { thread, message, params });
+            }
+        }
+    }
+
     /// Once no thread is being caught up with, the requests whose answers were lost are seen to.
     fn all_caught(&mut self, now: Duration, out: &mut Out) {
         if self.phase != Phase::CatchingUp || !self.catching_up.is_empty() {

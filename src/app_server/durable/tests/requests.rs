@@ -263,3 +263,16 @@ fn another_codex_home_ends_it() {
     world.hold.server(Message::response(id, Ok(json!({"codexHome": "/other"}))), world.now, &mut out);
     assert_eq!(out.stop.map(|why| why.code), Some(crate::failure::Code::OtherMachine));
 }
+
+#[test]
+fn what_was_not_delivered_is_given_back_at_the_end() {
+    let mut world = World::new(Notes::Quiet);
+    let thread = world.start_thread();
+    world.call_into_cut("turn/start", World::prompt(&thread, "c1"), false);
+    world.call("turn/start", World::prompt(&thread, "c2"));
+    world.call("thread/list", json!({}));
+    let mut out = Out::default();
+    world.hold.give_up(&mut out);
+    let given = |e: &Event| if let Event::GivenBack { message, .. } = e { Some(message.clone()) } else { None };
+    assert_eq!(out.events.iter().filter_map(given).collect::<Vec<_>>(), ["c1", "c2"]);
+}
