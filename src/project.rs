@@ -25,7 +25,6 @@ use crate::rpc::websocket::{self, upgrade::Upgrade};
 use crate::rpc::wire::Wire;
 use crate::ssh::ask::Secret;
 use crate::ssh::exec::Tail;
-use crate::ssh::forward::agent_socket;
 use crate::ssh::session::{Alone, Context, Session};
 use crate::step::{Clock, Progress, Step};
 use keeper::Keeper;
@@ -216,7 +215,7 @@ pub async fn enter_once(context: &Context<'_>, place: &Place, token: &Secret) ->
             .hint("run it again"))))
     });
     let Durable { wire, state, events, .. } = Durable::start((wire, identity), gone, Settings::own());
-    let greeting = Greeting { context, how, wanted: Wanted::Attached };
+    let greeting = Greeting { context, how, wanted: Wanted::Attached, facts: &facts };
     let server = greeting.say(wire, &stderr).await.map_err(|e| e.at(alias))?;
     let host = Host { session: Current::new(session), facts, how, server };
     let path = resolved(&host, place)?;
@@ -273,11 +272,7 @@ pub async fn login_alone(context: &Context<'_>, word: &Alias, what: Alone) -> Re
         Carrier::Builtin => Session::open_alone(&target, context, what).await,
         Carrier::Ssh => Session::open_with_system_ssh(&target, context).await,
     };
-    let session = session.map_err(|e| e.at(&target.alias))?;
-    if let Some(socket) = agent_socket(&target, context.local)? {
-        session.forward_agent(socket);
-    }
-    Ok((session, settings))
+    Ok((session.map_err(|e| e.at(&target.alias))?, settings))
 }
 
 /// What the files say of a host that the person works with.

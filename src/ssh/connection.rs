@@ -208,7 +208,7 @@ impl Connection {
         let planning = proven(&self.inner.seen, &weak, (&checker, &known));
         let Ok(Some(plan)) = tokio::time::timeout(ANNOUNCING, planning).await else { return };
         if let Some(told) = checker.learn(&plan, context.ask).await.unwrap_or_else(Some) {
-            context.watch.progress(Progress::Warning { step: Step::HostKey, text: told, hint: String::new() });
+            context.watch.progress(Progress::news(Step::HostKey, told));
         }
     }
 

@@ -147,6 +147,7 @@ pub(crate) async fn listening(socket: Option<PathBuf>, watch: &dyn Watch) -> Opt
     let text = format!("ForwardAgent is set, but no agent listens at {} ({e}): none is lent to the host", socket.display());
     watch.progress(Progress::Warning {
         step: Step::LoggedIn,
+        code: None,
         text,
         hint: "start ssh-agent here, and ssh-add your key".to_owned(),
     });

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use outpost::app_server::durable::driver::Settings;
 use outpost::app_server::durable::link::Link;
+use outpost::app_server::durable::settings::Settings;
 use outpost::demo::model::Model;
 use outpost::demo::script::Script;
 use outpost::remote::facts::Agent;
