@@ -45,8 +45,12 @@ pub async fn has(peer: &Peer, cwd: &str, target: &ReviewTarget) -> Result<(), Fa
         let failure = Failure::new(Code::NotARepository, format!("review what changed in {cwd}")).said(complaint);
         return Err(failure.hint("say what to look at instead: outpost review HOST:PATH \"…\""));
     }
+    if word.is_empty() {
+        return Ok(());
+    }
+    // Not `--end-of-options`: git before 2.30 takes it for a second word.
     let commit = format!("{word}^{{commit}}");
-    if word.is_empty() || git.run(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]).await?.0.is_some() {
+    if !word.starts_with('-') && git.run(&["rev-parse", "--verify", "--quiet", &commit]).await?.0.is_some() {
         return Ok(());
     }
     let branches = git.run(&["for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/remotes", "refs/tags"]).await?.0;
