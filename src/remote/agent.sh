@@ -34,7 +34,7 @@ if [ -n "$agent_link" ]; then
 if [ "$want" = server ]; then
 (umask 077 && mkdir -p "$ours" && ln -s "$OUTPOST_AGENT" "$agent_link.$$" && mv -f "$agent_link.$$" "$agent_link") 2>/dev/null
 fi
-if read_record && [ "$was_agent" = "$agent_link" ] && ours_runs; then
+if read_record "$record" && [ "$was_agent" = "$agent_link" ] && ours_runs; then
 say agent lent
 else
 say agent unused

@@ -230,7 +230,10 @@ mod tests {
     #[test]
     fn whoever_must_wait_too_long_is_told() {
         let failure = too_many("10.0.0.7 port 22", Duration::from_secs(25));
-        insta::assert_snapshot!(format!("{failure} [{}]\n{}", failure.code.as_str(), failure.hint), @"");
+        insta::assert_snapshot!(format!("{failure} [{}]\n{}", failure.code.as_str(), failure.hint), @r"
+        connect to 10.0.0.7 port 22: not tried: several logins there were just refused, and sshd locks out who goes on [auth-cut]
+        mend what was refused, then try again in 25 s
+        ");
     }
 
     #[test]

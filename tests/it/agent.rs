@@ -142,6 +142,7 @@ async fn a_check_says_who_can_use_it_and_leaves_nothing() {
     insta::assert_json_snapshot!(told(&ran.stdout), @r#"
     [
       {
+        "code": null,
         "text": "your ssh-agent is lent to this host (ForwardAgent): while you are connected, every client of its app-server can use it",
         "hint": "ForwardAgent no for dev in the ssh configuration takes it back"
       }

@@ -184,6 +184,7 @@ fn an_exchange_that_is_not_post_quantum_is_a_warning_of_check() {
     insta::assert_json_snapshot!(row["warnings"], @r#"
     [
       {
+        "code": null,
         "text": "the key exchange with dev (curve25519-sha256) is not post-quantum: whoever records it may read it once there are such computers",
         "hint": "update sshd on dev to OpenSSH 9.9 or later; where it is 9.0 or later, the system ssh has one: --carrier ssh"
       }
