@@ -33,10 +33,11 @@ async fn field_62_a_folder_is_picked_on_the_screen() {
     let terminal = Terminal::outpost(&bed.sandbox, &["projects", "pick"]);
     terminal.shows("Choose a host");
     terminal.press(&["Enter"]);
-    let screen = terminal.shows("recent");
-    for words in ["devbox:~", "repo/  git feature/x", "two words␊and a line/", "not UTF-8", "~/app"] {
-        assert!(screen.contains(words), "no {words}:\n{screen}");
+    // Each is waited for: the screen may be looked at while it is drawn.
+    for words in ["recent", "devbox:~", "repo/  git feature/x", "two words␊and a line/", "not UTF-8", "~/app"] {
+        terminal.shows(words);
     }
+    let screen = terminal.shows("~/app");
     assert!(!screen.contains(".hidden"), "{screen}");
     terminal.press(&["C-a"]);
     terminal.shows(".hidden/");
