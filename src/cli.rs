@@ -108,7 +108,7 @@ impl Context {
     /// What a person wrote where a host or a project is wanted: the host, and the folder of a project.
     ///
     /// # Errors
-    /// [`Code::HostUnknown`](crate::failure::Code::HostUnknown) with the near names of both kinds.
+    /// [`Code::HostUnknown`] with the near names of both kinds.
     pub fn host_or_project(&self, word: &str) -> Result<(Alias, Option<RemotePath>), Failure> {
         let projects = crate::config::projects::load(&self.local)?;
         if let Some(project) = projects.get(word) {
