@@ -107,7 +107,10 @@ impl Thread {
     }
 
     async fn open(server: Server, method: &str, params: Map<String, Value>) -> Result<Self, Failure> {
-        let answer = server.peer.call(method, Value::Object(params)).await.map_err(|e| refused(method, e))?;
+        let answer = server.peer.call(method, Value::Object(params)).await.map_err(|error| match error {
+            CallError::Refused(error) if is_unknown_method(&error.message) => server.too_old(&error.message),
+            error => refused(method, error),
+        })?;
         let answer: ThreadAnswer = view(&answer).ok_or_else(|| broken(method))?;
         let reader = Reader::new(answer.thread.id.clone());
         Ok(Self { server, reader, view: answer.thread, model: answer.model })
@@ -317,12 +320,9 @@ fn refused(method: &str, error: CallError) -> Failure {
     let failure = error.failure(format!("ask the app-server for {method}"));
     if failure.said.contains("already has an active writer") {
         let hint = "another Codex on that host has this thread open: close it there; until then `outpost thread log HOST:ID` reads \
-                    it. Where the app-server runs inside the session only because the host is set so, let it join the other: outpost hosts set HOST session_attached=";
+                    it. Where the app-server runs inside the session only because the host is set so, let it join the other: \
+                    outpost hosts set HOST session_attached=";
         return Failure { code: Code::ActiveWriter, ..failure }.hint(hint);
-    }
-    if is_unknown_method(&failure.said) && method.starts_with("thread/start") {
-        let hint = "update the codex there: outpost install HOST  or  npm install -g @openai/codex";
-        return Failure { code: Code::CodexTooOld, ..failure }.hint(hint);
     }
     let unknown = ["no rollout found", "thread not found", "thread not loaded", "invalid thread id"];
     if unknown.iter().any(|words| failure.said.contains(words)) {

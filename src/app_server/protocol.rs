@@ -18,10 +18,10 @@ pub fn view<T: DeserializeOwned>(value: &Value) -> Option<T> {
     T::deserialize(value).ok()
 }
 
-/// Whether a refusal says that the server does not know a method.
+/// Whether a refusal says that the server does not know a method. Releases before 0.100 say "Invalid request" and no more.
 #[must_use]
 pub fn is_unknown_method(message: &str) -> bool {
-    message.contains("unknown variant") || message.contains("ethod not found")
+    message.contains("unknown variant") || message.contains("ethod not found") || message.trim() == "Invalid request"
 }
 
 /// What `initialize` answers.

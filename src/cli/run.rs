@@ -26,6 +26,7 @@ use super::{Context, SAME_MOMENT, plain, report};
 use crate::failure::{Code, Exit, Failure};
 use crate::name::Place;
 use crate::project::Host;
+use crate::remote::How;
 use crate::ssh::ask::Secret;
 use crate::thread::ReviewTarget;
 use approve::Approve;
@@ -213,6 +214,7 @@ impl Errand<'_> {
         }
         let (host, life, folder) = reached?;
         announce(stage, &host)?;
+        self.may_detach(&host).map_err(|e| e.at(&stage.host))?;
         let about = format!("codex {}, {}", host.version(), host.how());
         let codex_home = host.server.initialized.codex_home.clone();
         let worktree = tokio::select! {
@@ -239,6 +241,18 @@ impl Errand<'_> {
         }
         host.session.close().await;
         Ok(done.map_err(|e| e.at(&stage.host))?.exit)
+    }
+}
+
+impl Errand<'_> {
+    /// A server inside the session ends when we leave: nothing can be left running there.
+    fn may_detach(&self, host: &Host) -> Result<(), Failure> {
+        if !self.run.detach || host.how != How::Attached {
+            return Ok(());
+        }
+        Err(Failure::new(Code::ServerAttached, "leave the turn running on the host")
+            .said("its app-server runs inside this session and ends with it")
+            .hint("run it without --detach and stay connected until it is done"))
     }
 }
 

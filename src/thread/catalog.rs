@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::{broken, refused};
 use crate::app_server::protocol::item::Item;
 use crate::app_server::protocol::thread::{Status, Thread as View, ThreadAnswer, Turn};
-use crate::app_server::protocol::view;
+use crate::app_server::protocol::{is_unknown_method, view};
 use crate::failure::Failure;
 use crate::name::{ThreadId, TurnId};
-use crate::rpc::message::METHOD_NOT_FOUND;
+use crate::rpc::message::{METHOD_NOT_FOUND, RpcError};
 use crate::rpc::peer::Peer;
 use crate::rpc::pending::CallError;
 
@@ -145,9 +145,14 @@ pub async fn get(peer: &Peer, id: &ThreadId) -> Result<View, Failure> {
 pub async fn items(peer: &Peer, id: &ThreadId) -> Result<Vec<Entry>, Failure> {
     let pages = Pages { peer, method: "thread/items/list", params: json!({ "threadId": id, "sortDirection": "asc" }) };
     match pages.read::<Entry>(None).await {
-        Err(CallError::Refused(error)) if error.code == METHOD_NOT_FOUND => whole(peer, id).await,
+        Err(CallError::Refused(error)) if is_unknown(&error) => whole(peer, id).await,
         read => read.map_err(|e| refused("thread/items/list", e)),
     }
+}
+
+/// Whether the server does not know the method: the older releases say so in words alone.
+pub(super) fn is_unknown(error: &RpcError) -> bool {
+    error.code == METHOD_NOT_FOUND || is_unknown_method(&error.message)
 }
 
 /// The way of releases before 0.153.
@@ -169,7 +174,7 @@ fn entries(turn: Turn) -> impl Iterator<Item = Entry> {
 pub async fn turns(peer: &Peer, id: &ThreadId, limit: usize) -> Result<Vec<Turn>, Failure> {
     let pages = Pages { peer, method: "thread/turns/list", params: json!({ "threadId": id }) };
     match pages.read::<Turn>(Some(limit)).await {
-        Err(CallError::Refused(error)) if error.code == METHOD_NOT_FOUND => {
+        Err(CallError::Refused(error)) if is_unknown(&error) => {
             let params = json!({ "threadId": id, "includeTurns": true });
             let answer = peer.read("thread/read", params).await.map_err(|e| refused("thread/read", e))?;
             let mut turns = view::<ThreadAnswer>(&answer).ok_or_else(|| broken("thread/read"))?.thread.turns;

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use super::{ReviewTarget, refused};
 use crate::failure::{Code, Failure};
 use crate::name::nearest;
-use crate::rpc::message::METHOD_NOT_FOUND;
 use crate::rpc::peer::Peer;
 use crate::rpc::pending::CallError;
 
@@ -21,7 +20,7 @@ pub async fn exists(peer: &Peer, cwd: &str) -> Result<(), Failure> {
         }
         // Releases that cannot tell are believed.
         Ok(_) => Ok(()),
-        Err(CallError::Refused(error)) if error.code == METHOD_NOT_FOUND => Ok(()),
+        Err(CallError::Refused(error)) if super::catalog::is_unknown(&error) => Ok(()),
         Err(CallError::Refused(error)) => Err(Failure::new(Code::FolderMissing, tried())
             .said(error.message)
             .hint("make the folder again, or read the thread: outpost thread log HOST:ID")),

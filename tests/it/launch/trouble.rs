@@ -21,6 +21,36 @@ async fn field_34_a_server_that_dies_says_why() {
     assert_eq!(lab.refused(Want::server()).await.code, Code::CodexTooOld);
 }
 
+/// In the words of 0.20.0, which has no app-server, and of 0.44.0, whose app-server knows no threads.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_codex_that_is_too_old_is_refused_with_its_version() {
+    let listen = "*--listen*) echo \"error: unexpected argument '--listen' found\" >&2; exit 2 ;;";
+    let none = format!(
+        "case $* in --version) echo codex-cli 0.20.0 ;; {listen} *--help*) echo 'Usage: codex [OPTIONS] [PROMPT]' ;; *) exit 1 ;; esac"
+    );
+    let other = format!(
+        r#"case $* in --version) echo codex-cli 0.44.0 ;; {listen}
+*--help*) echo 'Usage: codex app-server [OPTIONS]' ;;
+app-server) while read -r line; do
+  id=$(printf %s "$line" | sed -n 's/.*"id":\([0-9]*\).*/\1/p')
+  case $line in
+    *'"initialize"'*) echo "{{\"id\":$id,\"result\":{{\"userAgent\":\"codex_cli_rs/0.44.0 (Debian) x\"}}}}" ;;
+    *'"id"'*) echo "{{\"id\":$id,\"error\":{{\"code\":-32600,\"message\":\"Invalid request\"}}}}" ;;
+  esac
+done ;; *) exit 1 ;; esac"#
+    );
+    for (script, version) in [(none, "0.20.0"), (other, "0.44.0")] {
+        let lab = Lab::script(&script).await;
+        for args in [&["check", "devbox"][..], &["run", "devbox:", "say hi"]] {
+            let ran = super::commands::run(&lab.sandbox, args).exits(6);
+            let said = ran.stdout + &ran.stderr;
+            for words in ["codex-too-old", version, "outpost install devbox"] {
+                assert!(said.contains(words), "{args:?} {words}: {said}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn field_35_logind_that_kills_is_seen_beforehand() {
     let lab = Lab::build(|sandbox, host| {
