@@ -21,7 +21,9 @@ pub fn view<T: DeserializeOwned>(value: &Value) -> Option<T> {
 /// Whether a refusal says that the server does not know a method. Releases before 0.100 say "Invalid request" and no more.
 #[must_use]
 pub fn is_unknown_method(message: &str) -> bool {
-    message.contains("unknown variant") || message.contains("ethod not found") || message.trim() == "Invalid request"
+    // A value that it does not know is told in the same words; only methods have a slash.
+    let named = message.split_once("unknown variant `").and_then(|(_, rest)| rest.split('`').next());
+    named.is_some_and(|name| name.contains('/')) || message.contains("ethod not found") || message.trim() == "Invalid request"
 }
 
 /// What `initialize` answers.
@@ -71,6 +73,20 @@ pub struct Account {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn an_unknown_method_is_told_from_an_unknown_value() {
+        for (message, unknown) in [
+            ("Invalid request: unknown variant `thread/items/list`, expected one of `initialize`, `thread/start`", true),
+            ("Method not found", true),
+            ("Invalid request", true),
+            ("Invalid request: unknown variant `on-failure`, expected one of `untrusted`, `a/b`", false),
+            ("Invalid request: missing field `threadId`", false),
+            ("thread not found", false),
+        ] {
+            assert_eq!(is_unknown_method(message), unknown, "{message}");
+        }
+    }
 
     #[test]
     fn the_version_stands_in_the_user_agent() {
