@@ -107,9 +107,9 @@ impl Thread {
     }
 
     async fn open(server: Server, method: &str, params: Map<String, Value>) -> Result<Self, Failure> {
-        let answer = server.peer.call(method, Value::Object(params)).await.map_err(|error| match error {
-            CallError::Refused(error) if is_unknown_method(&error.message) => server.too_old(&error.message),
-            error => refused(method, error),
+        let answer = server.peer.call(method, Value::Object(params)).await.map_err(|error| match &error {
+            CallError::Refused(told) if is_unknown_method(&told.message) => server.too_old(&told.message),
+            CallError::Refused(_) | CallError::Ended(_) => refused(method, error),
         })?;
         let answer: ThreadAnswer = view(&answer).ok_or_else(|| broken(method))?;
         let reader = Reader::new(answer.thread.id.clone());
