@@ -69,7 +69,7 @@ impl Terminal {
     }
 
     #[track_caller]
-    fn shows_it(&self, what: &str, is_it: impl Fn(&str) -> bool) -> String {
+    fn shows_it(&self, what: &str, mut is_it: impl FnMut(&str) -> bool) -> String {
         let began = Instant::now();
         loop {
             let screen = self.screen();
@@ -90,6 +90,21 @@ impl Terminal {
                 self.press(&[key]);
             }
             there
+        });
+    }
+
+    /// Presses a key until some words are gone. A program that has just begun to draw may not read keys yet; it has a second
+    /// for each before the next.
+    #[track_caller]
+    pub(crate) fn presses_away(&self, key: &str, words: &str) {
+        let mut pressed: Option<Instant> = None;
+        self.shows_it(&format!("the end of {words}"), |screen| {
+            let there = screen.contains(words);
+            if there && pressed.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
+                self.press(&[key]);
+                pressed = Some(Instant::now());
+            }
+            !there
         });
     }
 
