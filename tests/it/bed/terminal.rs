@@ -81,13 +81,15 @@ impl Terminal {
         }
     }
 
-    /// Presses a key again and again until the screen holds some words.
+    /// Presses a key again and again until the screen holds some words; what it ends has a moment to say so.
     #[track_caller]
     pub(crate) fn presses_until(&self, key: &str, words: &str) {
+        let mut pressed: Option<Instant> = None;
         self.shows_it(words, |screen| {
             let there = screen.contains(words);
-            if !there {
+            if !there && pressed.is_none_or(|at| at.elapsed() > Duration::from_millis(500)) {
                 self.press(&[key]);
+                pressed = Some(Instant::now());
             }
             there
         });
