@@ -39,7 +39,7 @@ async fn the_stock_tui_works_and_lives_through_lost_links() {
     // The approval is open: the link goes, the answer is typed without one, and counts when it is back.
     bed.wire.mood(Mood::Refuse);
     bed.wire.fault(Fault::Cut);
-    tui.press(&["y"]);
+    tui.presses_away("y", "Would you like to run");
     bed.wire.mood(Mood::Good);
     tui.shows("all is done");
     assert!(bed.host.home.join("app/asked").exists());
