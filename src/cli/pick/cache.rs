@@ -13,6 +13,8 @@ pub(super) struct Cache {
     looked: HashMap<String, Looked>,
     order: VecDeque<String>,
     asked: HashSet<String>,
+    /// Asked for before they were forgotten: that answer is too old.
+    late: HashSet<String>,
 }
 
 impl Cache {
@@ -26,9 +28,12 @@ impl Cache {
         !self.looked.contains_key(path) && self.asked.insert(path.to_owned())
     }
 
-    /// Takes an answer.
-    pub(super) fn put(&mut self, path: String, looked: Looked) {
+    /// Takes an answer; false when it is too old, and the folder is to be asked for again.
+    pub(super) fn put(&mut self, path: String, looked: Looked) -> bool {
         self.asked.remove(&path);
+        if self.late.remove(&path) {
+            return false;
+        }
         if self.looked.insert(path.clone(), looked).is_none() {
             self.order.push_back(path);
         }
@@ -37,12 +42,16 @@ impl Cache {
                 self.looked.remove(&oldest);
             }
         }
+        true
     }
 
-    /// Forgets one folder, so that it is asked for again.
+    /// Forgets one folder, so that it is asked for again, also when an answer is still awaited.
     pub(super) fn forget_one(&mut self, path: &str) {
         self.looked.remove(path);
         self.order.retain(|kept| kept != path);
+        if self.asked.contains(path) {
+            self.late.insert(path.to_owned());
+        }
     }
 
     /// Forgets all, so that it is asked for again; what is asked for now is still awaited.
@@ -69,5 +78,16 @@ mod tests {
         assert!(cache.get("/a").is_none() && cache.get("/0").is_some());
         cache.forget();
         assert!(cache.ask("/0") && cache.order.is_empty());
+    }
+
+    #[test]
+    fn an_answer_to_a_question_from_before_does_not_count() {
+        let mut cache = Cache::default();
+        assert!(cache.ask("/a"));
+        cache.forget_one("/a");
+        assert!(!cache.put("/a".into(), Ok(Listing::default())));
+        assert!(cache.get("/a").is_none() && cache.ask("/a"));
+        assert!(cache.put("/a".into(), Err(Trouble::Missing)));
+        assert_eq!(cache.get("/a"), Some(&Err(Trouble::Missing)));
     }
 }

@@ -353,8 +353,7 @@ impl Picker {
 
     fn looked(&mut self, path: String, looked: Looked) -> Vec<Action> {
         let At::Folders(folders) = &mut self.at else { return Vec::new() };
-        folders.cache.put(path.clone(), looked.clone());
-        if folders.taking.as_deref() != Some(path.as_str()) {
+        if !folders.cache.put(path.clone(), looked.clone()) || folders.taking.as_deref() != Some(path.as_str()) {
             return Vec::new();
         }
         folders.taking = None;

@@ -172,6 +172,20 @@ fn a_path_can_be_typed() {
 }
 
 #[test]
+fn what_was_asked_ahead_does_not_say_that_a_folder_is_there_still() {
+    let mut picker = at_home();
+    typed(&mut picker, "/srv/ap");
+    assert_eq!(picker.questions(1), ["/srv"]);
+    picker.take(Event::Looked("/srv".into(), listing("/srv", vec![entry(b"app", None)])));
+    assert_eq!(picker.questions(1), ["/srv/app"], "asked ahead, and not answered yet");
+    assert_eq!(key(&mut picker, KeyCode::Enter), []);
+    assert_eq!(picker.take(Event::Looked("/srv/app".into(), listing("/srv/app", vec![]))), []);
+    assert_eq!(picker.questions(1), ["/srv/app"], "asked anew");
+    assert_eq!(picker.take(Event::Looked("/srv/app".into(), Err(Trouble::Missing))), []);
+    assert_eq!(picker.message, "/srv/app: there is no such folder");
+}
+
+#[test]
 fn esc_goes_back_one_thing_at_a_time() {
     let mut picker = at_home();
     typed(&mut picker, "sh");
