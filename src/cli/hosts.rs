@@ -13,6 +13,7 @@ use crate::config::{gate, hosts};
 use crate::failure::{Exit, Failure};
 use crate::host::alias::{self, Listing};
 use crate::host::resolve;
+use crate::paths::Local;
 
 /// How many `ssh -G` run at once.
 const AT_ONCE: usize = 8;
@@ -91,9 +92,15 @@ fn tell(context: &Context, listing: &Listing, gate: bool) {
         screen.note(&format!("warning: {}: {}", plain::line(&place), plain::line(&problem.text)));
     }
     if listing.hosts.is_empty() {
-        screen.note("no hosts: the ssh configuration has no `Host` line with a plain name");
+        screen.note(&plain::line(&no_hosts(&context.local)));
     }
     if !gate {
         screen.note("note: remote connections are off; `outpost enable` switches them on");
     }
+}
+
+fn no_hosts(local: &Local) -> String {
+    let files: Vec<String> = alias::files(local).iter().map(|file| rows::short(file, &local.home)).collect();
+    let looked = if files.is_empty() { "no file was read".to_owned() } else { format!("none in {}", files.join(" and ")) };
+    format!("no hosts: {looked}; a host is a line `Host NAME` in your ssh configuration")
 }

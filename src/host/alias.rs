@@ -61,20 +61,25 @@ pub struct Listing {
 /// [`Code::SshConfigUnreadable`] when the person's file is there and cannot be read, or the one of `-F` is not there.
 pub fn list(local: &Local) -> Result<Listing, Failure> {
     let mut reader = Reader::new(local);
-    match &local.ssh_config {
-        // `ssh -F none` reads nothing.
-        Some(path) if path.as_os_str().eq_ignore_ascii_case("none") => {}
-        Some(path) => reader.main(path).map_err(|e| unreadable(path, &e))?,
-        None => {
-            let path = local.home.join(".ssh/config");
-            match reader.main(&path) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(unreadable(&path, &e)),
-                Ok(()) | Err(_) => {}
-            }
-            reader.system(Path::new(SYSTEM_CONFIG));
+    if let Some((main, system)) = files(local).split_first() {
+        match reader.main(main) {
+            Err(e) if local.ssh_config.is_some() || e.kind() != io::ErrorKind::NotFound => return Err(unreadable(main, &e)),
+            Ok(()) | Err(_) => {}
         }
+        system.iter().for_each(|file| reader.system(file));
     }
     Ok(reader.listing)
+}
+
+/// The files that are read, each with what it includes: the one of `-F`, or the person's and then the system's.
+#[must_use]
+pub fn files(local: &Local) -> Vec<PathBuf> {
+    match &local.ssh_config {
+        // `ssh -F none` reads nothing.
+        Some(path) if path.as_os_str().eq_ignore_ascii_case("none") => Vec::new(),
+        Some(path) => vec![path.clone()],
+        None => vec![local.home.join(".ssh/config"), PathBuf::from(SYSTEM_CONFIG)],
+    }
 }
 
 /// Lists the hosts of a text, as if it were the person's file of that name.

@@ -127,7 +127,7 @@ fn padded(cell: &str, width: usize) -> String {
 
 fn cells(row: &Row, local: &Local) -> [String; 3] {
     let place = match (&row.file, row.line) {
-        (Some(file), Some(line)) => format!("{}:{line}", short(file, &local.home)),
+        (Some(file), Some(line)) => format!("{}:{line}", short(Path::new(file), &local.home)),
         (_, _) => GONE.to_owned(),
     };
     let rest = match (row, &row.resolved) {
@@ -141,9 +141,9 @@ fn cells(row: &Row, local: &Local) -> [String; 3] {
 }
 
 /// A path under the home folder as people write it.
-fn short(file: &str, home: &Path) -> String {
-    match Path::new(file).strip_prefix(home) {
+pub fn short(file: &Path, home: &Path) -> String {
+    match file.strip_prefix(home) {
         Ok(rest) => format!("~/{}", rest.display()),
-        Err(_) => file.to_owned(),
+        Err(_) => file.display().to_string(),
     }
 }

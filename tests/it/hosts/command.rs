@@ -81,10 +81,10 @@ fn what_drives_a_terminal_is_shown_not_sent() {
 fn no_hosts_is_said() {
     let sandbox = sandbox("Host *\n  User x\n");
     let ran = sandbox.run(&["hosts"]).exits(0);
-    assert_eq!(
-        (ran.stdout.as_str(), ran.stderr.as_str()),
-        ("", "no hosts: the ssh configuration has no `Host` line with a plain name\n")
-    );
+    assert_eq!(ran.stdout, "");
+    insta::assert_snapshot!(sandbox.stable(&ran.stderr), @"no hosts: none in [SANDBOX]/ssh_config; a host is a line `Host NAME` in your ssh configuration");
+    let ran = sandbox.run(&["-F", "none", "hosts"]).exits(0);
+    assert_eq!(ran.stderr, "no hosts: no file was read; a host is a line `Host NAME` in your ssh configuration\n");
     assert_eq!(json(&sandbox, &["hosts", "--json"]), Vec::<Value>::new());
 }
 
