@@ -14,6 +14,7 @@ mod codex;
 pub(crate) mod faulty;
 pub(crate) mod files;
 pub(crate) mod front;
+pub(crate) mod patience;
 pub(crate) mod process;
 mod pty;
 mod sandbox;
@@ -23,6 +24,7 @@ mod works;
 
 pub(crate) use {
     codex::{Codex, folder as codex_folder, native, newest},
+    patience::{Patience, until},
     process::{Ran, alive, kill_servers, on_host, run},
     pty::on_a_terminal,
     sandbox::{Sandbox, append},

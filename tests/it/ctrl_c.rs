@@ -3,24 +3,19 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
 
-use super::bed::{Codex, Sandbox, Terminal};
-
-/// How long a command may take to reach the host; builds may share the cores.
-const LIMIT: Duration = Duration::from_secs(60);
+use super::bed::{Codex, Patience, Sandbox, Terminal};
 
 /// Waits until somebody reads the pipe; it waits in turn until the file is dropped.
 fn reader_of(pipe: &Path, terminal: &Terminal) -> File {
-    let began = Instant::now();
+    let mut patience = Patience::new();
     loop {
         match OpenOptions::new().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(pipe) {
             Ok(file) => return file,
-            Err(e) => assert!(began.elapsed() < LIMIT, "nobody reads ({e}):\n{}", terminal.screen()),
+            Err(e) => assert!(patience.waits(), "nobody reads ({e}):\n{}", terminal.screen()),
         }
-        std::thread::yield_now();
     }
 }
 

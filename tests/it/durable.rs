@@ -134,19 +134,25 @@ async fn a_prompt_typed_without_a_link_is_sent_when_it_is_back() {
     assert_eq!(prompts, 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_killed_leaves_an_interrupted_turn_and_the_thread_goes_on() {
+/// A turn that dies with its server is shown with what it had done, and the thread goes on.
+async fn dies_in_a_turn(blow: impl AsyncFnOnce(&Bed, &mut Front)) -> Front {
     let bed = Bed::new().await;
     let (mut front, thread) = bed.front().await;
     front.call("turn/start", Front::prompt(&thread, "c1", "slowly")).await;
     front.until("two", |m| text(super::bed::front::params(m), &["delta"]).contains("two")).await;
-    bed.kill_server();
+    blow(&bed, &mut front).await;
     front.until_method("turn/completed").await;
     let told = ["commandExecution(", ")commandExecution completed", "agentMessage(", "> one two ", "}interrupted"];
     assert_eq!(front.story()[3..], told);
     front.call("turn/start", Front::prompt(&thread, "c2", "say again")).await;
     front.until_method("turn/completed").await;
     assert_eq!(front.story().last().unwrap(), "}completed");
+    front
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_leaves_an_interrupted_turn_and_the_thread_goes_on() {
+    let mut front = dies_in_a_turn(async |bed, _| bed.kill_server()).await;
     let mut delivered = Vec::new();
     while let Ok(event) = front.events.try_recv() {
         if let Event::Delivered { message, .. } = event {
@@ -158,20 +164,13 @@ async fn a_server_that_is_killed_leaves_an_interrupted_turn_and_the_thread_goes_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_goes_down_in_a_turn_loses_nothing_that_was_finished() {
-    let bed = Bed::new().await;
-    let (mut front, thread) = bed.front().await;
-    front.call("turn/start", Front::prompt(&thread, "c1", "slowly")).await;
-    front.until("two", |m| text(super::bed::front::params(m), &["delta"]).contains("two")).await;
-    bed.wire.mood(Mood::Refuse);
-    bed.host.goes_down();
-    front.until_state("lost", is_lost).await;
-    bed.wire.mood(Mood::Good);
-    front.until_method("turn/completed").await;
-    let told = ["commandExecution(", ")commandExecution completed", "agentMessage(", "> one two ", "}interrupted"];
-    assert_eq!(front.story()[3..], told);
-    front.call("turn/start", Front::prompt(&thread, "c2", "say again")).await;
-    front.until_method("turn/completed").await;
-    assert_eq!(front.story().last().unwrap(), "}completed");
+    dies_in_a_turn(async |bed, front| {
+        bed.wire.mood(Mood::Refuse);
+        bed.host.goes_down();
+        front.until_state("lost", is_lost).await;
+        bed.wire.mood(Mood::Good);
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,7 +19,7 @@ use outpost::ssh::session::Session;
 use outpost::step::{Nobody, Progress, Watch};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
-use crate::bed::{Codex, Host, NewHost, Sandbox, alive};
+use crate::bed::{Codex, Host, NewHost, Sandbox, alive, until};
 use crate::shells::{program, session};
 
 const NO_MODEL: &str = "http://127.0.0.1:9/v1";
@@ -91,9 +91,7 @@ impl Lab {
     fn kill_server(&self) {
         let pid = self.pid();
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
-        while alive(pid) {
-            std::thread::yield_now();
-        }
+        until("the end of the server", || !alive(pid));
     }
 
     /// The app-servers of this sandbox.

@@ -147,9 +147,7 @@ fn a_reader_that_goes_away_ends_the_command() {
         assert_eq!(child.wait().unwrap().code(), Some(0), "{carrier}");
         watchdog.off();
         let pid = std::fs::read_to_string(host.home.join("pid")).unwrap().trim().parse().unwrap();
-        while super::bed::alive(pid) {
-            std::thread::yield_now();
-        }
+        super::bed::until("the end of the command", || !super::bed::alive(pid));
     }
 }
 

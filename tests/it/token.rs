@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::bed::{on_host, process};
+use super::bed::{on_host, process, until};
 use super::login::{OpenAi, holding};
 use super::run::Bed;
 
@@ -42,7 +42,7 @@ async fn a_token_serves_one_run_and_leaves_nothing() {
     let ran = running.await.unwrap().exits(0);
     assert!(ran.stdout.contains("[]") && ran.stdout.contains("PATH=") && ran.stdout.contains("Done."), "{}", ran.stdout);
     assert!(!format!("{}{}", ran.stdout, ran.stderr).contains(TOKEN), "{}", ran.stdout);
-    until(|| homes(&bed).is_empty() && servers(&bed) == 0);
+    until("no home and no server of the token", || homes(&bed).is_empty() && servers(&bed) == 0);
     assert_eq!(holding(bed.sandbox.path(), TOKEN), Vec::<String>::new());
     // The host's own codex never saw any of it.
     assert!(!bed.host.home.join(".codex/auth.json").exists());
@@ -56,7 +56,7 @@ async fn a_lost_link_ends_the_run_and_its_home() {
     bed.host.cut();
     let ran = running.await.unwrap().exits(1);
     assert!(ran.stderr.contains("has ended with the link"), "{}", ran.stderr);
-    until(|| homes(&bed).is_empty() && servers(&bed) == 0);
+    until("no home and no server of the token", || homes(&bed).is_empty() && servers(&bed) == 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,12 +69,4 @@ async fn without_a_token_there_is_no_run() {
       try:  export CODEX_ACCESS_TOKEN, or sign the host in for good: outpost login HOST --with-access-token
     ");
     bed.run(&["run", "--with-access-token", "--last", "devbox:app"]).await.exits(2);
-}
-
-fn until(it_is_so: impl Fn() -> bool) {
-    let began = std::time::Instant::now();
-    while !it_is_so() {
-        assert!(began.elapsed().as_secs() < 60, "it never was");
-        std::thread::yield_now();
-    }
 }

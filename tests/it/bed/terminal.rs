@@ -5,10 +5,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use super::patience::Patience;
 use super::sandbox::Sandbox;
-
-/// How long something may take to appear; generous, because builds may share the cores.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// A terminal in which a program runs. It ends when this is dropped.
 pub(crate) struct Terminal {
@@ -70,14 +68,13 @@ impl Terminal {
 
     #[track_caller]
     fn shows_it(&self, what: &str, mut is_it: impl FnMut(&str) -> bool) -> String {
-        let began = Instant::now();
+        let mut patience = Patience::new();
         loop {
             let screen = self.screen();
             if is_it(&screen) {
                 return screen;
             }
-            assert!(began.elapsed() < LIMIT, "no {what:?} on the screen:\n{screen}");
-            std::thread::yield_now();
+            assert!(patience.waits(), "no {what:?} on the screen:\n{screen}");
         }
     }
 

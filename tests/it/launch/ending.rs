@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::commands::run;
 use super::preflight::warnings;
 use super::{Lab, upgrades};
-use crate::bed::{Codex, NewHost, process};
+use crate::bed::{Codex, NewHost, process, until};
 use crate::run::Bed;
 use crate::shells::{program, session};
 
@@ -26,9 +26,7 @@ fn reaping(host: NewHost<'_>) -> NewHost<'_> {
 impl Lab {
     /// Waits until no server of this sandbox runs.
     fn until_reaped(&self) {
-        while !self.servers().is_empty() {
-            std::thread::yield_now();
-        }
+        until("the end of the servers", || self.servers().is_empty());
     }
 }
 
