@@ -2,6 +2,7 @@
 
 mod clients;
 mod served;
+mod threads;
 
 use super::bed::faulty::{Fault, Mood};
 use super::bed::{Terminal, codex_folder};
