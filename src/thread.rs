@@ -12,7 +12,7 @@ use rand::RngExt;
 use serde_json::{Map, Value, json};
 
 use crate::app_server::Server;
-use crate::app_server::protocol::approval::{Decision, answers};
+use crate::app_server::protocol::approval::{Decision, answers, filled};
 pub use crate::app_server::protocol::thread::Thread as View;
 use crate::app_server::protocol::thread::{ThreadAnswer, TurnAnswer, TurnStatus};
 use crate::app_server::protocol::{is_unknown_method, view};
@@ -260,6 +260,14 @@ impl Thread {
     /// As [`Self::decide`].
     pub async fn reply(&self, approval: &Approval, given: &[(String, Vec<String>)]) -> Result<(), Failure> {
         self.respond(approval.id.clone(), answers(given)).await
+    }
+
+    /// Accepts the form of an MCP server with what was filled in.
+    ///
+    /// # Errors
+    /// As [`Self::decide`].
+    pub async fn fill(&self, approval: &Approval, content: Value) -> Result<(), Failure> {
+        self.respond(approval.id.clone(), filled(content)).await
     }
 
     async fn respond(&self, id: RequestId, result: Value) -> Result<(), Failure> {

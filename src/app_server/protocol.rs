@@ -4,6 +4,7 @@
 //! Codex can be any release. Source: `codex app-server generate-ts` of 0.169.0; `tests/it/protocol.rs` holds the views against it.
 
 pub mod approval;
+pub mod form;
 pub mod item;
 pub mod note;
 pub mod thread;

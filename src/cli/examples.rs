@@ -38,7 +38,10 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("thread interrupt", "outpost thread interrupt devbox:0199"),
     ("thread approve", "outpost thread approve devbox:0199\noutpost thread approve devbox:0199 --for-session --all"),
     ("thread decline", "outpost thread decline devbox:0199\noutpost thread decline devbox:0199 --cancel"),
-    ("thread answer", "outpost thread answer devbox:0199\noutpost thread answer devbox:0199 main \"no, keep it\""),
+    (
+        "thread answer",
+        "outpost thread answer devbox:0199\noutpost thread answer devbox:0199 main \"no, keep it\"\noutpost thread answer devbox:0199 colour=blue count=3",
+    ),
     ("stop", "outpost stop devbox\noutpost stop devbox --now"),
     ("logs", "outpost logs devbox\noutpost logs devbox -n 20 --follow"),
     ("install", "outpost install devbox"),

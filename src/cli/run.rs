@@ -3,6 +3,7 @@
 pub mod again;
 pub mod approve;
 pub mod events;
+pub mod forms;
 pub mod options;
 pub mod paint;
 pub mod questions;

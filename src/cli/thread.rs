@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::run::again::Again;
+use super::run::approve;
 use super::run::review::What;
 use super::run::which::{self, title};
 use super::spinner::Spinner;
@@ -20,6 +21,7 @@ use crate::project::{self, Host};
 use crate::remote::Want;
 use crate::thread::View;
 use crate::thread::catalog::{self, Act, Entry, State};
+use crate::thread::event::Approval;
 
 /// Look at a thread, steer it, answer it, put it away.
 ///
@@ -225,14 +227,17 @@ struct Known {
     alias: Alias,
     view: View,
     waits: Vec<String>,
+    /// What one does about the first of them.
+    way: Option<&'static str>,
 }
 
 async fn known(context: &Context, command: &Plain) -> Result<Known, Failure> {
     let Found { alias, host, view } = command.thread.find(context).await?;
     let waiting = if State::of(&view.status).waits() { vec![view.id.clone()] } else { Vec::new() };
-    let waits = super::waits::of(host.server, waiting).await.into_iter().flat_map(|(_, waits)| waits).collect();
+    let waits: Vec<Approval> = super::waits::of(host.server, waiting).await.into_iter().flat_map(|(_, waits)| waits).collect();
     host.session.close().await;
-    Ok(Known { alias, view, waits })
+    let way = waits.first().map(approve::way);
+    Ok(Known { alias, view, waits: waits.iter().map(approve::short).collect(), way })
 }
 
 impl Known {
@@ -261,7 +266,7 @@ impl Known {
         ]);
         rows.extend(self.waits.iter().map(|what| ("waits", what.clone())));
         if state.waits() {
-            let way = if state == State::WaitsForApproval { "approve" } else { "answer" };
+            let way = self.way.unwrap_or(if state == State::WaitsForApproval { "approve" } else { "answer" });
             rows.push(("try", format!("outpost thread {way} {thread}")));
         }
         rows.into_iter().map(|(name, value)| vec![name.to_owned(), plain::line(&value)]).collect()

@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
 
+use super::run::approve;
 use super::spinner::Spinner;
 use super::table::{ago, cut, table};
 use super::{Context, plain, waits};
@@ -180,6 +181,7 @@ impl Threads {
         let mut rows: Vec<Row> = threads.map_err(|e| e.at(&wanted.host))?.into_iter().map(Row::from).collect();
         let waiting = rows.iter().filter(|row| row.state.waits()).map(|row| ThreadId(row.id.clone())).collect();
         for (id, waits) in waits::of(host.server, waiting).await {
+            let waits: Vec<String> = waits.iter().map(approve::short).collect();
             rows.iter_mut().filter(|row| row.id == id.0).for_each(|row| row.waits.clone_from(&waits));
         }
         host.session.close().await;

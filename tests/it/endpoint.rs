@@ -21,19 +21,27 @@ async fn stay_away() {
     tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
 }
 
+impl Bed {
+    /// The stock TUI, ready for its first prompt.
+    fn tui(&self, args: &[&str]) -> Terminal {
+        // Older releases want to know a model provider of their own before they start.
+        let config = self.sandbox.codex_home().join("config.toml");
+        let provider = outpost::demo::model::codex_config(&self.model.base_url());
+        let gate = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(&config, format!("{provider}\n{gate}")).unwrap();
+        let tui = Terminal::outpost_with(&self.sandbox, args, &tui_folder());
+        tui.shows_one_of(&["Trust and continue", "Yes, continue"]);
+        // The model's name stands there once the thread is started; more keys before that are lost, or do harm.
+        tui.presses_away("Enter", "continue");
+        tui.shows("scripted default");
+        tui
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_stock_tui_works_and_lives_through_lost_links() {
     let bed = Bed::new().await;
-    // Older releases want to know a model provider of their own before they start.
-    let config = bed.sandbox.codex_home().join("config.toml");
-    let provider = outpost::demo::model::codex_config(&bed.model.base_url());
-    let gate = std::fs::read_to_string(&config).unwrap();
-    std::fs::write(&config, format!("{provider}\n{gate}")).unwrap();
-    let tui = Terminal::outpost_with(&bed.sandbox, &["open", "devbox:app"], &tui_folder());
-    tui.shows_one_of(&["Trust and continue", "Yes, continue"]);
-    // The model's name stands there once the thread is started; more keys before that are lost, or do harm.
-    tui.presses_away("Enter", "continue");
-    tui.shows("scripted default");
+    let tui = bed.tui(&["open", "devbox:app"]);
     tui.line("please work");
     tui.shows("touch asked");
     tui.shows("Yes");

@@ -3,6 +3,7 @@
 use outpost::demo::script::{Output, Scene, Script};
 use serde_json::json;
 
+use super::bed::Terminal;
 use super::run::Bed;
 
 fn call(name: &str, arguments: serde_json::Value) -> Scene {
@@ -25,6 +26,16 @@ impl Bed {
         let thread = format!("devbox:{}", ran.stdout.trim());
         self.becomes(&thread, state).await;
         thread
+    }
+
+    /// Waits until a thread waits, for an approval or an answer.
+    async fn waits_for_a_person(&self, thread: &str) {
+        for _ in 0..100 {
+            if self.state(thread).await.starts_with("waits") {
+                return;
+            }
+        }
+        panic!("{thread} does not wait");
     }
 
     /// The last thing the model was told.
@@ -61,4 +72,73 @@ async fn a_permission_is_given_or_not_from_another_terminal() {
         bed.becomes(&thread, "idle").await;
         assert_eq!(bed.told().contains("enabled"), told, "{act}: {}", bed.told());
     }
+}
+
+/// With an MCP server whose tools ask.
+async fn bed_of_the_asker() -> Bed {
+    let tools = ["ask", "choose", "do"];
+    let script = tools.iter().fold(Script::default(), |script, tool| {
+        script.on(&format!("please {tool}"), call(&format!("mcp__asker.{tool}"), json!({})))
+    });
+    let bed = Bed::with(script, "").await;
+    bed.host.gets_the_asker();
+    bed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_form_of_an_mcp_server_is_filled_in_from_another_terminal() {
+    let bed = bed_of_the_asker().await;
+    let ran = bed.run(&["run", "--detach", "devbox:app", "please choose"]).await.exits(0);
+    let thread = format!("devbox:{}", ran.stdout.trim());
+    bed.waits_for_a_person(&thread).await;
+    let shown = bed.run(&["thread", "show", &thread]).await.exits(0).stdout;
+    assert!(shown.contains("The MCP server asker asks: which one?"), "{shown}");
+    assert!(shown.contains(&format!("outpost thread answer {thread}")), "{shown}");
+    let ran = bed.run(&["thread", "approve", &thread]).await.exits(2);
+    assert!(ran.stderr.contains("· colour: red | blue") && ran.stderr.contains("outpost thread answer"), "{}", ran.stderr);
+    let ran = bed.run(&["thread", "answer", &thread, "colour=green"]).await.exits(2);
+    assert!(ran.stderr.contains("'green' is not what 'colour' takes"), "{}", ran.stderr);
+    bed.run(&["thread", "answer", &thread, "colour=blue"]).await.exits(0);
+    bed.becomes(&thread, "idle").await;
+    assert!(bed.told().contains("took it: 'colour':'blue','count':2"), "{}", bed.told());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_needs_no_words_is_approved_from_another_terminal() {
+    let bed = bed_of_the_asker().await;
+    for (prompt, act, told) in [
+        ("please ask", "approve", "took it"),
+        ("please ask", "decline", "did not want to"),
+        ("please do", "approve", "it was done"),
+        ("please do", "decline", "rejected"),
+    ] {
+        let ran = bed.run(&["run", "--detach", "devbox:app", prompt]).await.exits(0);
+        let thread = format!("devbox:{}", ran.stdout.trim());
+        bed.waits_for_a_person(&thread).await;
+        bed.run(&["thread", act, &thread]).await.exits(0);
+        bed.becomes(&thread, "idle").await;
+        assert!(bed.told().contains(told), "{prompt}, {act}: {}", bed.told());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_is_filled_in_on_the_terminal_that_runs_the_thread() {
+    let bed = bed_of_the_asker().await;
+    let run = Terminal::outpost(&bed.sandbox, &["run", "devbox:app", "please choose"]);
+    run.shows("[y] yes, once");
+    run.press(&["y"]);
+    run.shows("? colour: red | blue");
+    run.line("green");
+    run.shows("is not what 'colour' takes");
+    run.line("blue");
+    run.shows("? count: a whole number; 2 if left out");
+    run.press(&["Enter"]);
+    run.shows("[exit 0]");
+    assert!(bed.told().contains("took it: 'colour':'blue','count':2"), "{}", bed.told());
+    // Nobody who knows the words: a yes to everything is none to this.
+    let ran = bed.run(&["run", "devbox:app", "please choose", "--approve", "always"]).await.exits(0);
+    assert!(ran.stderr.contains("declined (it wants words, and nobody is there to ask)"), "{}", ran.stderr);
+    assert!(bed.told().contains("did not want to"), "{}", bed.told());
+    let ran = bed.run(&["run", "devbox:app", "please do", "--approve", "always"]).await.exits(0);
+    assert!(ran.stderr.contains("The MCP server asker asks") && ran.stderr.contains("accepted"), "{}", ran.stderr);
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::form::{self, Field};
 use super::view;
 
 /// A request of the server that waits for a person.
@@ -17,7 +18,7 @@ pub enum Asked {
     /// Questions of the agent. (`item/tool/requestUserInput`)
     Questions(QuestionsAsked),
     /// A question of an MCP server. (`mcpServer/elicitation/request`)
-    Elicitation(ElicitationAsked),
+    Elicitation(Box<ElicitationAsked>),
 }
 
 /// See [`Asked::Command`].
@@ -102,12 +103,53 @@ pub struct AnswerOption {
 pub struct ElicitationAsked {
     /// The MCP server.
     pub server_name: String,
-    /// "form", "url" …
+    /// "form", "openai/form", "openaiForm", "url", "openai/userVerification".
     pub mode: String,
     /// The question.
     pub message: String,
+    /// The question of a user verification, which has no message.
+    pub title: String,
     /// Where to go, for "url".
     pub url: Option<String>,
+    /// The schema of a form.
+    pub requested_schema: Value,
+    /// What Codex adds to it: where the question is its own, may this tool run, `persist` says for how long a yes can hold.
+    #[serde(rename = "_meta")]
+    pub meta: Value,
+}
+
+impl ElicitationAsked {
+    /// What is to be filled in.
+    #[must_use]
+    pub fn fields(&self) -> Vec<Field> {
+        form::fields(&self.requested_schema)
+    }
+
+    /// Whether a yes can hold for the session: `persist` is a word or a list of words.
+    fn persists(&self) -> bool {
+        let persist = self.meta.get("persist");
+        persist
+            .into_iter()
+            .flat_map(|p| p.as_array().map_or_else(|| vec![p], |list| list.iter().collect()))
+            .any(|p| p == "session")
+    }
+
+    fn decisions(&self) -> Vec<Decision> {
+        let all = [Decision::Accept, Decision::AcceptForSession, Decision::Decline, Decision::Cancel];
+        // A verification wants a proof that only Codex's own clients can make.
+        let yes = self.mode != "openai/userVerification";
+        let offered = |decision: &Decision| match decision {
+            Decision::Accept => yes,
+            Decision::AcceptForSession => yes && self.persists(),
+            Decision::Decline | Decision::Cancel => true,
+        };
+        all.into_iter().filter(offered).collect()
+    }
+
+    fn answer(&self, decision: Decision, content: Value) -> Value {
+        let meta = if decision == Decision::AcceptForSession { json!({ "persist": "session" }) } else { Value::Null };
+        json!({ "action": elicited(decision), "content": content, "_meta": meta })
+    }
 }
 
 /// What a person decided.
@@ -162,18 +204,37 @@ impl Asked {
             }
             Self::Command(_) | Self::FileChange(_) => all.to_vec(),
             Self::Permissions(_) => vec![Decision::Accept, Decision::AcceptForSession, Decision::Decline],
-            Self::Elicitation(_) | Self::Questions(_) => vec![Decision::Decline, Decision::Cancel],
+            Self::Elicitation(asked) => asked.decisions(),
+            Self::Questions(_) => vec![Decision::Decline, Decision::Cancel],
         }
     }
 
-    /// The result to answer with. Questions are answered with [`answers`]; here they go unanswered.
+    /// Whether a plain yes is no answer: something is to be filled in that has no default.
+    #[must_use]
+    pub fn wants_words(&self) -> bool {
+        match self {
+            Self::Questions(_) => true,
+            Self::Elicitation(asked) => form::content(&asked.fields(), &[]).is_err(),
+            Self::Command(_) | Self::FileChange(_) | Self::Permissions(_) => false,
+        }
+    }
+
+    /// The result to answer with. Questions are answered with [`answers`], forms that want words with [`filled`]; here they go
+    /// unanswered.
     #[must_use]
     pub fn answer(&self, decision: Decision) -> Value {
         match self {
             Self::Command(_) | Self::FileChange(_) => json!({ "decision": decision.as_str() }),
             Self::Permissions(asked) => grant(&asked.permissions, decision),
             Self::Questions(_) => json!({ "answers": {} }),
-            Self::Elicitation(_) => json!({ "action": elicited(decision), "content": null, "_meta": null }),
+            Self::Elicitation(asked) => match decision {
+                Decision::Accept | Decision::AcceptForSession => match form::content(&asked.fields(), &[]) {
+                    Ok(_) if asked.url.is_some() => asked.answer(decision, Value::Null),
+                    Ok(content) => asked.answer(decision, content),
+                    Err(_) => asked.answer(Decision::Cancel, Value::Null),
+                },
+                Decision::Decline | Decision::Cancel => asked.answer(decision, Value::Null),
+            },
         }
     }
 }
@@ -205,6 +266,12 @@ pub fn answers(given: &[(String, Vec<String>)]) -> Value {
     json!({ "answers": all })
 }
 
+/// The result that accepts a form with what was filled in ([`form::content`]).
+#[must_use]
+pub fn filled(content: Value) -> Value {
+    json!({ "action": "accept", "content": content, "_meta": null })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,5 +293,23 @@ mod tests {
         let session = asked.answer(Decision::AcceptForSession);
         assert_eq!(session, json!({"permissions":{"network":{"enabled":true}},"scope":"session"}));
         assert_eq!(asked.answer(Decision::Decline), json!({"permissions":{},"scope":"turn"}));
+    }
+
+    #[test]
+    fn a_form_is_accepted_only_when_nothing_is_left_open() {
+        let asked = |params: Value| Asked::read("mcpServer/elicitation/request", &params).expect("read");
+        let tool = asked(json!({"mode":"form","message":"Allow it?","requestedSchema":{"type":"object","properties":{}},
+            "_meta":{"codex_approval_kind":"mcp_tool_call","persist":["session","always"]}}));
+        assert!(!tool.wants_words() && tool.decisions().contains(&Decision::AcceptForSession));
+        let session = json!({"action":"accept","content":{},"_meta":{"persist":"session"}});
+        assert_eq!(tool.answer(Decision::AcceptForSession), session);
+        let field = json!({"type":"object","properties":{"it":{"type":"string"}},"required":["it"]});
+        let form = asked(json!({"mode":"form","message":"Which?","requestedSchema":field}));
+        assert!(form.wants_words() && !form.decisions().contains(&Decision::AcceptForSession));
+        assert_eq!(form.answer(Decision::Accept)["action"], "cancel");
+        let url = asked(json!({"mode":"url","message":"Sign in","url":"https://a.example","elicitationId":"1"}));
+        assert_eq!(url.answer(Decision::Accept), json!({"action":"accept","content":null,"_meta":null}));
+        let proof = asked(json!({"mode":"openai/userVerification","title":"Is it you?","description":"","challenge":"x"}));
+        assert_eq!(proof.decisions(), [Decision::Decline, Decision::Cancel]);
     }
 }

@@ -3,8 +3,9 @@
 use clap::ValueEnum;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
+use super::forms;
 use super::paint::{Painter, bare, head};
-use crate::app_server::protocol::approval::Asked;
+use crate::app_server::protocol::approval::{Asked, ElicitationAsked};
 use crate::cli::plain;
 use crate::thread::event::{Approval, Decision, End};
 
@@ -78,14 +79,23 @@ pub fn question(approval: &Approval) -> String {
             (format!("get more permissions\n  {}", plain::json(&asked.permissions)), asked.reason.as_deref())
         }
         Asked::Questions(_) => ("know something".to_owned(), None),
-        Asked::Elicitation(asked) => {
-            let url = asked.url.as_deref().map_or(String::new(), |url| format!("\n  {}", plain::line(url)));
-            let from = plain::line(&asked.server_name);
-            (format!("answer the MCP server {from}\n  {}{url}", plain::line(&asked.message)), None)
-        }
+        Asked::Elicitation(asked) => return elicitation(asked),
     };
     let reason = reason.map_or(String::new(), |reason| format!("\n  because: {}", plain::line(reason)));
     format!("? The agent asks to {what}{reason}")
+}
+
+fn elicitation(asked: &ElicitationAsked) -> String {
+    let url = asked.url.as_deref().map_or(String::new(), |url| format!("\n  {}", plain::line(url)));
+    let message = if asked.message.is_empty() { &asked.title } else { &asked.message };
+    let (from, fields) = (plain::line(&asked.server_name), forms::shown(&asked.fields()));
+    format!("? The MCP server {from} asks\n  {}{url}{fields}", plain::line(message))
+}
+
+/// What one does from another terminal to say yes to it: `outpost thread` this.
+#[must_use]
+pub fn way(approval: &Approval) -> &'static str {
+    if approval.asked.wants_words() { "answer" } else { "approve" }
 }
 
 /// The question in a line, for a person who looks elsewhere.
@@ -163,8 +173,14 @@ mod tests {
         let command = json!({"command":"rm -rf x\u{1b}[2J","cwd":"/w","reason":"cleanup"});
         let command = approval("item/commandExecution/requestApproval", command);
         let files = approval("item/fileChange/requestApproval", json!({}));
+        let schema = json!({"required":["it"],"properties":{"it":{"type":"string"}}});
+        let form = json!({"serverName":"asker","mode":"form","message":"which one?","requestedSchema":schema});
+        let form = approval("mcpServer/elicitation/request", form);
+        assert_eq!((way(&command), way(&form)), ("approve", "answer"));
         let more_of_it = more(&files, &Painter::new(false));
-        let all = [question(&command), question(&files), keys(&files.asked.decisions()), more_of_it].join("\n---\n");
+        let all =
+            [question(&command), question(&files), question(&form), short(&form), keys(&files.asked.decisions()), more_of_it]
+                .join("\n---\n");
         insta::assert_snapshot!(all, @r"
         ? The agent asks to run a command
           $ rm -rf x␛[2J
@@ -173,6 +189,12 @@ mod tests {
         ---
         ? The agent asks to change files
           added /w/a (+1 -0)
+        ---
+        ? The MCP server asker asks
+          which one?
+          · it: a text
+        ---
+        The MCP server asker asks: which one?
         ---
         [y] yes, once  [s] yes, for the session  [n] no  [c] no, and end the turn  [m] show more
         ---

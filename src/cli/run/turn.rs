@@ -1,22 +1,21 @@
 //! One turn on the screen: follows it to its end, answers approvals, obeys Ctrl-C and Ctrl-\.
 
+mod approval;
+
 use std::collections::VecDeque;
 
-use futures_util::StreamExt;
 use tokio::sync::broadcast;
 
-use super::approve::{self, Approve, Key};
+use super::approve::Approve;
 use super::events::{Body, Line};
 use super::paint::Painter;
-use super::questions;
 use super::signals::Wish;
 use super::witness::{Happened, Witness};
-use crate::app_server::protocol::approval::Asked;
 use crate::cli::notify::{self, News as Notice};
 use crate::cli::screen::Screen;
 use crate::failure::Failure;
 use crate::name::TurnId;
-use crate::thread::event::{Approval, Decision, Event, TurnEnd};
+use crate::thread::event::{Event, TurnEnd};
 use crate::thread::{News, Thread};
 
 /// How following a turn ended.
@@ -97,12 +96,6 @@ enum Happens {
     News(Option<News>),
     Wish(Wish),
     Link(Happened),
-}
-
-/// What happens while an approval is on the screen.
-enum AtApproval {
-    Key(Option<Key>),
-    Other(Happens),
 }
 
 impl<'t, 'a> Turn<'t, 'a> {
@@ -250,109 +243,4 @@ impl<'t, 'a> Turn<'t, 'a> {
         }
         Ok(None)
     }
-
-    async fn approval(&mut self, approval: &Approval) -> Result<Option<Followed>, Failure> {
-        let ask = self.live.stage.approve == Approve::Ask && self.live.stage.screen.interactive;
-        if !ask {
-            return self.without_asking(approval).await;
-        }
-        let text = self.painter.pause();
-        self.live.stage.screen.answer(&text)?;
-        self.live.stage.notify(Notice::Asked(&approve::short(approval))).await;
-        match &approval.asked {
-            Asked::Questions(asked) => {
-                let given = questions::ask(asked, &self.live.stage.screen).await?;
-                self.live.thread.reply(approval, &given).await?;
-                self.live.stage.line(Body::Approval { decision: "answered", by: "person" })?;
-                Ok(None)
-            }
-            Asked::Command(_) | Asked::FileChange(_) | Asked::Permissions(_) | Asked::Elicitation(_) => self.ask(approval).await,
-        }
-    }
-
-    async fn without_asking(&mut self, approval: &Approval) -> Result<Option<Followed>, Failure> {
-        let offered = approval.asked.decisions();
-        let Some(decision) = approve::without_asking(self.live.stage.approve, &offered) else {
-            return Err(Failure::new(crate::failure::Code::ServerRefused, "answer an approval request")
-                .said("the server offers no decision of this kind")
-                .hint("answer it on a terminal: `outpost run --approve ask`"));
-        };
-        self.live.thread.decide(approval, decision).await?;
-        self.live.stage.line(Body::Approval { decision: decision.as_str(), by: "option" })?;
-        let why = match (self.live.stage.approve, decision) {
-            (Approve::Always, Decision::Accept | Decision::AcceptForSession) => "--approve always",
-            (Approve::Never, _) => "--approve never",
-            (Approve::Ask | Approve::Always, _) => "nobody is there to ask; --approve always would accept",
-        };
-        self.live.stage.note(&format!("{}\n  {} ({why})", approve::question(approval), approve::word(decision)));
-        Ok(None)
-    }
-
-    async fn ask(&mut self, approval: &Approval) -> Result<Option<Followed>, Failure> {
-        let offered = approval.asked.decisions();
-        self.live.stage.screen.note(&format!("\n{}\n{}", approve::question(approval), approve::keys(&offered)));
-        let mut keys = questions::RawKeys::begin()?;
-        loop {
-            let happened = tokio::select! {
-                key = keys.stream.next() => AtApproval::Key(read(key, &offered)),
-                other = self.happens() => AtApproval::Other(other),
-            };
-            match happened {
-                AtApproval::Key(Some(Key::Decide(decision))) => {
-                    drop(keys);
-                    self.live.thread.decide(approval, decision).await?;
-                    self.live.stage.line(Body::Approval { decision: decision.as_str(), by: "person" })?;
-                    self.live.stage.screen.note(&format!("  {}\n", approve::word(decision)));
-                    return Ok(None);
-                }
-                AtApproval::Key(Some(Key::More)) => {
-                    drop(keys);
-                    self.live.stage.screen.note(&format!(
-                        "{}\n{}",
-                        approve::more(approval, &self.painter),
-                        approve::keys(&offered)
-                    ));
-                    keys = questions::RawKeys::begin()?;
-                }
-                AtApproval::Key(Some(Key::Leave)) | AtApproval::Other(Happens::Wish(Wish::Leave)) => {
-                    return Ok(Some(Followed::Left));
-                }
-                AtApproval::Key(Some(Key::Interrupt)) | AtApproval::Other(Happens::Wish(Wish::Interrupt)) => {
-                    drop(keys);
-                    return self.obey(Wish::Interrupt).await;
-                }
-                AtApproval::Key(None) => {}
-                AtApproval::Other(Happens::Link(happened)) => {
-                    drop(keys);
-                    self.link(happened)?;
-                    keys = questions::RawKeys::begin()?;
-                }
-                AtApproval::Other(Happens::News(None)) => return Err(self.live.thread.why_ended()),
-                AtApproval::Other(Happens::News(Some(news))) => {
-                    let over = is_over(&news, approval, &self.id);
-                    self.held.push_back(news);
-                    if over {
-                        drop(keys);
-                        self.live.stage.screen.note("  answered elsewhere\n");
-                        return Ok(None);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// The meaning of what the terminal sent; a terminal that is gone means to leave.
-fn read(event: Option<std::io::Result<crossterm::event::Event>>, offered: &[Decision]) -> Option<Key> {
-    match event {
-        Some(Ok(crossterm::event::Event::Key(event))) => approve::key(event, offered),
-        Some(Ok(_)) => None,
-        Some(Err(_)) | None => Some(Key::Leave),
-    }
-}
-
-/// Whether an approval needs no answer any more.
-fn is_over(news: &News, approval: &Approval, turn: &TurnId) -> bool {
-    let resolved = Event::Resolved(approval.id.clone());
-    news.events.iter().any(|event| *event == resolved || matches!(event, Event::TurnEnded(id, _) if id == turn))
 }

@@ -3,9 +3,10 @@
 use clap::Args;
 
 use super::{Found, Which};
-use crate::app_server::protocol::approval::Asked;
-use crate::cli::run::approve::question;
-use crate::cli::run::questions;
+use crate::app_server::protocol::approval::{Asked, QuestionsAsked};
+use crate::app_server::protocol::form::Field;
+use crate::cli::run::approve::{self, question};
+use crate::cli::run::{forms, questions};
 use crate::cli::{Context, plain};
 use crate::failure::{Code, Exit, Failure};
 use crate::thread::event::{Approval, Decision};
@@ -52,7 +53,8 @@ pub(in crate::cli) struct Answer {
     /// The thread.
     #[arg(value_name = "THREAD")]
     thread: Which,
-    /// The answers, one for each question; without them you are asked on the terminal.
+    /// The answers, one for each question; NAME=VALUE for the fields of an MCP server's form. Without them you are asked on the
+    /// terminal.
     #[arg(value_name = "ANSWER")]
     answers: Vec<String>,
 }
@@ -80,10 +82,13 @@ impl Joined {
 
     /// What waits for a person; nothing waiting is an error that says so.
     async fn waiting(&mut self, wanted: impl Fn(&Asked) -> bool) -> Result<Vec<Approval>, Failure> {
-        let mut waiting = self.thread.waiting().await?;
+        let mut others = self.thread.waiting().await?;
+        let mut waiting = others.clone();
         waiting.retain(|approval| wanted(&approval.asked));
         if waiting.is_empty() {
-            return Err(Failure::new(Code::NameUnknown, format!("answer {}", self.name)).said("nothing of this kind waits there"));
+            let none = Failure::new(Code::NameUnknown, format!("answer {}", self.name)).said("nothing of this kind waits there");
+            let way = others.pop().map(|other| format!("outpost thread {} {}", approve::way(&other), self.name));
+            return Err(none.hint(way.unwrap_or_default()));
         }
         Ok(waiting)
     }
@@ -147,8 +152,13 @@ async fn decide(context: &Context, which: &Which, decision: Decision, all: bool)
             let said = format!("the server takes only {}", words.join(", "));
             return Err(Failure::new(Code::ServerRefused, format!("answer '{}'", decision.as_str())).said(said));
         }
+        if decision == Decision::Accept && approval.asked.wants_words() {
+            return Err(Failure::new(Code::Usage, format!("answer {}", joined.name))
+                .said(format!("it wants words, a yes is not enough\n{}", question(approval)))
+                .hint(format!("outpost thread answer {} NAME=VALUE …", joined.name)));
+        }
         joined.thread.decide(approval, decision).await?;
-        context.screen.note(&format!("{}\n  {}", question(approval), crate::cli::run::approve::word(decision)));
+        context.screen.note(&format!("{}\n  {}", question(approval), approve::word(decision)));
     }
     settle(&joined).await?;
     Ok(Exit::Done)
@@ -157,9 +167,24 @@ async fn decide(context: &Context, which: &Which, decision: Decision, all: bool)
 impl Answer {
     pub(super) async fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let mut joined = Joined::to(&self.thread, context).await?;
-        let waiting = joined.waiting(|asked| matches!(asked, Asked::Questions(_))).await?;
+        let waiting = joined.waiting(|asked| matches!(asked, Asked::Questions(_)) || !fields(asked).is_empty()).await?;
         let Some(approval) = waiting.first() else { return Ok(Exit::Done) };
-        let Asked::Questions(asked) = &approval.asked else { return Ok(Exit::Done) };
+        let answered = match &approval.asked {
+            Asked::Questions(asked) => self.questions(context, &joined, (approval, asked)).await?,
+            Asked::Elicitation(_) | Asked::Command(_) | Asked::FileChange(_) | Asked::Permissions(_) => {
+                self.form(context, &joined, approval).await?
+            }
+        };
+        settle(&joined).await?;
+        Ok(if answered { Exit::Done } else { Exit::Interrupted })
+    }
+
+    async fn questions(
+        &self,
+        context: &Context,
+        joined: &Joined,
+        (approval, asked): (&Approval, &QuestionsAsked),
+    ) -> Result<bool, Failure> {
         let given = if self.answers.is_empty() && context.screen.interactive {
             questions::ask(asked, &context.screen).await?
         } else if self.answers.len() == asked.questions.len() {
@@ -171,8 +196,29 @@ impl Answer {
             return Err(Failure::new(Code::Usage, format!("answer {}", joined.name)).said(said).hint("give one answer for each"));
         };
         joined.thread.reply(approval, &given).await?;
-        settle(&joined).await?;
-        Ok(Exit::Done)
+        Ok(true)
+    }
+
+    /// False when the person left it.
+    async fn form(&self, context: &Context, joined: &Joined, approval: &Approval) -> Result<bool, Failure> {
+        let fields = fields(&approval.asked);
+        let content = if self.answers.is_empty() && context.screen.interactive {
+            context.screen.note(&question(approval));
+            let Some(content) = forms::ask(&fields, &context.screen).await? else { return Ok(false) };
+            content
+        } else {
+            forms::read(&fields, &self.answers, &joined.name)?
+        };
+        joined.thread.fill(approval, content).await?;
+        Ok(true)
+    }
+}
+
+/// What is to be filled in.
+fn fields(asked: &Asked) -> Vec<Field> {
+    match asked {
+        Asked::Elicitation(asked) => asked.fields(),
+        Asked::Questions(_) | Asked::Command(_) | Asked::FileChange(_) | Asked::Permissions(_) => Vec::new(),
     }
 }
 

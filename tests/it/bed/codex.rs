@@ -50,6 +50,16 @@ impl Codex {
     }
 }
 
+impl super::Host {
+    /// Gives its codex an MCP server whose tools ask their person (`asker.sh`).
+    pub(crate) fn gets_the_asker(&self) {
+        let script = self.home.join("asker.sh");
+        std::fs::write(&script, include_str!("asker.sh")).unwrap();
+        let server = format!("[mcp_servers.asker]\ncommand = \"bash\"\nargs = [\"{}\"]\n", script.display());
+        super::append(&self.home.join(".codex/config.toml"), &server);
+    }
+}
+
 /// The folder of the native `codex`.
 pub(crate) fn folder() -> PathBuf {
     native().parent().unwrap().to_owned()

@@ -25,22 +25,6 @@ struct Kind {
     told: &'static str,
 }
 
-/// An MCP server that asks its person before it answers.
-const ASKER: &str = r#"#!/bin/bash
-while IFS= read -r line; do
-  id=$(sed -n 's/.*"id":\([0-9]*\).*/\1/p' <<<"$line")
-  case $line in
-    *'"method":"initialize"'*) echo '{"jsonrpc":"2.0","id":'"$id"',"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"asker","version":"1"}}}' ;;
-    *'"method":"tools/list"'*) echo '{"jsonrpc":"2.0","id":'"$id"',"result":{"tools":[{"name":"ask","description":"asks","inputSchema":{"type":"object","properties":{}},"annotations":{"readOnlyHint":true}}]}}' ;;
-    *'"method":"tools/call"'*)
-      call=$id
-      echo '{"jsonrpc":"2.0","id":900,"method":"elicitation/create","params":{"message":"which one?","requestedSchema":{"type":"object","properties":{"it":{"type":"string"}}}}}' ;;
-    *'"result"'*'"action":"accept"'*) echo '{"jsonrpc":"2.0","id":'"$call"',"result":{"content":[{"type":"text","text":"the person took it"}]}}' ;;
-    *'"method":"ping"'*) echo '{"jsonrpc":"2.0","id":'"$id"',"result":{}}' ;;
-  esac
-done
-"#;
-
 fn kinds() -> Vec<Kind> {
     let question = json!({"id": "q", "header": "Colour", "question": "Which colour?",
         "options": [{"label": "Red", "description": "warm"}, {"label": "Blue", "description": "cold"}]});
@@ -63,7 +47,7 @@ fn kinds() -> Vec<Kind> {
             told: "enabled",
         },
         Kind {
-            config: "[mcp_servers.asker]\ncommand = \"bash\"\nargs = [\"asker.sh\"]\ncwd = \"ASKERS\"",
+            config: "",
             call: ("mcp__asker.ask", json!({})),
             start: json!({}),
             request: "mcpServer/elicitation/request",
@@ -85,7 +69,9 @@ async fn bed(kind: &Kind) -> Bed {
     let (name, arguments) = kind.call.clone();
     let scene = Scene::default().then(Output::Call { name: name.to_owned(), arguments }).then(Output::say("done"));
     let script = Script::default().on("please ask", scene);
-    Bed::with(script, &[(".codex/config.toml", kind.config), ("asker.sh", ASKER)]).await
+    let bed = Bed::with(script, &[(".codex/config.toml", kind.config)]).await;
+    bed.host.gets_the_asker();
+    bed
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,9 +79,6 @@ async fn field_68_every_kind_of_question_outlives_a_cut() {
     for kind in kinds() {
         for answered_without_a_link in [true, false] {
             let bed = bed(&kind).await;
-            let config = bed.host.home.join(".codex/config.toml");
-            let text_of = std::fs::read_to_string(&config).unwrap().replace("ASKERS", &bed.host.home.display().to_string());
-            std::fs::write(&config, text_of).unwrap();
             let (mut front, _) = bed.front().await;
             let mut start = kind.start.clone();
             start["cwd"] = json!(bed.host.home.join("app"));

@@ -20,17 +20,6 @@ impl Bed {
             rest = rest.split_once(words).unwrap_or_else(|| panic!("no {words:?} where it belongs in:\n{log}")).1;
         }
     }
-
-    /// The stock TUI, ready for a prompt. It asks about a folder the first time.
-    fn tui(&self, args: &[&str], trusted: bool) -> Terminal {
-        let tui = Terminal::outpost_with(&self.sandbox, args, &tui_folder());
-        if !trusted {
-            tui.shows_one_of(&["Trust and continue", "Yes, continue"]);
-            tui.presses_away("Enter", "continue");
-        }
-        tui.shows("scripted default");
-        tui
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,7 +28,7 @@ async fn the_stock_tui_goes_on_with_a_thread_that_run_began() {
     let ran = bed.outpost(&["run", "devbox:app", "say told by run", "--json"]).await;
     let id = first(&lines(&ran), "thread")["thread"].as_str().unwrap().to_owned();
     let thread = format!("devbox:{id}");
-    let tui = bed.tui(&["open", "devbox:app", "--", "resume", &id], false);
+    let tui = bed.tui(&["open", "devbox:app", "--", "resume", &id]);
     tui.shows_times("told by run", 2);
     tui.line("please work");
     tui.shows("Would you like to run");
@@ -51,7 +40,7 @@ async fn the_stock_tui_goes_on_with_a_thread_that_run_began() {
     bed.outpost(&["run", "--resume", &id, "devbox:app", "say told after the tui"]).await;
     bed.reads(&thread, &["› please work", "all is done", "› say told after the tui", "told after the tui"]).await;
     // And once more in the TUI, over a link that goes while the thread is open there.
-    let tui = bed.tui(&["open", "devbox:app", "--", "resume", &id], true);
+    let tui = Terminal::outpost_with(&bed.sandbox, &["open", "devbox:app", "--", "resume", &id], &tui_folder());
     tui.shows_times("told after the tui", 2);
     bed.wire.fault(Fault::Cut);
     bed.outpost(&["thread", "resume", &thread, "say told meanwhile"]).await;
@@ -62,7 +51,7 @@ async fn the_stock_tui_goes_on_with_a_thread_that_run_began() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_goes_on_with_a_thread_that_the_stock_tui_began() {
     let bed = Bed::new().await;
-    let tui = bed.tui(&["open", "devbox:app"], false);
+    let tui = bed.tui(&["open", "devbox:app"]);
     tui.line("say told by the tui");
     tui.shows_times("told by the tui", 2);
     let listed = lines(&bed.outpost(&["threads", "devbox", "--json"]).await);

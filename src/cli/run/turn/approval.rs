@@ -1,0 +1,150 @@
+//! An approval on the screen: keys, or the answer that needs nobody.
+
+use futures_util::StreamExt;
+
+use super::{Followed, Happens, Turn};
+use crate::app_server::protocol::approval::Asked;
+use crate::cli::notify::News as Notice;
+use crate::cli::run::approve::{self, Approve, Key};
+use crate::cli::run::events::Body;
+use crate::cli::run::signals::Wish;
+use crate::cli::run::{forms, questions};
+use crate::failure::{Code, Failure};
+use crate::name::TurnId;
+use crate::thread::News;
+use crate::thread::event::{Approval, Decision, Event};
+
+/// What happens while an approval is on the screen.
+enum AtApproval {
+    Key(Option<Key>),
+    Other(Happens),
+}
+
+impl Turn<'_, '_> {
+    pub(super) async fn approval(&mut self, approval: &Approval) -> Result<Option<Followed>, Failure> {
+        let ask = self.live.stage.approve == Approve::Ask && self.live.stage.screen.interactive;
+        if !ask {
+            return self.without_asking(approval).await;
+        }
+        let text = self.painter.pause();
+        self.live.stage.screen.answer(&text)?;
+        self.live.stage.notify(Notice::Asked(&approve::short(approval))).await;
+        match &approval.asked {
+            Asked::Questions(asked) => {
+                let given = questions::ask(asked, &self.live.stage.screen).await?;
+                self.live.thread.reply(approval, &given).await?;
+                self.live.stage.line(Body::Approval { decision: "answered", by: "person" })?;
+                Ok(None)
+            }
+            Asked::Command(_) | Asked::FileChange(_) | Asked::Permissions(_) | Asked::Elicitation(_) => self.ask(approval).await,
+        }
+    }
+
+    async fn without_asking(&mut self, approval: &Approval) -> Result<Option<Followed>, Failure> {
+        let offered = approval.asked.decisions();
+        let wants_words = approval.asked.wants_words();
+        // A yes alone would not answer it: nobody is there who knows the words.
+        let approve = if wants_words { Approve::Never } else { self.live.stage.approve };
+        let Some(decision) = approve::without_asking(approve, &offered) else {
+            return Err(Failure::new(Code::ServerRefused, "answer an approval request")
+                .said("the server offers no decision of this kind")
+                .hint("answer it on a terminal: `outpost run --approve ask`"));
+        };
+        self.live.thread.decide(approval, decision).await?;
+        self.live.stage.line(Body::Approval { decision: decision.as_str(), by: "option" })?;
+        let why = match (self.live.stage.approve, decision) {
+            (Approve::Always, Decision::Accept | Decision::AcceptForSession) => "--approve always",
+            (Approve::Never, _) => "--approve never",
+            (Approve::Ask | Approve::Always, _) if wants_words => "it wants words, and nobody is there to ask",
+            (Approve::Ask | Approve::Always, _) => "nobody is there to ask; --approve always would accept",
+        };
+        self.live.stage.note(&format!("{}\n  {} ({why})", approve::question(approval), approve::word(decision)));
+        Ok(None)
+    }
+
+    async fn ask(&mut self, approval: &Approval) -> Result<Option<Followed>, Failure> {
+        let offered = approval.asked.decisions();
+        self.live.stage.screen.note(&format!("\n{}\n{}", approve::question(approval), approve::keys(&offered)));
+        let mut keys = questions::RawKeys::begin()?;
+        loop {
+            let happened = tokio::select! {
+                key = keys.stream.next() => AtApproval::Key(read(key, &offered)),
+                other = self.happens() => AtApproval::Other(other),
+            };
+            match happened {
+                AtApproval::Key(Some(Key::Decide(decision))) => {
+                    drop(keys);
+                    if self.decide(approval, decision).await? {
+                        return Ok(None);
+                    }
+                    self.live.stage.screen.note(&approve::keys(&offered));
+                    keys = questions::RawKeys::begin()?;
+                }
+                AtApproval::Key(Some(Key::More)) => {
+                    drop(keys);
+                    self.live.stage.screen.note(&format!(
+                        "{}\n{}",
+                        approve::more(approval, &self.painter),
+                        approve::keys(&offered)
+                    ));
+                    keys = questions::RawKeys::begin()?;
+                }
+                AtApproval::Key(Some(Key::Leave)) | AtApproval::Other(Happens::Wish(Wish::Leave)) => {
+                    return Ok(Some(Followed::Left));
+                }
+                AtApproval::Key(Some(Key::Interrupt)) | AtApproval::Other(Happens::Wish(Wish::Interrupt)) => {
+                    drop(keys);
+                    return self.obey(Wish::Interrupt).await;
+                }
+                AtApproval::Key(None) => {}
+                AtApproval::Other(Happens::Link(happened)) => {
+                    drop(keys);
+                    self.link(happened)?;
+                    keys = questions::RawKeys::begin()?;
+                }
+                AtApproval::Other(Happens::News(None)) => return Err(self.live.thread.why_ended()),
+                AtApproval::Other(Happens::News(Some(news))) => {
+                    let over = is_over(&news, approval, &self.id);
+                    self.held.push_back(news);
+                    if over {
+                        drop(keys);
+                        self.live.stage.screen.note("  answered elsewhere\n");
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Answers it; false when the person left the form that goes with a yes.
+    async fn decide(&mut self, approval: &Approval, decision: Decision) -> Result<bool, Failure> {
+        let fields = match (&approval.asked, decision) {
+            (Asked::Elicitation(asked), Decision::Accept) => asked.fields(),
+            _ => Vec::new(),
+        };
+        if fields.is_empty() {
+            self.live.thread.decide(approval, decision).await?;
+        } else {
+            let Some(content) = forms::ask(&fields, &self.live.stage.screen).await? else { return Ok(false) };
+            self.live.thread.fill(approval, content).await?;
+        }
+        self.live.stage.line(Body::Approval { decision: decision.as_str(), by: "person" })?;
+        self.live.stage.screen.note(&format!("  {}\n", approve::word(decision)));
+        Ok(true)
+    }
+}
+
+/// The meaning of what the terminal sent; a terminal that is gone means to leave.
+fn read(event: Option<std::io::Result<crossterm::event::Event>>, offered: &[Decision]) -> Option<Key> {
+    match event {
+        Some(Ok(crossterm::event::Event::Key(event))) => approve::key(event, offered),
+        Some(Ok(_)) => None,
+        Some(Err(_)) | None => Some(Key::Leave),
+    }
+}
+
+/// Whether an approval needs no answer any more.
+fn is_over(news: &News, approval: &Approval, turn: &TurnId) -> bool {
+    let resolved = Event::Resolved(approval.id.clone());
+    news.events.iter().any(|event| *event == resolved || matches!(event, Event::TurnEnded(id, _) if id == turn))
+}
