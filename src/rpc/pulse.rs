@@ -1,7 +1,7 @@
 //! When a silent connection is probed, and when it is dead: a pure policy over byte counts and two clocks.
 //!
-//! A dead link is known within 10 s: 4 s of silence, a ping, 4 s without a byte, and two ticks. A slow one is not called
-//! dead: every byte counts, not every message, and what we have sent since the last byte came gets the time that the
+//! A dead link is known within 10 s: 3 s of silence, a ping, 5.5 s without a byte, and two ticks. A slow one is not called
+//! dead, nor a host that does nothing for 5 s, whenever that begins: every byte counts, not every message, and what we have sent since the last byte came gets the time that the
 //! slowest link we reckon with needs to carry it, because the ping stands behind it in the queue.
 
 use std::time::Duration;
@@ -9,9 +9,9 @@ use std::time::Duration;
 /// How often the policy wants to be asked.
 pub const TICK: Duration = Duration::from_millis(500);
 /// Silence that draws a ping.
-const SILENCE: Duration = Duration::from_secs(4);
+const SILENCE: Duration = Duration::from_secs(3);
 /// How long the first byte after a ping may take.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_millis(5_500);
 /// The same after the machine slept: the link is most likely gone, and a person waits. A link of 3 s there and back lives.
 const PATIENCE_WOKEN: Duration = Duration::from_millis(3_500);
 /// The slowest link we reckon with, in bytes per second.
@@ -145,19 +145,39 @@ mod tests {
 
     #[test]
     fn a_dead_link_is_known_within_ten_seconds() {
-        assert_eq!(live(|_| (0, 0, 0), 60_000), (Some(4_000), Some(8_000)));
-        assert_eq!(live(|ms| (ms.min(3_300), 0, 0), 60_000), (Some(7_500), Some(11_500)), "counted from the last byte at 3.3 s");
+        assert_eq!(live(|_| (0, 0, 0), 60_000), (Some(3_000), Some(8_500)));
+        assert_eq!(live(|ms| (ms.min(3_300), 0, 0), 60_000), (Some(6_500), Some(12_000)), "counted from the last byte at 3.3 s");
     }
 
     #[test]
     fn a_slow_link_is_not_called_dead() {
         assert_eq!(live(|ms| (ms / 3_000, 0, 0), 600_000), (None, None), "a byte every 3 s");
-        assert_eq!(live(|ms| (ms / 7_000, 0, 0), 600_000), (Some(4_000), None), "pongs after 3 s");
+        assert_eq!(live(|ms| (ms / 7_000, 0, 0), 600_000), (Some(3_000), None), "pongs after 3 s");
         let upload = 10 * 1024 * 1024;
         let (_, dead) = live(|_| (0, upload, 0), 600_000);
-        assert_eq!(dead, Some(8_000), "what was written before counts no more");
+        assert_eq!(dead, Some(8_500), "what was written before counts no more");
         let (_, dead) = live(|ms| (u64::from(ms > 300_000), if ms > 0 { upload } else { 0 }, 0), 300_000);
         assert_eq!(dead, None, "10 MiB on their way through 32 KiB/s");
+    }
+
+    #[test]
+    fn a_host_that_does_nothing_for_five_seconds_is_not_called_dead() {
+        for busy_from in (0..10_000).step_by(100) {
+            // Pongs come at once, and all at the end of it while it is busy.
+            let busy = |ms: u64| (busy_from..busy_from + 5_000).contains(&ms);
+            let (mut pulse, mut read) = (Pulse::new(at(0, 0, false)), 0);
+            let mut asked = false;
+            for ms in (500..30_000).step_by(500) {
+                if asked && !busy(ms) {
+                    (read, asked) = (read + 1, false);
+                }
+                match pulse.tick(at(ms, read, false)) {
+                    Verdict::Fine => {}
+                    Verdict::Ping => asked = true,
+                    Verdict::Dead => panic!("busy from {busy_from}: dead at {ms}"),
+                }
+            }
+        }
     }
 
     #[test]
@@ -186,7 +206,7 @@ mod tests {
         let mut pulse = Pulse::new(at(0, 0, false));
         assert_eq!(pulse.tick(at(500, 0, false)), Verdict::Fine);
         let asked = (1_000..).step_by(500).find(|ms| pulse.tick(at(*ms, 0, false)) == Verdict::Ping);
-        assert_eq!(asked, Some(4_000));
+        assert_eq!(asked, Some(3_000));
         assert_eq!(pulse.tick(at(60_000, 0, false)), Verdict::Fine, "the answer is there and was not read yet");
         assert_eq!(pulse.tick(at(60_500, 5, false)), Verdict::Fine);
     }

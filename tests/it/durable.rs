@@ -27,22 +27,35 @@ pub(crate) struct Bed {
 
 impl Bed {
     pub(crate) async fn new() -> Self {
+        Self::of(Self::script(), &[], Codex::real).await
+    }
+
+    /// With the newest codex on the host, whichever a client is.
+    pub(crate) async fn newest() -> Self {
+        Self::of(Self::script(), &[], Codex::real_and_newest).await
+    }
+
+    fn script() -> Script {
         let words = |text: &str| Piece::Text(text.to_owned());
         let wait = |gate: &str| Piece::Wait(gate.to_owned());
         let slowly = [words("one "), words("two "), wait("a"), words("three "), words("four "), wait("b"), words("five")];
         let scene = Scene::default().then(Output::run("echo before")).then(Output::Say(slowly.to_vec()));
         let both = vec![Output::say("hello there"), Output::ask("touch asked", "because")];
         let work = Scene(vec![Reply::Outputs(both)]).then(Output::say("all is done"));
-        Self::with(Script::default().on("slowly", scene).on("please work", work), &[]).await
+        Script::default().on("slowly", scene).on("please work", work)
     }
 
     /// With another script, and with these files below the home of the host; what is said of a file that is there is added.
     pub(crate) async fn with(script: Script, files: &[(&str, &str)]) -> Self {
+        Self::of(script, files, Codex::real).await
+    }
+
+    async fn of(script: Script, files: &[(&str, &str)], codex: fn(&str) -> Codex) -> Self {
         let model = Model::start(script).await.unwrap();
         let (sandbox, mut wire) = (Sandbox::new(), Faulty::new().await);
         let lines = wire.ssh_lines();
         let new = lines.iter().fold(sandbox.host("devbox"), |new, line| new.ssh(line));
-        let codex = Codex::real(&model.base_url());
+        let codex = codex(&model.base_url());
         let new = files.iter().fold(new.codex(&codex), |new, (path, text)| new.rc(path, text));
         let host = Arc::new(new.build());
         std::fs::create_dir(host.home.join("app")).unwrap();

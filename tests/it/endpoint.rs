@@ -3,16 +3,15 @@
 mod clients;
 mod served;
 mod threads;
+mod tui;
 
 use super::bed::faulty::{Fault, Mood};
-use super::bed::{Terminal, codex_folder};
+use super::bed::front::{params, text};
+use super::bed::{native, newest};
 use super::durable::Bed;
-
-/// The folder of the codex whose TUI is tried: OUTPOST_TEST_TUI takes another release.
-#[expect(clippy::disallowed_methods, reason = "a test is its own main")]
-fn tui_folder() -> std::path::PathBuf {
-    std::env::var_os("OUTPOST_TEST_TUI").map_or_else(codex_folder, Into::into)
-}
+use clients::Client;
+use served::Served;
+use tui::Tui;
 
 /// How many seconds the link is gone when a prompt is typed: OUTPOST_TEST_AWAY_S, for trials of minutes.
 #[expect(clippy::disallowed_methods, reason = "a trial lasts as long as a person says")]
@@ -21,30 +20,17 @@ async fn stay_away() {
     tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
 }
 
-impl Bed {
-    /// The stock TUI, ready for its first prompt.
-    fn tui(&self, args: &[&str]) -> Terminal {
-        // Older releases want to know a model provider of their own before they start.
-        let config = self.sandbox.codex_home().join("config.toml");
-        let provider = outpost::demo::model::codex_config(&self.model.base_url());
-        let gate = std::fs::read_to_string(&config).unwrap();
-        std::fs::write(&config, format!("{provider}\n{gate}")).unwrap();
-        let tui = Terminal::outpost_with(&self.sandbox, args, &tui_folder());
-        tui.shows_one_of(&["Trust and continue", "Yes, continue"]);
-        // The model's name stands there once the thread is started; more keys before that are lost, or do harm.
-        tui.presses_away("Enter", "continue");
-        tui.shows("scripted default");
-        tui
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_stock_tui_works_and_lives_through_lost_links() {
-    let bed = Bed::new().await;
-    let tui = bed.tui(&["open", "devbox:app"]);
+    lives_through_lost_links().await;
+}
+
+/// The TUI of the release that is tried, on a host with the newest one. `tests/compat` tries older ones.
+pub(crate) async fn lives_through_lost_links() {
+    let (bed, old) = (Bed::newest().await, native() != newest());
+    let tui = Tui::open(&bed, &[]);
     tui.line("please work");
-    tui.shows("touch asked");
-    tui.shows("Yes");
+    tui.shows("Would you like to run");
     // The approval is open: the link goes, the answer is typed without one, and counts when it is back.
     bed.wire.mood(Mood::Refuse);
     bed.wire.fault(Fault::Cut);
@@ -54,7 +40,11 @@ async fn the_stock_tui_works_and_lives_through_lost_links() {
     assert!(bed.host.home.join("app/asked").exists());
     // A message is cut while it streams.
     tui.line("now slowly");
-    tui.shows("one two");
+    bed.model.reached("a").await;
+    // They show whole lines.
+    if !old {
+        tui.shows("one two");
+    }
     bed.wire.fault(Fault::Reset);
     bed.model.open("a");
     bed.model.open("b");
@@ -69,4 +59,72 @@ async fn the_stock_tui_works_and_lives_through_lost_links() {
     tui.shows_times("typed without a link", 2);
     // A first Ctrl-C may only clear what is typed, and the second must come soon.
     tui.presses_until("C-c", "[exit 0]");
+}
+
+/// Each outage is told twice, whatever was told before: 0.169 counts its warnings at the foot and shows them on F2, one at a
+/// time, and a text that it had before it does not count again.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stock_tui_is_told_of_each_outage_and_of_its_end() {
+    let bed = Bed::new().await;
+    let served = Served::begin(&bed.sandbox, &["--pace", "200"]).await;
+    // It is told the same at the same time.
+    let mut other = Client::join(&served, "other").await;
+    let tui = Tui::attached(&bed, &served.socket(), "");
+    tui.line("say begun");
+    tui.shows("Worked for");
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let before = tui.warnings();
+        bed.wire.mood(Mood::Refuse);
+        bed.wire.fault(Fault::Cut);
+        told.push(other.until("warning").await);
+        tui.counts(before + 1);
+        bed.wire.mood(Mood::Good);
+        told.push(other.until("warning").await);
+        tui.counts(before + 2);
+    }
+    let told: Vec<&str> = told.iter().map(|m| text(params(m), &["message"])).collect();
+    tui.presses_until("F2", "Warnings · 1 of");
+    for text in told {
+        let words = text.split([',', '.']).next().unwrap();
+        assert!(words.starts_with("Outpost: the link to devbox is "), "{words}");
+        tui.presses_until("Right", words.split(" after").next().unwrap());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_tuis_on_one_thread_see_the_same_over_a_cut() {
+    let bed = Bed::new().await;
+    let served = Served::begin(&bed.sandbox, &[]).await;
+    let first = Tui::attached(&bed, &served.socket(), "");
+    first.line("say good day");
+    first.shows_times("good day", 2);
+    let second = Tui::attached(&bed, &served.socket(), "resume --last");
+    second.shows_times("good day", 2);
+    first.line("please work");
+    let both = [&first, &second];
+    both.iter().for_each(|tui| drop(tui.shows("Would you like to run")));
+    // One of them answers without a link; the other's question goes when it is settled.
+    bed.wire.mood(Mood::Refuse);
+    bed.wire.fault(Fault::Cut);
+    first.presses_away("y", "Would you like to run");
+    bed.wire.mood(Mood::Good);
+    for tui in both {
+        let screen = tui.shows("all is done");
+        assert!(!screen.contains("Would you like to run"), "{screen}");
+    }
+    // A turn of the other streams, and ends while there is no link.
+    second.line("now slowly");
+    both.iter().for_each(|tui| drop(tui.shows("one two")));
+    bed.wire.mood(Mood::Refuse);
+    bed.wire.fault(Fault::Cut);
+    bed.model.open("a");
+    bed.model.open("b");
+    bed.wire.mood(Mood::Good);
+    for tui in both {
+        let screen = tui.shows("one two three four five");
+        for once in ["one two three four five", "• all is done", "• good day"] {
+            assert_eq!(screen.matches(once).count(), 1, "{once}: {screen}");
+        }
+    }
 }

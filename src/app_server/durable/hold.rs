@@ -110,6 +110,8 @@ pub struct Hold {
     server: Server,
     lost_at: Option<Duration>,
     warned: bool,
+    /// Of how many outages the client was warned.
+    outages: u32,
     /// Whether this is not the first link.
     returned: bool,
     /// What was last said to the client that a server says on every new connection, by its method.
@@ -142,6 +144,7 @@ impl Hold {
             server: Server::Unknown,
             lost_at: None,
             warned: false,
+            outages: 0,
             returned: false,
             greetings: HashMap::new(),
             later: Vec::new(),
@@ -252,10 +255,8 @@ impl Hold {
         let Notes::Warn(host) = &self.notes else { return };
         if !self.warned && self.lost_at.is_some_and(|at| at + WARN_AFTER <= now) {
             self.warned = true;
-            let text = format!(
-                "Outpost: the link to {host} is lost. The work there goes on; what you type now is sent when the link is back."
-            );
-            out.to_client.push(say::warning(&text));
+            self.outages += 1;
+            out.to_client.push(say::link_is_lost(host, self.outages));
         }
     }
 }

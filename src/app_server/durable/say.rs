@@ -1,5 +1,7 @@
 //! The messages that we make ourselves where the server's own were missed, and the fields read from the server's.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use crate::rpc::message::Message;
@@ -108,6 +110,21 @@ pub fn declined(item: &Value) -> Value {
 /// A note for the people behind a client of somebody else's.
 pub fn warning(message: &str) -> Message {
     Message::notification("warning", json!({"threadId": null, "message": message}))
+}
+
+/// The note that a link is gone; `nth` counts the outages that the client was told of. A stock client (0.169) shows a text
+/// that it was told before no second time, so no two notes are the same.
+pub fn link_is_lost(host: &str, nth: u32) -> Message {
+    let again = if nth > 1 { format!(" again ({nth})") } else { String::new() };
+    warning(&format!(
+        "Outpost: the link to {host} is lost{again}. The work there goes on; what you type now is sent when the link is back."
+    ))
+}
+
+/// The note that it is back.
+pub fn link_is_back(host: &str, nth: u32, away: Duration) -> Message {
+    let again = if nth > 1 { format!(" again ({nth})") } else { String::new() };
+    warning(&format!("Outpost: the link to {host} is back{again} after {} s.", away.as_secs()))
 }
 
 /// The item as it was when it began, as the live server would have told it.

@@ -18,6 +18,11 @@ impl Codex {
         Self { bin: folder(), config: outpost::demo::model::codex_config(base_url), stand_in: None }
     }
 
+    /// As [`Self::real`], of the newest release where a test needs two.
+    pub(crate) fn real_and_newest(base_url: &str) -> Self {
+        Self { bin: newest().parent().unwrap().to_owned(), ..Self::real(base_url) }
+    }
+
     /// Another program of the name `codex` in this folder.
     pub(crate) fn in_folder(bin: &Path) -> Self {
         Self { bin: bin.to_owned(), config: String::new(), stand_in: None }

@@ -209,7 +209,8 @@ impl Host {
         path
     }
 
-    fn log_file(&self) -> PathBuf {
+    /// What its sshds write to; each of them has it open.
+    pub(crate) fn log_file(&self) -> PathBuf {
         self.dir.join("sshd.log")
     }
 

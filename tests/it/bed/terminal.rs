@@ -67,7 +67,7 @@ impl Terminal {
     }
 
     #[track_caller]
-    fn shows_it(&self, what: &str, mut is_it: impl FnMut(&str) -> bool) -> String {
+    pub(crate) fn shows_it(&self, what: &str, mut is_it: impl FnMut(&str) -> bool) -> String {
         let mut patience = Patience::new();
         loop {
             let screen = self.screen();

@@ -1,5 +1,7 @@
 //! The alias leads somewhere else when the link is dialled again: nothing is gone on with there.
 
+use std::os::unix::fs::PermissionsExt;
+
 use outpost::app_server::durable::event::Event;
 use outpost::app_server::durable::link::Link;
 use outpost::failure::Code;
@@ -46,6 +48,21 @@ async fn another_codex_home_is_another_place() {
     .await;
     assert_eq!(code, Code::OtherMachine, "{said}");
     assert!(said.contains("other-codex"), "{said}");
+}
+
+/// The same machine, home and CODEX_HOME: only the user id is another, in a user namespace.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_user_is_another_place() {
+    let (code, said) = moved(|bed| {
+        let shell = bed.host.dir.join("as-shell");
+        std::fs::rename(&shell, bed.host.dir.join("as-root")).unwrap();
+        let other = "#!/bin/sh\nexec unshare --user --map-user=4242 --map-group=4242 \"$OUTPOST_BED/as-root\"\n";
+        std::fs::write(&shell, other).unwrap();
+        std::fs::set_permissions(&shell, std::fs::Permissions::from_mode(0o755)).unwrap();
+    })
+    .await;
+    assert_eq!(code, Code::OtherMachine, "{said}");
+    assert!(said.contains("is 4242@"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,14 +16,14 @@ use crate::bed::faulty::{Fault, Mood};
 use crate::bed::front::{Front, method, request_id, text};
 use crate::durable::Bed;
 
-struct Client {
+pub(super) struct Client {
     peer: Peer,
     incoming: mpsc::Receiver<Incoming>,
     hello: Value,
 }
 
 impl Client {
-    async fn join(served: &Served, name: &str) -> Self {
+    pub(super) async fn join(served: &Served, name: &str) -> Self {
         let stream = UnixStream::connect(served.socket()).await.unwrap();
         let (peer, incoming) = Peer::start(websocket::client(stream).await.unwrap());
         let info = json!({"clientInfo": {"name": name, "version": "0"}, "capabilities": {"experimentalApi": true}});
@@ -32,7 +32,7 @@ impl Client {
         Self { peer, incoming, hello }
     }
 
-    async fn until(&mut self, wanted: &str) -> Incoming {
+    pub(super) async fn until(&mut self, wanted: &str) -> Incoming {
         self.until_all(&[wanted]).await
     }
 

@@ -1,8 +1,8 @@
 //! One thread in the stock TUI and on our command line: each goes on with what the other began, one after the other and at once.
 
-use super::tui_folder;
+use super::tui::Tui;
 use crate::bed::faulty::Fault;
-use crate::bed::{Ran, Terminal, process};
+use crate::bed::{Ran, process};
 use crate::durable::Bed;
 use crate::run::{first, lines};
 
@@ -28,7 +28,7 @@ async fn the_stock_tui_goes_on_with_a_thread_that_run_began() {
     let ran = bed.outpost(&["run", "devbox:app", "say told by run", "--json"]).await;
     let id = first(&lines(&ran), "thread")["thread"].as_str().unwrap().to_owned();
     let thread = format!("devbox:{id}");
-    let tui = bed.tui(&["open", "devbox:app", "--", "resume", &id]);
+    let tui = Tui::open(&bed, &["--", "resume", &id]);
     tui.shows_times("told by run", 2);
     tui.line("please work");
     tui.shows("Would you like to run");
@@ -40,7 +40,7 @@ async fn the_stock_tui_goes_on_with_a_thread_that_run_began() {
     bed.outpost(&["run", "--resume", &id, "devbox:app", "say told after the tui"]).await;
     bed.reads(&thread, &["› please work", "all is done", "› say told after the tui", "told after the tui"]).await;
     // And once more in the TUI, over a link that goes while the thread is open there.
-    let tui = Terminal::outpost_with(&bed.sandbox, &["open", "devbox:app", "--", "resume", &id], &tui_folder());
+    let tui = Tui::open(&bed, &["--", "resume", &id]);
     tui.shows_times("told after the tui", 2);
     bed.wire.fault(Fault::Cut);
     bed.outpost(&["thread", "resume", &thread, "say told meanwhile"]).await;
@@ -51,7 +51,7 @@ async fn the_stock_tui_goes_on_with_a_thread_that_run_began() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_goes_on_with_a_thread_that_the_stock_tui_began() {
     let bed = Bed::new().await;
-    let tui = bed.tui(&["open", "devbox:app"]);
+    let tui = Tui::open(&bed, &[]);
     tui.line("say told by the tui");
     tui.shows_times("told by the tui", 2);
     let listed = lines(&bed.outpost(&["threads", "devbox", "--json"]).await);

@@ -336,8 +336,7 @@ impl Hold {
             let away = now.saturating_sub(lost);
             out.events.push(Event::Back { away, server: self.server });
             if let (true, Notes::Warn(host)) = (std::mem::take(&mut self.warned), &self.notes) {
-                let text = format!("Outpost: the link to {host} is back after {} s.", away.as_secs());
-                out.to_client.push(say::warning(&text));
+                out.to_client.push(say::link_is_back(host, self.outages, away));
             }
         }
         for message in std::mem::take(&mut self.queue) {

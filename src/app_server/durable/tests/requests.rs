@@ -240,16 +240,28 @@ fn a_release_that_cannot_list_is_read_whole() {
 #[test]
 fn a_stock_client_is_warned_once_and_told_of_the_return() {
     let mut world = World::new(Notes::Warn("devbox".into()));
-    let warnings = |world: &World| world.heard.iter().filter(|m| m.method() == Some("warning")).count();
+    let warnings = |world: &World| {
+        let told = world.heard.iter().filter(|m| m.method() == Some("warning")).filter_map(Message::params);
+        told.filter_map(|p| say::text(p, &["message"]).map(str::to_owned)).collect::<Vec<_>>()
+    };
     world.cut();
     world.wait(Duration::from_secs(2));
     back(&mut world);
-    assert_eq!(warnings(&world), 0, "a short cut is nobody's concern");
-    world.cut();
-    world.wait(LONG);
-    assert_eq!(warnings(&world), 1);
-    back(&mut world);
-    assert_eq!(warnings(&world), 2);
+    assert_eq!(warnings(&world), [""; 0], "a short cut is nobody's concern");
+    for told in [1, 3] {
+        world.cut();
+        world.wait(LONG);
+        assert_eq!(warnings(&world).len(), told);
+        back(&mut world);
+        assert_eq!(warnings(&world).len(), told + 1);
+    }
+    // A stock client shows a text once, so each is another.
+    insta::assert_snapshot!(warnings(&world).join("\n"), @r"
+    Outpost: the link to devbox is lost. The work there goes on; what you type now is sent when the link is back.
+    Outpost: the link to devbox is back after 100 s.
+    Outpost: the link to devbox is lost again (2). The work there goes on; what you type now is sent when the link is back.
+    Outpost: the link to devbox is back again (2) after 100 s.
+    ");
 }
 
 #[test]
