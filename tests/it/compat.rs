@@ -14,7 +14,7 @@ fn version(codex: &std::path::Path) -> String {
 }
 
 #[expect(clippy::print_stdout, reason = "what `tests/compat` reads")]
-fn tell(what: &str, found: &str) {
+pub(crate) fn tell(what: &str, found: &str) {
     println!("compat: {} {what}: {found}", version(&native()));
 }
 

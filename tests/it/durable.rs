@@ -3,6 +3,7 @@
 mod moved;
 mod questions;
 mod slow;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;

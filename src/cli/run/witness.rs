@@ -21,9 +21,15 @@ const TOLD_AGAIN: Duration = Duration::from_secs(8);
 pub struct Witness<'a> {
     stage: &'a Stage,
     life: Life,
-    /// Whether the last thing told was that the link is lost.
+    told: Told,
+}
+
+/// What a person was told of the link.
+#[derive(Debug, Default)]
+struct Told {
+    /// Whether that it is lost was the last thing.
     lost: bool,
-    /// How long it must have been lost before a person is told so again.
+    /// How long it must have been lost before that is told again.
     patience: Duration,
 }
 
@@ -39,7 +45,7 @@ impl<'a> Witness<'a> {
     /// Begins to watch.
     #[must_use]
     pub fn new(stage: &'a Stage, life: Life) -> Self {
-        Self { stage, life, lost: false, patience: Duration::ZERO }
+        Self { stage, life, told: Told::default() }
     }
 
     /// The next thing that happens; never when the connection is over. Nothing is lost when this is dropped half way.
@@ -101,28 +107,14 @@ impl<'a> Witness<'a> {
             Link::Lost { since, again, .. } => ("lost", Some((now.saturating_duration_since(*since), *again))),
             Link::Ended(_) => ("ended", Some((Duration::ZERO, None))),
         };
-        if lost.is_some() || self.lost {
+        if lost.is_some() || self.told.lost {
             let again_ms = lost.and_then(|(_, again)| again).map(|at| ms(at.saturating_duration_since(now)));
             let lost_ms = lost.map(|(ago, _)| ms(ago));
             let (server, agent) = (Some(server_word(state.server)), Some(agent_word(state.agent)));
             self.stage.line(Body::Link { state: word, detail: &words, lost_ms, again_ms, server, agent })?;
         }
-        let news = self.is_news(lost);
-        self.lost = lost.is_some();
+        let news = self.told.is_news(lost);
         Ok(news.then(|| plain::line(&words)))
-    }
-
-    /// A loss, and then when it lasts twice as long as at the time before, so that a night is a dozen lines.
-    fn is_news(&mut self, lost: Option<(Duration, Option<Instant>)>) -> bool {
-        let Some((ago, again)) = lost else {
-            self.patience = Duration::ZERO;
-            return false;
-        };
-        let news = !self.lost || again.is_some() && ago >= self.patience;
-        if news {
-            self.patience = (2 * ago).max(TOLD_AGAIN);
-        }
-        news
     }
 
     fn event(&mut self, event: Event) -> Result<Option<String>, Failure> {
@@ -159,6 +151,23 @@ impl<'a> Witness<'a> {
     }
 }
 
+impl Told {
+    /// A loss, and then when it lasts twice as long as at the time before, so that a night is a dozen lines. `lost` is how long
+    /// ago that was, and when it is dialled again.
+    fn is_news(&mut self, lost: Option<(Duration, Option<Instant>)>) -> bool {
+        let Some((ago, again)) = lost else {
+            *self = Self::default();
+            return false;
+        };
+        let news = !self.lost || again.is_some() && ago >= self.patience;
+        if news {
+            self.patience = (2 * ago).max(TOLD_AGAIN);
+        }
+        self.lost = true;
+        news
+    }
+}
+
 fn ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
@@ -176,5 +185,27 @@ fn agent_word(agent: Agent) -> &'static str {
         Agent::Idle => "idle",
         Agent::Working => "working",
         Agent::Waiting => "waiting",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_night_without_a_link_is_a_dozen_lines() {
+        let mut told = Told::default();
+        let mut at = Vec::new();
+        for ago in (0..12 * 3600).step_by(30) {
+            // Each dial fails after 10 s, and then the next one is named.
+            for (seconds, again) in [(ago, true), (ago + 20, false)] {
+                if told.is_news(Some((Duration::from_secs(seconds), again.then(Instant::now)))) {
+                    at.push(seconds);
+                }
+            }
+        }
+        assert_eq!(at, [0, 30, 60, 120, 240, 480, 960, 1_920, 3_840, 7_680, 15_360, 30_720]);
+        assert!(!told.is_news(None));
+        assert!(told.is_news(Some((Duration::ZERO, None))), "the next one is told at once");
     }
 }

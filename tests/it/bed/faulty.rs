@@ -46,6 +46,7 @@ pub(crate) struct Faulty {
     mood: watch::Sender<Mood>,
     faults: broadcast::Sender<Fault>,
     passed: watch::Sender<usize>,
+    tried: watch::Sender<usize>,
     serving: Option<JoinHandle<()>>,
     listener: Option<TcpListener>,
 }
@@ -60,6 +61,7 @@ impl Faulty {
             mood: watch::Sender::new(Mood::Good),
             faults: broadcast::Sender::new(16),
             passed: watch::Sender::new(0),
+            tried: watch::Sender::new(0),
             serving: None,
             listener: Some(listener),
         }
@@ -76,7 +78,7 @@ impl Faulty {
         append(&sandbox.known_hosts(), &format!("[127.0.0.1]:{} {public}", self.address.port()));
         let listener = self.listener.take().expect("it leads nowhere yet");
         let line = Line { mood: self.mood.subscribe(), passed: self.passed.clone() };
-        self.serving = Some(tokio::spawn(serve(listener, host, line, self.faults.clone())));
+        self.serving = Some(tokio::spawn(serve((listener, self.tried.clone()), host, line, self.faults.clone())));
     }
 
     pub(crate) fn mood(&self, mood: Mood) {
@@ -91,6 +93,12 @@ impl Faulty {
     /// Waits until so many did.
     pub(crate) async fn until_passed(&self, pieces: usize) {
         drop(self.passed.subscribe().wait_for(|passed| *passed >= pieces).await);
+    }
+
+    /// Waits until so many more connections came, refused ones among them.
+    pub(crate) async fn until_tried(&self, more: usize) {
+        let wanted = *self.tried.borrow() + more;
+        drop(self.tried.subscribe().wait_for(|tried| *tried >= wanted).await);
     }
 
     pub(crate) fn fault(&self, fault: Fault) {
@@ -113,10 +121,16 @@ struct Line {
     passed: watch::Sender<usize>,
 }
 
-async fn serve(listener: TcpListener, host: Arc<Host>, line: Line, faults: broadcast::Sender<Fault>) {
+async fn serve(
+    (listener, tried): (TcpListener, watch::Sender<usize>),
+    host: Arc<Host>,
+    line: Line,
+    faults: broadcast::Sender<Fault>,
+) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         while connections.try_join_next().is_some() {}
+        tried.send_modify(|tried| *tried += 1);
         if *line.mood.borrow() == Mood::Refuse {
             continue;
         }
