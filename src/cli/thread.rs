@@ -212,7 +212,7 @@ impl ThreadCommand {
 
 async fn show(context: &Context, command: &Plain) -> Result<Exit, Failure> {
     // While a pager runs Ctrl-C is the pager's.
-    let Some(known) = or_interrupted(known(context, command)).await else { return Ok(Exit::Interrupted) };
+    let Some(known) = or_interrupted(known(context, command), Result::is_err).await else { return Ok(Exit::Interrupted) };
     let known = known?;
     if command.json {
         context.screen.json(&known.json())?;

@@ -25,7 +25,7 @@ pub(in crate::cli) struct Diff {
 
 impl Diff {
     pub(super) async fn run(&self, context: &Context) -> Result<Exit, Failure> {
-        let Some(read) = or_interrupted(self.thread.items(context)).await else { return Ok(Exit::Interrupted) };
+        let Some(read) = or_interrupted(self.thread.items(context), Result::is_err).await else { return Ok(Exit::Interrupted) };
         let (view, items) = read?;
         let changes = done(&items, self.last_turn);
         let text = if self.stat {

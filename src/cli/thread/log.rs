@@ -37,7 +37,7 @@ pub(in crate::cli) struct Log {
 
 impl Log {
     pub(super) async fn run(&self, context: &Context) -> Result<Exit, Failure> {
-        let Some(read) = or_interrupted(self.thread.items(context)).await else { return Ok(Exit::Interrupted) };
+        let Some(read) = or_interrupted(self.thread.items(context), Result::is_err).await else { return Ok(Exit::Interrupted) };
         let (view, items) = read?;
         let mut reader = Reader::new(view.id);
         if self.json {
