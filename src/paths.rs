@@ -52,7 +52,8 @@ pub const MAX_CONFIG_BYTES: u64 = 16 * 1024 * 1024;
 /// Reads a text file of at most [`MAX_CONFIG_BYTES`].
 ///
 /// # Errors
-/// `NotFound` as it is; a folder, a larger file, or bytes that are not UTF-8 as `InvalidData` with words for a person.
+/// `NotFound` as it is; a folder or a pipe as `InvalidInput`, a larger file or bytes that are not UTF-8 as `InvalidData`, with words for a
+/// person.
 pub fn read_text(path: &Path) -> io::Result<String> {
     let bytes = read_bytes(path)?;
     String::from_utf8(bytes).map_err(|e| {
@@ -68,7 +69,11 @@ pub fn read_text(path: &Path) -> io::Result<String> {
 pub fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let meta = std::fs::metadata(path)?;
     if meta.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is a directory, not a file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a directory, not a file"));
+    }
+    if std::os::unix::fs::FileTypeExt::is_fifo(&meta.file_type()) {
+        // Opening one waits for somebody who writes, perhaps for ever.
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe (FIFO), not a file"));
     }
     if meta.len() > MAX_CONFIG_BYTES {
         let text = format!("it has {} bytes; at most {MAX_CONFIG_BYTES} are read", meta.len());
@@ -146,4 +151,18 @@ fn follow_links(path: &Path) -> io::Result<PathBuf> {
         }
     }
     Err(io::Error::other("too many links"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_no_file_and_is_not_waited_for() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("config");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+        assert_eq!(read_bytes(&path).expect_err("no file").to_string(), "it is a pipe (FIFO), not a file");
+        assert!(read_bytes(Path::new("/dev/null")).expect("empty").is_empty());
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use outpost::demo::host::{Account, Host};
 use outpost::host::target::Target;
 use outpost::ssh::algorithms::{UserKeys, lists, preferred};
 use outpost::ssh::host_key::Checker;
@@ -193,4 +194,30 @@ fn an_exchange_that_is_not_post_quantum_is_a_warning_of_check() {
     assert!(sandbox.run(&["check", "dev"]).stdout.contains("note: the key exchange with dev"), "text says it too");
     let ran = sandbox.run(&["run", "dev:", "-p", "hello"]);
     assert!(!ran.stderr.contains("post-quantum"), "{}", ran.stderr);
+}
+
+/// The installed sshd has no exchange of this kind that russh has: the demonstration's host, which is russh's server, has one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_quantum_exchange_needs_no_warning() {
+    let sandbox = Sandbox::new();
+    let home = sandbox.path().join("there");
+    std::fs::create_dir(&home).unwrap();
+    let vars =
+        vec![("PATH".into(), "/usr/bin:/bin".into()), ("SHELL".into(), "/bin/sh".into()), ("HOME".into(), home.clone().into())];
+    let host = Host::start(Account { home, vars }).await.unwrap();
+    let key = sandbox.write("key", &host.client_key);
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let port = host.address.port();
+    let known = sandbox.write("known", &format!("[127.0.0.1]:{port} {}\n", host.host_key));
+    sandbox.add_ssh_config(&format!(
+        "Host new\n  HostName 127.0.0.1\n  Port {port}\n  User demo\n  IdentityFile {}\n  IdentitiesOnly yes\n  UserKnownHostsFile {}\n",
+        key.display(),
+        known.display()
+    ));
+    let mut command = sandbox.outpost(&["check", "new", "--json"]);
+    let ran = tokio::task::spawn_blocking(move || run(&mut command, b"")).await.unwrap();
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let rows = report[0]["steps"].as_array().unwrap();
+    assert!(rows.iter().any(|row| row["step"] == "logged in" && row["ok"] == true), "{rows:#?}");
+    assert!(!ran.stdout.contains("post-quantum"), "{rows:#?}");
 }

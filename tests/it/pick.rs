@@ -1,8 +1,10 @@
 //! `outpost projects pick` on a real terminal, over a real sshd.
 
+use std::fs::Permissions;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 
-use super::bed::{Sandbox, Terminal};
+use super::bed::{Codex, Sandbox, Terminal};
 use super::run::Bed;
 
 impl Bed {
@@ -98,6 +100,38 @@ async fn questions_come_before_the_screen() {
     terminal.shows("Choose a host");
     terminal.press(&["Escape"]);
     terminal.shows("[exit 130]");
+}
+
+/// Root sees all folders: here it does without that right.
+#[test]
+fn field_62_a_folder_without_permission_is_shown_and_said() {
+    let sandbox = Sandbox::new();
+    let without = "--bounding-set=-dac_override,-dac_read_search --inh-caps=-dac_override,-dac_read_search";
+    let shell = format!("#!/bin/bash\n[ \"$(id -u)\" = 0 ] && exec setpriv {without} bash \"$@\"\nexec bash \"$@\"\n");
+    let shell = sandbox.write("plain-shell", &shell);
+    std::fs::set_permissions(&shell, Permissions::from_mode(0o755)).unwrap();
+    let codex = Codex::stand_in(&sandbox, &serde_json::json!({}));
+    let host = sandbox.host("devbox").shell(&shell).codex(&codex).build();
+    for (folder, mode) in [("barred", 0o000), ("seen", 0o755), ("blind", 0o311)] {
+        std::fs::create_dir_all(host.home.join(folder).join("inner")).unwrap();
+        std::fs::set_permissions(host.home.join(folder), Permissions::from_mode(mode)).unwrap();
+    }
+    let terminal = Terminal::outpost(&sandbox, &["projects", "pick", "devbox"]);
+    for row in ["barred/  no permission", "seen/"] {
+        terminal.shows(row);
+    }
+    terminal.type_text("barred");
+    terminal.shows("› barred/");
+    terminal.press(&["Enter"]);
+    terminal.shows("barred/: no permission");
+    terminal.press(&["C-c"]);
+    terminal.shows("[exit 130]");
+    // Without the screen too.
+    let ran = sandbox.run(&["projects", "add", "devbox:barred"]).exits(6);
+    assert!(ran.stderr.contains("folder-unreadable") && ran.stderr.contains("home/barred"), "{}", ran.stderr);
+    for folder in ["barred", "blind"] {
+        std::fs::set_permissions(host.home.join(folder), Permissions::from_mode(0o755)).unwrap();
+    }
 }
 
 #[test]

@@ -234,6 +234,19 @@ fn field_64_the_shell_is_the_accounts_own_and_a_login_shell() {
     }
 }
 
+/// What a restricted shell forbids it says itself; nothing of ours goes around it.
+#[test]
+fn a_restricted_shell_has_the_last_word() {
+    let sandbox = Sandbox::new();
+    let host = sandbox.host("fenced").shell("/bin/rbash").rc("a folder/x", "").build();
+    let ran = did(&mut sandbox.outpost(&["shell", "fenced", "echo it runs"]), Vec::new()).exits(0);
+    assert_eq!(ran.text().trim(), "it runs");
+    let ran = did(&mut shell_of(&sandbox, "fenced"), b"pwd\n".to_vec());
+    assert_eq!(ran.text(), "", "nothing runs in the wrong folder");
+    assert!(ran.said().contains("restricted"), "{}", ran.said());
+    drop(host);
+}
+
 fn shell_of(sandbox: &Sandbox, name: &str) -> Command {
     sandbox.outpost(&["shell", &format!("{name}:a folder")])
 }

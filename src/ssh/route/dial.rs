@@ -252,6 +252,29 @@ mod tests {
         assert_eq!(failure.code, Code::NameNotFound);
     }
 
+    /// What the kernel has of the socket, not what it was told.
+    #[tokio::test]
+    async fn tcp_keep_alive_and_ip_qos_reach_the_socket() {
+        for (address, bits) in [("127.0.0.1:0", 0x48), ("[::1]:0", 0x48)] {
+            let Ok(listener) = tokio::net::TcpListener::bind(address).await else {
+                assert!(address.starts_with('['), "a machine without IPv6 has IPv4");
+                continue;
+            };
+            let to = listener.local_addr().expect("address");
+            for (printed, keepalive, tos) in
+                [("tcpkeepalive yes\nipqos af21 cs1\n", true, bits), ("tcpkeepalive no\nipqos none\n", false, 0), ("", true, 0)]
+            {
+                let target = Target::from_ssh_g("x".parse().expect("alias"), printed, "");
+                let stream = Options::of(&target).expect("options").connect(to).await.expect("connected");
+                let socket = TcpSocket::from_std_stream(stream.into_std().expect("a socket"));
+                assert_eq!(socket.keepalive().expect("SO_KEEPALIVE"), keepalive, "{printed}");
+                assert!(socket.nodelay().expect("TCP_NODELAY"));
+                let told = if to.is_ipv4() { socket.tos_v4() } else { socket.tclass_v6() };
+                assert_eq!(told.expect("IP_TOS"), tos, "{address} {printed}");
+            }
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn it_is_tried_as_often_as_asked_a_second_apart() {
         let bound = TcpSocket::new_v4().expect("socket");
