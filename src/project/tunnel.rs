@@ -216,8 +216,6 @@ impl Reporter {
     /// A connection that is over.
     async fn ended(&self, rule: &Rule, asking: &TcpStream, ended: Ended) {
         match ended {
-            // Over the system's ssh neither a refusal nor a dead link looks like anything else.
-            Ended::Well(0) => self.suspect.notify_one(),
             Ended::Well(_) | Ended::Unwanted => {}
             Ended::Broken(why) => {
                 drop(asking.set_zero_linger());

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 /// How a remote command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub const STDERR_TAIL: usize = 64 * 1024;
 
 /// The last bytes of a stream, shared with the task that fills it.
 #[derive(Debug, Clone, Default)]
-pub struct Tail(Arc<Mutex<Vec<u8>>>);
+pub struct Tail(Arc<Mutex<Vec<u8>>>, Arc<Notify>);
 
 impl Tail {
     /// Adds bytes; beyond [`STDERR_TAIL`] the oldest go.
@@ -30,6 +30,34 @@ impl Tail {
         kept.extend_from_slice(bytes);
         let over = kept.len().saturating_sub(STDERR_TAIL);
         kept.drain(..over);
+        drop(kept);
+        self.1.notify_waiters();
+    }
+
+    /// Waits for a whole line that holds these words, and takes it out: who asks next waits for the next one.
+    pub async fn line(&self, words: &str) -> String {
+        loop {
+            let more = self.1.notified();
+            if let Some(line) = self.cut(words) {
+                return line;
+            }
+            more.await;
+        }
+    }
+
+    fn cut(&self, words: &str) -> Option<String> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut at = 0;
+        for line in kept.split_inclusive(|byte| *byte == b'\n') {
+            let (range, text) = (at..at + line.len(), String::from_utf8_lossy(line));
+            at = range.end;
+            if text.ends_with('\n') && text.contains(words) {
+                let text = text.trim().to_owned();
+                kept.drain(range);
+                return Some(text);
+            }
+        }
+        None
     }
 
     /// What is kept, as text; raw remote text, to be neutralised before it is shown.
@@ -83,5 +111,24 @@ impl Exec {
     /// Waits for the end.
     pub async fn wait(self) -> ExitStatus {
         self.status.await.unwrap_or(ExitStatus::Unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_line_is_waited_for_and_taken_once() {
+        let tail = Tail::default();
+        tail.push(b"hello\r\nchannel 2: open fai");
+        let waiting = tokio::spawn({
+            let tail = tail.clone();
+            async move { tail.line("open failed").await }
+        });
+        tokio::task::yield_now().await;
+        tail.push(b"led: no\r\nbye\n");
+        assert_eq!(waiting.await.expect("it came"), "channel 2: open failed: no");
+        assert_eq!(tail.text(), "hello\r\nbye\n");
     }
 }

@@ -121,9 +121,9 @@ impl AsyncRead for InboxReader {
         }
         match (read, queue.end) {
             (1.., _) | (0, Some(End::Eof)) => Poll::Ready(Ok(())),
-            (0, Some(End::Overflow)) => {
-                Poll::Ready(Err(io::Error::other("the reader fell too far behind, its channel was closed")))
-            }
+            (0, Some(End::Overflow)) => Poll::Ready(Err(io::Error::other(
+                "the reader fell too far behind (32 MiB), its channel was closed; the system ssh lets the sender wait: --carrier ssh",
+            ))),
             (0, Some(End::Lost)) => Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the link was lost"))),
             (0, None) => {
                 queue.reader = Some(cx.waker().clone());

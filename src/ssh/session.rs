@@ -126,6 +126,14 @@ impl Session {
         }
     }
 
+    /// Why a stream of [`Session::tcp`] that ended at once came to nothing, where that shows only now: over the system's ssh.
+    pub async fn tcp_refused(&self, host: &str, port: u16) -> Option<Failure> {
+        match &self.carrier {
+            Carrier::InProcess(_) => None,
+            Carrier::System(ssh) => ssh.refused(host, port).await,
+        }
+    }
+
     /// Lets the remote listen for us.
     ///
     /// # Errors

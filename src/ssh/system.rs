@@ -99,6 +99,9 @@ impl Ssh {
     }
 }
 
+/// How long a master may take to say why a stream ended at once.
+const SAID: Duration = Duration::from_secs(1);
+
 /// How long a master may take to answer over its local socket.
 const CONTROL: Duration = Duration::from_secs(10);
 
@@ -188,6 +191,13 @@ impl SystemSsh {
         drop(ports);
         let stream = UnixStream::connect(&here).await.map_err(|e| refused(e.to_string()))?;
         Ok(self.held_by(stream))
+    }
+
+    /// Whether a stream that ended at once came to nothing because nobody listens there: ssh says so, but not of which stream.
+    pub(crate) async fn refused(&self, host: &str, port: u16) -> Option<Failure> {
+        let said = tokio::time::timeout(SAID, self.inner.master.refusal()).await.ok()?;
+        let failure = Failure::new(Code::ChannelRefused, format!("open {host} port {port} from the remote")).said(said);
+        Some(failure.hint("sshd must allow it: AllowTcpForwarding yes").at(&self.inner.ssh.alias))
     }
 
     /// The session lives as long as the stream.

@@ -150,14 +150,28 @@ fn an_answer_may_end_before_the_question() {
 fn who_does_not_read_harms_nobody_else() {
     let sandbox = Sandbox::new();
     sandbox.host("devbox").build();
-    let flood = server(|mut stream| while stream.write_all(&[7; 65536]).is_ok() {});
+    let (sender, dammed) = std::sync::mpsc::channel();
+    let flood = server(move |mut stream| {
+        while stream.write_all(&[7; 65536]).is_ok() {}
+        sender.send(()).ok();
+    });
     let port = server(answer_at_the_end);
     for carrier in CARRIERS {
-        let forward = Forward::start(&sandbox, carrier, &["devbox", &format!("0:{flood}"), &format!("0:{port}")]);
+        let mut forward = Forward::start(&sandbox, carrier, &["devbox", &format!("0:{flood}"), &format!("0:{port}")]);
         let mut stalled = forward.connect(0);
         stalled.read_exact(&mut [0; 65536]).unwrap();
         for _ in 0..20 {
             assert_eq!(asked(forward.connect(1), &[1; 1_000_000]).unwrap().len(), 1_000_000, "{carrier}");
+        }
+        if carrier == "builtin" {
+            // Russh cannot hold its sender back (docs/decisions/0007): who reads on has what was kept, and is told the way out.
+            dammed.recv_timeout(LIMIT).unwrap();
+            let mut kept = Vec::new();
+            stalled.read_to_end(&mut kept).unwrap_err();
+            assert!(kept.len() > 16 << 20, "{} bytes", kept.len());
+            let told = forward.line("port");
+            assert_eq!(told["state"], "broke", "{told}");
+            assert!(told["why"].as_str().unwrap().contains("--carrier ssh"), "{told}");
         }
         drop(stalled);
     }
@@ -197,8 +211,12 @@ fn nobody_on_the_other_end_is_told() {
     assert!(asked(forward.connect(0), b"x").is_err());
     let told = forward.line("port");
     assert_eq!((told["state"].as_str(), told["to"].as_str()), (Some("unreached"), Some(format!("localhost:{free}").as_str())));
-    let forward = Forward::start(&sandbox, "ssh", &["devbox", &format!("0:{free}")]);
+    // Over the system's ssh the connection itself only ends; ssh says why.
+    let mut forward = Forward::start(&sandbox, "ssh", &["devbox", &format!("0:{free}")]);
     assert_eq!(asked(forward.connect(0), b"x").unwrap_or_default(), b"");
+    let told = forward.line("port");
+    assert_eq!((told["state"].as_str(), told["to"].as_str()), (Some("unreached"), Some(format!("localhost:{free}").as_str())));
+    assert!(told["why"].as_str().unwrap().contains("Connection refused"), "{told}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::{AT_ONCE, Reporter, Rule, join};
+use super::{AT_ONCE, Ended, Reporter, Rule, join};
 use crate::failure::{Code, Failure};
 use crate::ssh::session::Session;
 
@@ -70,9 +70,24 @@ impl Carry {
         match session.tcp(&self.rule.to, self.rule.to_port).await {
             Ok(remote) => {
                 let ended = join(&mut stream, remote).await;
-                self.to.ended(&self.rule, &stream, ended).await;
+                // Over the system's ssh neither a refusal nor a dead link looks like anything else.
+                if matches!(ended, Ended::Well(0)) {
+                    self.to.suspect.notify_one();
+                }
+                match self.refused(&session, &ended).await {
+                    Some(why) => self.to.unreached(&self.rule, &stream, why).await,
+                    None => self.to.ended(&self.rule, &stream, ended).await,
+                }
             }
             Err(why) => self.to.unreached(&self.rule, &stream, why).await,
+        }
+    }
+
+    /// Why it came to nothing, where the end of the stream does not tell it from an empty answer or a break.
+    async fn refused(&self, session: &Session, ended: &Ended) -> Option<Failure> {
+        match ended {
+            Ended::Well(0) | Ended::Broken(_) => session.tcp_refused(&self.rule.to, self.rule.to_port).await,
+            Ended::Well(_) | Ended::Unwanted => None,
         }
     }
 }

@@ -19,6 +19,9 @@ use crate::ssh::exec::Tail;
 /// What our master prints once its control socket listens.
 const READY: &str = "outpost-master-ready";
 
+/// What stands in its line about a channel that was not opened (`channel 3: open failed: connect failed: Connection refused`).
+const REFUSED: &str = ": open failed: ";
+
 /// The longest path of a control socket: 108 for the system, less what ssh appends while it makes it (a dot and 16 letters).
 const LONGEST: usize = 108 - 17 - 1;
 
@@ -26,7 +29,8 @@ const LONGEST: usize = 108 - 17 - 1;
 pub(super) struct Master {
     socket: PathBuf,
     dir: PathBuf,
-    is_ours: bool,
+    /// What ours says on standard error; a person's own says it to the person.
+    said: Option<Tail>,
     watched: Watched,
 }
 
@@ -63,7 +67,7 @@ impl Master {
         {
             let stop = CancellationToken::new();
             let watched = Watched::until(hangs_up(stream, stop.clone()), stop);
-            return Ok(Self { socket, dir, is_ours: false, watched });
+            return Ok(Self { socket, dir, said: None, watched });
         }
         let socket = dir.join(format!("m{}-{:08x}", std::process::id(), rand::random::<u32>()));
         if socket.as_os_str().len() > LONGEST {
@@ -71,18 +75,25 @@ impl Master {
                 .said(format!("the path is longer than {LONGEST} bytes"))
                 .hint("set XDG_RUNTIME_DIR to a shorter path"));
         }
-        let watched = start(ssh, target, &socket).await?;
-        Ok(Self { socket, dir, is_ours: true, watched })
+        let (watched, said) = start(ssh, target, &socket).await?;
+        Ok(Self { socket, dir, said: Some(said), watched })
     }
 
     /// Whether we started it.
     pub(super) fn is_ours(&self) -> bool {
-        self.is_ours
+        self.said.is_some()
+    }
+
+    /// Waits until ours says that the server did not open a channel, and why; for ever with a person's own.
+    pub(super) async fn refusal(&self) -> String {
+        let Some(said) = &self.said else { return std::future::pending().await };
+        let line = said.line(REFUSED).await;
+        line.split_once(REFUSED).map_or(line.clone(), |(_, why)| why.to_owned())
     }
 
     /// For people.
     pub(super) fn whose(&self) -> &'static str {
-        if self.is_ours { "the system ssh" } else { "your running ssh (ControlMaster)" }
+        if self.is_ours() { "the system ssh" } else { "your running ssh (ControlMaster)" }
     }
 
     pub(super) fn socket(&self) -> &PathBuf {
@@ -112,7 +123,7 @@ impl Master {
 
     /// Ends our login; a person's own stays.
     pub(super) async fn close(&self, ssh: &Ssh) {
-        if self.is_ours {
+        if self.is_ours() {
             drop(ssh.control(&self.socket, &["-O", "exit"]).await);
         }
         self.watched.stop.cancel();
@@ -134,7 +145,7 @@ fn options(target: &Target, socket: &Path) -> Vec<OsString> {
     options
 }
 
-async fn start(ssh: &Ssh, target: &Target, socket: &Path) -> Result<Watched, Failure> {
+async fn start(ssh: &Ssh, target: &Target, socket: &Path) -> Result<(Watched, Tail), Failure> {
     let mut command = ssh.command(&options(target, socket));
     // Its own group: Ctrl-C is for the turn. ssh still asks on the terminal, where it may not be in the background: so it stays.
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -147,7 +158,7 @@ async fn start(ssh: &Ssh, target: &Target, socket: &Path) -> Result<Watched, Fai
     let mut lines = BufReader::new(stdout).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         if line.trim() == READY {
-            return Ok(watch_over(child));
+            return Ok((watch_over(child), tail));
         }
     }
     let status = child.wait().await;
