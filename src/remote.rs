@@ -115,7 +115,7 @@ pub struct Remote {
 /// How long the parts of a bring-up may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Until the script is also tried with its input closed.
+    /// Until the script is also tried with its input closed, where the start-up files have not let it run by then.
     pub patience: Duration,
     /// Start-up files that take longer are worth a word.
     pub slow: Duration,

@@ -1,5 +1,6 @@
 //! The one exec: sends the script, reads the answer, hands the stream on.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -36,6 +37,21 @@ pub struct Heard {
     pub exec: Option<Exec>,
 }
 
+/// Passes on what is told, and notes when the login shell has done its part.
+struct PastTheShell<'a> {
+    watch: &'a dyn Watch,
+    is: AtomicBool,
+}
+
+impl Watch for PastTheShell<'_> {
+    fn progress(&self, progress: Progress) {
+        if matches!(progress, Progress::Done { step: Step::LoginShell, .. }) {
+            self.is.store(true, Ordering::Relaxed);
+        }
+        self.watch.progress(progress);
+    }
+}
+
 /// What became of one way.
 enum Outcome {
     Heard(Box<Heard>),
@@ -62,12 +78,17 @@ impl Errand<'_> {
         }
     }
 
-    /// The usual way, and after a while the one with a closed input beside it: from outside, start-up files that read all of
+    /// The usual way, and after a while in the start-up files the one with a closed input beside it: from outside, start-up files that read all of
     /// their input look like slow ones.
     async fn patiently(&self, watch: &dyn Watch) -> Result<Outcome, Failure> {
+        let watch = &PastTheShell { watch, is: AtomicBool::new(false) };
         let mut usual = std::pin::pin!(self.attempt(Way::Exec, watch));
         if let Ok(outcome) = timeout(self.limits.patience, usual.as_mut()).await {
             return outcome;
+        }
+        // The start-up files left the input alone; it is codex that takes its time.
+        if watch.is.load(Ordering::Relaxed) {
+            return usual.await;
         }
         let mut deaf = std::pin::pin!(self.attempt(Way::Deaf, watch));
         tokio::select! {

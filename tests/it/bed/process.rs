@@ -84,8 +84,10 @@ pub(crate) fn with_open(file: &Path, program: &str) -> Vec<i32> {
 
 /// Whether a process runs; one that ended and was not waited for does not.
 pub(crate) fn alive(pid: i32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    let runs = |stat: String| stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'));
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    // As long as one of its threads ends, its sockets are open.
+    threads.map(|thread| std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default()).any(runs)
 }
 
 /// The processes of a sandbox's hosts whose command line holds a word.

@@ -8,7 +8,7 @@ use outpost::config::hosts::HostSettings;
 use outpost::demo::leftovers::end_processes;
 use outpost::failure::Code;
 use outpost::remote::{self, How, Limits, Stopped, Want};
-use outpost::step::Nobody;
+use outpost::step::{Nobody, Progress, Step, Watch};
 
 use super::{Lab, Told, upgrades};
 use crate::bed::{Codex, native};
@@ -139,6 +139,38 @@ async fn a_start_up_file_that_eats_all_input_still_leads_to_the_server() {
     want.limits.patience = Duration::from_millis(300);
     let remote = lab.up(want).await.unwrap();
     assert_eq!(remote.server.how, How::Started);
+    upgrades(remote).await;
+}
+
+/// When the login shell had done its part.
+#[derive(Default)]
+struct ShellTook(std::sync::Mutex<Option<Duration>>);
+
+impl Watch for ShellTook {
+    fn progress(&self, progress: Progress) {
+        if let Progress::Done { step: Step::LoginShell, took, .. } = progress {
+            *self.0.lock().unwrap() = Some(took);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_codex_that_takes_its_time_is_not_a_shell_that_eats_input() {
+    let lab = Lab::build(|sandbox, host| {
+        let real = native();
+        let text = format!("#!/bin/sh\ncase $* in *--listen*) sleep 2;; esac\nexec '{}' \"$@\"\n", real.display());
+        let codex = program(sandbox, "bin/codex", &text);
+        host.codex(&Codex::in_folder(codex.parent().unwrap()))
+    })
+    .await;
+    let (mut want, watch) = (Want::server(), ShellTook::default());
+    want.limits.patience = Duration::from_secs(1);
+    let remote = remote::bring_up(&lab.session, &lab.settings, want, &watch).await.unwrap();
+    let shell_took = watch.0.lock().unwrap().unwrap();
+    // On a machine as busy as that the shell looks like one that eats input.
+    if shell_took < Duration::from_millis(900) {
+        assert_eq!((remote.server.how, lab.host.sessions()), (How::Started, 1), "{}", lab.host.log());
+    }
     upgrades(remote).await;
 }
 
