@@ -57,7 +57,7 @@ impl Keeper {
     /// One more connection: over the session that stands, or over a new one.
     ///
     /// # Errors
-    /// As [`super::reach`].
+    /// As [`super::reach`]; [`crate::failure::Code::GateOff`] when a new session is due and the gate was closed meanwhile.
     pub async fn connect(&self) -> Result<(Wire, Identity), Failure> {
         let mut facts = self.facts.lock().await;
         let session = self.session.get();
@@ -66,6 +66,8 @@ impl Keeper {
         }
         // What it still had to send must not arrive after what is sent again.
         session.close().await;
+        // Whoever switched remote connections off meanwhile wants no new one.
+        crate::config::gate::require(&self.local)?;
         let raised = super::raise(&self.context(), &self.alias, Want::server()).await?;
         Ok(self.taken(raised, &mut facts))
     }

@@ -63,6 +63,30 @@ async fn the_stock_tui_works_and_lives_through_lost_links() {
     tell("its TUI over lost links", "yes");
 }
 
+/// A link that swallows all and says nothing: what is typed before anybody knows is on its way into it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_stock_tui_sends_into_a_half_open_link_arrives_once() {
+    let bed = Bed::new().await;
+    let tui = Tui::open(&bed, &[]);
+    tui.line("please work");
+    tui.shows("Would you like to run");
+    bed.wire.mood(Mood::Swallow);
+    tui.presses_away("y", "Would you like to run");
+    bed.wire.until_swallowed().await;
+    bed.wire.mood(Mood::Good);
+    tui.shows("all is done");
+    assert!(bed.host.home.join("app/asked").exists());
+    bed.wire.mood(Mood::Swallow);
+    tui.line("say typed into a hole");
+    bed.wire.until_swallowed().await;
+    bed.wire.mood(Mood::Good);
+    let screen = tui.shows_times("typed into a hole", 2);
+    assert_eq!(screen.matches("say typed into a hole").count(), 1, "{screen}");
+    let asked = bed.model.requests();
+    let said = asked.last().unwrap().to_string();
+    assert_eq!(said.matches("say typed into a hole").count(), 1, "{said}");
+}
+
 /// Each outage is told twice, whatever was told before: 0.169 counts its warnings at the foot and shows them on F2, one at a
 /// time, and a text that it had before it does not count again.
 #[tokio::test(flavor = "multi_thread")]

@@ -191,6 +191,23 @@ fn agent_word(agent: Agent) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::run::approve::Approve;
+
+    #[test]
+    fn a_prompt_that_is_given_back_is_there_to_be_copied() {
+        let screen = crate::cli::screen::Screen::of_process();
+        let stage = Stage { screen, json: false, approve: Approve::Never, host: "devbox".into(), notify: false };
+        let state = State { link: Link::Up, server: Server::Same, agent: Agent::Idle };
+        let life = Life { state: tokio::sync::watch::channel(state).1, events: tokio::sync::mpsc::channel(1).1 };
+        let params = serde_json::json!({"input": [{"type": "text", "text": "mend the tests\u{1b}[2J\nand run them"}]});
+        let given = Event::GivenBack { thread: "t".into(), message: "c".into(), params };
+        let words = Witness::new(&stage, life).tell(Happened::Event(given)).expect("told").expect("words");
+        insta::assert_snapshot!(words, @r"
+        the prompt could not be delivered; it is yours to send again:
+        mend the tests␛[2J
+        and run them
+        ");
+    }
 
     #[test]
     fn a_night_without_a_link_is_a_dozen_lines() {

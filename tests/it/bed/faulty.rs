@@ -46,6 +46,7 @@ pub(crate) struct Faulty {
     mood: watch::Sender<Mood>,
     faults: broadcast::Sender<Fault>,
     passed: watch::Sender<usize>,
+    swallowed: watch::Sender<usize>,
     tried: watch::Sender<usize>,
     serving: Option<JoinHandle<()>>,
     listener: Option<TcpListener>,
@@ -61,6 +62,7 @@ impl Faulty {
             mood: watch::Sender::new(Mood::Good),
             faults: broadcast::Sender::new(16),
             passed: watch::Sender::new(0),
+            swallowed: watch::Sender::new(0),
             tried: watch::Sender::new(0),
             serving: None,
             listener: Some(listener),
@@ -77,7 +79,7 @@ impl Faulty {
         let public = std::fs::read_to_string(host.dir.join("hostkey_ed25519.pub")).unwrap();
         append(&sandbox.known_hosts(), &format!("[127.0.0.1]:{} {public}", self.address.port()));
         let listener = self.listener.take().expect("it leads nowhere yet");
-        let line = Line { mood: self.mood.subscribe(), passed: self.passed.clone() };
+        let line = Line { mood: self.mood.subscribe(), passed: self.passed.clone(), swallowed: self.swallowed.clone() };
         self.serving = Some(tokio::spawn(serve((listener, self.tried.clone()), host, line, self.faults.clone())));
     }
 
@@ -93,6 +95,12 @@ impl Faulty {
     /// Waits until so many did.
     pub(crate) async fn until_passed(&self, pieces: usize) {
         drop(self.passed.subscribe().wait_for(|passed| *passed >= pieces).await);
+    }
+
+    /// Waits until a piece of a connection was swallowed; counts anew each time.
+    pub(crate) async fn until_swallowed(&self) {
+        drop(self.swallowed.subscribe().wait_for(|swallowed| *swallowed > 0).await);
+        self.swallowed.send_replace(0);
     }
 
     /// Waits until so many more connections came, refused ones among them.
@@ -119,6 +127,7 @@ impl Drop for Faulty {
 struct Line {
     mood: watch::Receiver<Mood>,
     passed: watch::Sender<usize>,
+    swallowed: watch::Sender<usize>,
 }
 
 async fn serve(
@@ -187,6 +196,7 @@ async fn pass(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + U
     loop {
         let Ok(n @ 1..) = from.read(&mut buffer).await else { return };
         if wait_out(&mut line.mood).await == Mood::Swallow {
+            line.swallowed.send_modify(|swallowed| *swallowed += 1);
             // What is swallowed is swallowed for good: a connection that lost bytes can only end.
             while let Ok(1..) = from.read(&mut buffer).await {}
             return;

@@ -50,19 +50,45 @@ async fn another_codex_home_is_another_place() {
     assert!(said.contains("other-codex"), "{said}");
 }
 
-/// The same machine, home and CODEX_HOME: only the user id is another, in a user namespace.
+impl Bed {
+    /// From now on sessions run in namespaces of their own, made by these words.
+    fn behind(&self, words: &str) {
+        let shell = self.host.dir.join("as-shell");
+        std::fs::rename(&shell, self.host.dir.join("as-before")).unwrap();
+        std::fs::write(&shell, format!("#!/bin/sh\nexec unshare --user {words} \"$OUTPOST_BED/as-before\"\n")).unwrap();
+        std::fs::set_permissions(&shell, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+/// The same machine, home and CODEX_HOME: only the user id is another.
 #[tokio::test(flavor = "multi_thread")]
 async fn another_user_is_another_place() {
+    let (code, said) = moved(|bed| bed.behind("--map-user=4242 --map-group=4242")).await;
+    assert_eq!(code, Code::OtherMachine, "{said}");
+    assert!(said.contains("is 4242@"), "{said}");
+}
+
+/// The same host key, user and CODEX_HOME: a copy of the machine, with an id and a name of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_machine_is_another_place() {
     let (code, said) = moved(|bed| {
-        let shell = bed.host.dir.join("as-shell");
-        std::fs::rename(&shell, bed.host.dir.join("as-root")).unwrap();
-        let other = "#!/bin/sh\nexec unshare --user --map-user=4242 --map-group=4242 \"$OUTPOST_BED/as-root\"\n";
-        std::fs::write(&shell, other).unwrap();
-        std::fs::set_permissions(&shell, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let id = bed.sandbox.write("machine-id", "0123456789abcdef0123456789abcdef\n");
+        let change = format!("[ ! -e /etc/machine-id ] || mount --bind {} /etc/machine-id; hostname elsewhere", id.display());
+        let root = if nix::unistd::getuid().is_root() { "--map-root-user" } else { "--map-current-user --keep-caps" };
+        bed.behind(&format!("{root} --mount --uts sh -c '{change}; exec \"$0\"'"));
     })
     .await;
     assert_eq!(code, Code::OtherMachine, "{said}");
-    assert!(said.contains("is 4242@"), "{said}");
+    assert!(said.contains("@0123456789abcdef") || said.contains("@elsewhere"), "{said}");
+}
+
+/// What only a person can mend ends the dialling.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_a_person_must_mend_stops_the_dialling() {
+    let login = moved(|bed| std::fs::write(bed.host.dir.join("authorized_keys"), "").unwrap()).await;
+    let gate = moved(|bed| drop(bed.sandbox.write("codex-home/config.toml", ""))).await;
+    let codes = [&login, &gate].map(|(code, _)| *code);
+    assert_eq!(codes, [Code::AuthNeedsPerson, Code::GateOff], "{login:?} {gate:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
