@@ -120,7 +120,8 @@ impl CatchUp {
     fn refused(&mut self, error: RpcError, track: &Track) -> Step {
         self.tries += 1;
         let storing = unprompted(&error) && (self.patient || track.working());
-        if error.code == OVERLOADED && self.tries < TRIES || storing && self.tries < STORING_TRIES {
+        let passing = error.code == OVERLOADED || half_stored(&error);
+        if passing && self.tries < TRIES || storing && self.tries < STORING_TRIES {
             return Step::Later(AGAIN * self.tries.min(8));
         }
         match self.stage {
@@ -211,6 +212,12 @@ impl CatchUp {
 
 fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Whether a refusal means that the server (0.169) is storing the thread for the first time: its file is there, and its entry in
+/// the database is not yet. Resuming, listing and reading then fail alike.
+fn half_stored(error: &RpcError) -> bool {
+    error.message.contains("list_turns is not supported yet")
 }
 
 /// Whether a refusal of `thread/resume` means that the thread has no prompt yet.

@@ -227,6 +227,18 @@ fn a_cut_in_the_middle_of_catching_up_changes_nothing() {
 }
 
 #[test]
+fn a_thread_that_is_being_stored_is_asked_for_again() {
+    let (mut world, thread) = working();
+    steps(&mut world, &thread, &[Do::Say, Do::More("a")]);
+    world.cut();
+    steps(&mut world, &thread, &[Do::More("b"), Do::Said, Do::End]);
+    world.server.half_stored = 3;
+    back(&mut world);
+    world.wait(LONG);
+    assert_eq!(story(&world, &thread), ["message4(", "message4:ab", ")message4", "}completed"]);
+}
+
+#[test]
 fn a_release_that_cannot_list_is_read_whole() {
     let (mut world, thread) = working();
     world.server.old = true;
