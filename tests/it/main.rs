@@ -34,6 +34,7 @@ mod pick;
 mod protocol;
 mod review;
 mod run;
+mod run_options;
 mod session;
 mod session_asks;
 mod session_failures;

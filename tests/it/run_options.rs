@@ -1,0 +1,64 @@
+//! Options of `run` that the model must see, and what is done to the names of projects, on real parts.
+
+use serde_json::Value;
+
+use super::run::{Bed, first, lines};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_a_thread_works_is_said_on_the_command_line() {
+    let bed = Bed::new().await;
+    let options = ["--model", "another", "--effort", "high", "--sandbox", "read-only", "--ask-for-approval", "never"];
+    let ran = bed.run(&[&["run", "devbox:app", "say first", "--json"], &options[..]].concat()).await.exits(0);
+    assert_eq!(first(&lines(&ran), "thread")["model"], "another", "{}", ran.stdout);
+    let asked = |words: &str| {
+        let requests = bed.model.requests();
+        requests.into_iter().find(|request| request["input"].to_string().contains(words)).unwrap()
+    };
+    let request = asked("say first");
+    assert_eq!(request["model"], "another");
+    let told = request.to_string();
+    assert!(told.contains("`sandbox_mode` is `read-only`"), "{told}");
+    assert!(told.contains("Approval policy is currently never"), "{told}");
+    // Taken up again it can work in another way.
+    let id = first(&lines(&ran), "thread")["thread"].as_str().unwrap().to_owned();
+    let options = ["--sandbox", "workspace-write", "--ask-for-approval", "on-request"];
+    bed.run(&[&["run", "--resume", &id, "devbox:app", "ask touch asked", "--approve", "always"], &options[..]].concat())
+        .await
+        .exits(0);
+    assert!(bed.host.home.join("app/asked").exists());
+    for (option, value) in [("--sandbox", "some"), ("--ask-for-approval", "maybe"), ("--image", "/nowhere.png")] {
+        bed.run(&["run", "devbox:app", "say x", option, value]).await.exits(2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_has_the_name_that_it_was_given_last() {
+    let bed = Bed::new().await;
+    bed.run(&["projects", "add", "devbox:~/app", "--name", "shop"]).await.exits(0);
+    bed.run(&["projects", "rename", "shop", "store"]).await.exits(0);
+    bed.run(&["run", "store", "say by its name"]).await.exits(0);
+    let listed = lines(&bed.run(&["threads", "store", "--json"]).await.exits(0));
+    assert_eq!(listed[0][0]["threads"][0]["preview"], "say by its name");
+    let ran = bed.run(&["threads", "shop"]).await.exits(4);
+    assert!(ran.stderr.contains("store"), "{}", ran.stderr);
+    for args in [&["projects", "rename", "shop", "x"][..], &["projects", "rename", "store", "devbox"]] {
+        let ran = bed.run(args).await;
+        assert!(ran.code != Some(0) && ran.stderr.contains("error["), "{args:?}: {}", ran.stderr);
+    }
+    bed.run(&["projects", "remove", "store"]).await.exits(0);
+    assert_eq!(lines(&bed.run(&["projects", "--json"]).await.exits(0))[0], Value::Array(Vec::new()));
+}
+
+/// Hosts that no project names too; one that is not ready is shown as such.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_hosts_are_asked_when_all_are_wanted() {
+    let bed = Bed::new().await;
+    bed.sandbox.host("bare").build();
+    bed.run(&["run", "devbox:app", "say hi"]).await.exits(0);
+    let ran = bed.run(&["threads", "--all-hosts", "--json"]).await;
+    let listed = lines(&ran);
+    let hosts: Vec<(&str, bool)> =
+        listed[0].as_array().unwrap().iter().map(|host| (host["host"].as_str().unwrap(), host["error"].is_null())).collect();
+    assert_eq!(hosts, [("devbox", true), ("bare", false)], "{}", ran.stdout);
+    assert_eq!(listed[0][0]["threads"][0]["preview"], "say hi");
+}
