@@ -249,8 +249,6 @@ codes! {
     /// macOS guards the folder from programs that came over SSH.
     FolderGuarded = "folder-guarded", Remote, Person;
 
-    /// The turn failed.
-    TurnFailed = "turn-failed", Failed, Person;
     /// The turn was interrupted.
     TurnInterrupted = "turn-interrupted", Failed, Person;
     /// Whether a request was carried out is not known.

@@ -18,6 +18,8 @@ pub struct Answer {
     pub reached: Reached,
     shell_took: Duration,
     slow: Duration,
+    /// Whether the interactive shell was started and has not run our script yet.
+    interactive: bool,
 }
 
 /// How far a run has come.
@@ -39,7 +41,8 @@ impl Answer {
     /// Nothing heard yet.
     pub fn new(marker: &str, slow: Duration) -> Self {
         let (frames, fields) = (Frames::new(marker), Fields::default());
-        Self { frames, fields, began: Instant::now(), reached: Reached::Nothing, shell_took: Duration::ZERO, slow }
+        let (began, reached, shell_took) = (Instant::now(), Reached::Nothing, Duration::ZERO);
+        Self { frames, fields, began, reached, shell_took, slow, interactive: false }
     }
 
     /// Takes bytes as they come.
@@ -59,8 +62,10 @@ impl Answer {
             ("at", b"outer") => self.reached = Reached::Outer,
             ("at", b"sh") => self.reached = Reached::Script,
             ("at", b"starting") => return watch.progress(Progress::Began(Step::AppServer)),
+            ("waits", who) => self.interactive = who == b"interactive",
             ("at", _) => {
                 self.reached = Reached::Environment;
+                self.interactive = false;
                 self.shell_took = self.began.elapsed();
             }
             ("shell", _) => self.shell_is_done(value, watch),
@@ -80,9 +85,21 @@ impl Answer {
         watch.progress(Progress::Began(Step::Codex));
     }
 
+    /// Whether what comes next is up to a shell's start-up files, and not to codex.
+    pub fn waits_for_a_shell(&self) -> bool {
+        self.reached < Reached::Environment || self.interactive
+    }
+
     /// The failure when nothing more came in time.
     pub fn too_slow(&self, limit: Duration, stderr: &str) -> Failure {
         let (seconds, words) = (limit.as_secs(), judge::quoted(stderr));
+        if self.interactive {
+            let tried =
+                format!("wait {seconds} s for the interactive shell, because there is no codex on the PATH of the login shell");
+            return Failure::new(Code::ShellTimeout, tried).said(words).hint(
+                "look what its start-up files wait for:  ssh -t HOST\nor name the codex there: outpost hosts set HOST codex=/path/to/codex",
+            );
+        }
         if self.reached >= Reached::Environment {
             return Failure::new(Code::ServerSilent, format!("wait {seconds} s for codex")).said(words);
         }

@@ -13,6 +13,8 @@ OUTPOST_AT=interactive
 OUTPOST_PID=$$
 reached=
 trap reached=1 USR1
+# Who waits for it for ever has its start-up files to look at, and not codex.
+printf %s "$m+waits=interactive$m;" >&6
 case ${OUTPOST_SHELL##*/} in
 csh|tcsh|xonsh|nu|rbash|rksh|rzsh)
 ;;
@@ -27,6 +29,7 @@ esac
 if [ -n "$reached" ]; then
 exit 0
 fi
+printf %s "$m+waits=$m;" >&6
 fi
 known_places() {
 # Where npm installs for this account, when a file says so.

@@ -135,7 +135,7 @@ impl Errand<'_> {
         let before = answer.reached;
         let mut buffer = vec![0_u8; 16 * 1024];
         while answer.reached == before {
-            let more = if before >= Reached::Environment { self.limits.answer } else { Duration::ZERO };
+            let more = if answer.waits_for_a_shell() { Duration::ZERO } else { self.limits.answer };
             let limit = self.limits.shell + more;
             let bytes = match timeout_at((answer.began + limit).into(), exec.stdout.read(&mut buffer)).await {
                 Err(_) => return Err(answer.too_slow(limit, &exec.stderr.text())),

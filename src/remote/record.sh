@@ -5,15 +5,21 @@ exe_of() {
 exe=$(readlink "/proc/$1/exe" 2>/dev/null)
 exe=${exe%" (deleted)"}
 }
+# A program keeps its identity when the folder it is in is renamed, as npm does at an update; its path it does not.
+file_of() {
+file=$(stat -L -c %d.%i "/proc/$1/exe" 2>/dev/null)
+}
 write_record() {
 started_at "$pid"
 exe_of "$pid"
+file_of "$pid"
 {
 echo "pid=$pid"
 echo "start=$begun"
 echo "boot=$boot"
 echo "machine=$machine"
 echo "exe=$exe"
+echo "file=$file"
 echo "socket=$socket"
 echo "codex=$codex"
 echo "agent=$agent_link"
@@ -26,6 +32,7 @@ was_start=
 was_boot=
 was_machine=
 was_exe=
+was_file=
 was_socket=
 was_agent=
 if [ ! -f "$1" ]; then
@@ -48,6 +55,9 @@ was_machine=$value
 exe)
 was_exe=$value
 ;;
+file)
+was_file=$value
+;;
 socket)
 was_socket=$value
 ;;
@@ -69,7 +79,14 @@ return 1
 fi
 started_at "$was_pid"
 exe_of "$was_pid"
-[ -n "$begun" ] && [ "$begun" = "$was_start" ] && [ "$exe" = "$was_exe" ]
+if [ -z "$begun" ] || [ "$begun" != "$was_start" ]; then
+return 1
+fi
+if [ "$exe" = "$was_exe" ]; then
+return 0
+fi
+file_of "$was_pid"
+[ -n "$file" ] && [ "$file" = "$was_file" ]
 }
 forget_record() {
 rm -f "$record" "$record.survived" "$record.watch" 2>/dev/null

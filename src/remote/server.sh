@@ -302,6 +302,8 @@ if alive; then
 return 0
 fi
 if ! kill -0 "$pid" 2>/dev/null; then
+wait "$pid"
+status=$?
 return 1
 fi
 tries=$((tries + 1))
@@ -439,6 +441,7 @@ rm -f "$log"
 join joined
 fi
 words=$(last_words)
+words="${words:-it said nothing; its exit code is $status}"
 rm -f "$log"
 if alive; then
 trusted

@@ -40,3 +40,32 @@ fn every_row_has_an_outcome_and_every_test_exists() {
         }
     }
 }
+
+/// Situations that are made in unit tests alone, because real parts come into them by chance only.
+const BY_CHANCE: &[&str] = &[
+    // An answer that was lost, for a request that may not be sent twice: src/app_server/durable/tests/requests.rs.
+    "not-known",
+];
+
+/// A code that no test meets may be one that is never given, or given for something else.
+#[test]
+fn every_failure_is_met_by_a_test() {
+    let mut tests = String::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), &mut tests);
+    let named = |code: &outpost::failure::Code| {
+        let (text, variant) = (code.as_str(), format!("Code::{code:?}"));
+        let whole = |name: &str, part: fn(char) -> bool| {
+            tests.match_indices(name).any(|(at, _)| {
+                let (before, after) = (tests[..at].chars().next_back(), tests[at + name.len()..].chars().next());
+                !before.is_some_and(part) && !after.is_some_and(part)
+            })
+        };
+        whole(text, |c| c.is_ascii_alphanumeric() || c == '-') || whole(&variant, |c| c.is_ascii_alphanumeric() || c == ':')
+    };
+    let unmet: Vec<&str> = outpost::failure::Code::ALL
+        .iter()
+        .filter(|code| !named(code) && !BY_CHANCE.contains(&code.as_str()))
+        .map(|code| code.as_str())
+        .collect();
+    assert_eq!(unmet, [""; 0]);
+}

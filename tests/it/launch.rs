@@ -1,5 +1,6 @@
 //! Starting and joining the app-server on a host: the real codex where it matters, small programs for the faults.
 
+mod codes;
 mod commands;
 mod ending;
 mod finding;
@@ -7,6 +8,7 @@ mod installing;
 mod places;
 mod preflight;
 mod serving;
+mod signals;
 mod trouble;
 
 use std::path::PathBuf;
@@ -89,7 +91,11 @@ impl Lab {
     }
 
     fn kill_server(&self) {
-        let pid = self.pid();
+        self.kill(self.pid());
+    }
+
+    #[expect(clippy::unused_self, reason = "it reads as what it is")]
+    fn kill(&self, pid: i32) {
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
         until("the end of the server", || !alive(pid));
     }
@@ -120,8 +126,9 @@ struct Told(std::sync::Mutex<Vec<String>>);
 
 impl Watch for Told {
     fn progress(&self, progress: Progress) {
-        if let Progress::Warning { text, .. } = progress {
-            self.0.lock().unwrap().push(text);
+        if let Progress::Warning { text, code, .. } = progress {
+            let code = code.map(|code| format!("  [{}]\n", code.as_str())).unwrap_or_default();
+            self.0.lock().unwrap().push(text + &code);
         }
     }
 }

@@ -157,13 +157,17 @@ async fn field_23_what_stands_in_for_a_shell_is_named() {
         ("mysecureshell", "echo 'MySecureShell is restricted to sftp'; exit 0", Code::ShellRestricted),
         ("gate", "echo 'usage: gate COMMAND'; exit 0", Code::ShellSilent),
         ("quiet", "exit 0", Code::ShellReplaced),
+        ("passwd", "echo 'WARNING: Your password has expired.' >&2; exit 1", Code::PasswordExpired),
     ];
     for (name, text, code) in table {
         let sandbox = Sandbox::new();
         let shell = program(&sandbox, &format!("shells/{name}"), &format!("#!/bin/sh\n{text}\n"));
         let failure = refused(&shell, &sandbox).await;
         assert_eq!(failure.code, code, "{failure:?}");
-        assert!(!failure.hint.is_empty());
+        assert!(!failure.hint.is_empty() && failure.tried.contains("exec /bin/sh, then sh"), "{failure:?}");
+        // In its own words, where it has any.
+        let words = text.split('\'').nth(1).unwrap_or("(exit code 0)");
+        assert!(failure.said.contains(words), "{failure:?}");
     }
 }
 

@@ -55,7 +55,7 @@ async fn a_lost_link_ends_the_run_and_its_home() {
     bed.model.reached("never").await;
     bed.host.cut();
     let ran = running.await.unwrap().exits(1);
-    assert!(ran.stderr.contains("has ended with the link"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("error[turn-interrupted]") && ran.stderr.contains("has ended with the link"), "{}", ran.stderr);
     until("no home and no server of the token", || homes(&bed).is_empty() && servers(&bed) == 0);
 }
 

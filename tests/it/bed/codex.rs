@@ -88,10 +88,25 @@ fn native_of(package: &Path) -> PathBuf {
     path.unwrap_or_else(|| panic!("no codex {RELEASE} in {}: run tests/run once", vendor.display()))
 }
 
+/// The nushell that `tests/run` installs beside it: no Debian package has one.
+pub(crate) fn nushell() -> PathBuf {
+    let path = cache().join("nushell/node_modules/@nushell/linux-x64/bin/nu");
+    assert!(path.exists(), "no nushell in {}: run tests/run once", path.display());
+    path
+}
+
 /// Where `tests/run` puts the package, or `OUTPOST_TEST_CODEX`.
-#[expect(clippy::disallowed_methods, reason = "a test is its own main: the codex is installed outside of the sandbox")]
 fn package() -> PathBuf {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = || set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache"))).expect("HOME or XDG_CACHE_HOME");
-    set("OUTPOST_TEST_CODEX").unwrap_or_else(|| cache().join("outpost").join(format!("codex-{RELEASE}")))
+    set("OUTPOST_TEST_CODEX").unwrap_or_else(|| cache().join(format!("codex-{RELEASE}")))
+}
+
+/// What `tests/run` keeps from run to run.
+fn cache() -> PathBuf {
+    let base = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
+    base.expect("HOME or XDG_CACHE_HOME").join("outpost")
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test is its own main: the programs are installed outside of the sandbox")]
+fn set(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

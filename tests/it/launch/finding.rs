@@ -41,7 +41,7 @@ async fn field_26_a_slow_shell_is_told_and_costs_one_login() {
     let remote = remote::bring_up(&lab.session, &lab.settings, want, &told).await.unwrap();
     assert!(remote.facts.shell_took >= Duration::from_millis(400));
     let told = told.0.into_inner().unwrap().concat();
-    assert!(told.starts_with("shell start-up took 0."), "{told}");
+    assert!(told.starts_with("shell start-up took 0.") && told.contains("[shell-slow]"), "{told}");
     assert_eq!((lab.host.logins(), lab.host.sessions()), (1, 1));
 }
 
@@ -51,6 +51,17 @@ async fn field_26_a_shell_that_waits_for_ever_is_given_up() {
     let mut want = attached();
     want.limits = Limits { shell: Duration::from_millis(500), ..want.limits };
     assert_eq!(lab.refused(want).await.code, Code::ShellTimeout);
+    end_processes(lab.sandbox.path());
+    // The same in a file that only an interactive shell reads, which is asked when the login shell knows no codex.
+    let lab = Lab::build(|_, host| host.rc(".bashrc", "case $- in *i*) sleep 1000 ;; esac")).await;
+    let mut want = attached();
+    // Long enough for the login shell on a busy machine: the end of this wait is the end of the test.
+    want.limits = Limits { shell: Duration::from_secs(12), ..want.limits };
+    let failure = lab.refused(want).await;
+    assert_eq!(failure.code, Code::ShellTimeout, "{failure:?}");
+    assert!(failure.tried.contains("interactive shell") && failure.hint.contains("codex="), "{failure:?}");
+    // Row 27: what bash says for want of a terminal is no news.
+    assert_eq!(failure.said, "", "{failure:?}");
     end_processes(lab.sandbox.path());
 }
 
@@ -115,7 +126,8 @@ async fn field_30_every_codex_is_shown_with_its_version() {
 async fn field_31_a_path_is_a_path_under_fish() {
     let lab = Lab::real(|host| host.shell("/usr/bin/fish")).await;
     let facts = lab.up(Want::check()).await.unwrap().facts;
-    assert!(facts.path.split(':').all(|folder| folder.starts_with('/')), "{}", facts.path);
+    // In its own words it is a list: "/usr/bin /bin".
+    assert!(facts.path.split(':').any(|folder| folder == "/usr/bin") && !facts.path.contains(' '), "{}", facts.path);
 }
 
 #[tokio::test]

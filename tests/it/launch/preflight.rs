@@ -92,5 +92,5 @@ async fn field_30_a_newer_codex_beside_the_one_that_runs_is_offered() {
     let remote = outpost::remote::bring_up(&lab.session, &lab.settings, outpost::remote::Want::check(), &told).await.unwrap();
     assert_eq!(remote.facts.codex.unwrap().version.as_deref(), Some("0.1.0"));
     let told = told.0.into_inner().unwrap().concat();
-    assert!(told.contains("/new/codex beside it is 9.9.9"), "{told}");
+    assert!(told.contains("/new/codex beside it is 9.9.9  [codex-not-newest]"), "{told}");
 }

@@ -6,9 +6,9 @@ use outpost::demo::leftovers::end_processes;
 use outpost::remote::{self, Framing, How, Stopped, Want};
 use outpost::step::Nobody;
 
-use super::{Lab, NO_MODEL, upgrades};
+use super::{Lab, NO_MODEL, Told, upgrades};
 use crate::bed::{Codex, alive, native};
-use crate::shells::program;
+use crate::shells::{program, session};
 
 #[tokio::test]
 async fn a_server_is_started_then_joined() {
@@ -41,6 +41,10 @@ async fn field_32_a_server_has_the_usual_places_on_its_path() {
     let environ = std::fs::read_to_string(format!("/proc/{}/environ", lab.pid())).unwrap();
     let path = environ.split('\0').find(|v| v.starts_with("PATH=")).unwrap();
     assert!(path.ends_with("/home/bin:/usr/local/bin:/usr/bin:/bin"), "{path}");
+    let told = Told::default();
+    remote::bring_up(&lab.session, &lab.settings, Want::server(), &told).await.unwrap();
+    let told = told.0.into_inner().unwrap().concat();
+    assert!(told.contains("[path-incomplete]"), "{told}");
 }
 
 #[tokio::test]
@@ -85,11 +89,32 @@ async fn field_39_many_starters_one_server() {
     }
 }
 
+/// Releases before 0.133 have no lock of their own, nor has the stand-in: ours decides alone.
+#[tokio::test]
+async fn field_39_our_own_lock_decides_too() {
+    for _ in 0..6 {
+        let lab = Lab::build(|sandbox, host| host.codex(&Codex::stand_in(sandbox, &serde_json::json!({})))).await;
+        let all = futures_util::future::join_all((0..5).map(|_| lab.up(Want::server()))).await;
+        let hows: Vec<How> = all.iter().map(|remote| remote.as_ref().unwrap().server.how).collect();
+        assert_eq!(hows.iter().filter(|how| **how == How::Started).count(), 1, "{hows:?}");
+        assert_eq!(lab.servers(), [lab.pid()]);
+    }
+}
+
 #[tokio::test]
 async fn field_40_reconnects_leave_one_server() {
     let lab = Lab::real(|host| host).await;
     for _ in 0..12 {
         drop(lab.up(Want::server()).await.unwrap());
+    }
+    assert_eq!(lab.servers(), [lab.pid()]);
+    // And when the whole link is cut, without a goodbye.
+    for _ in 0..8 {
+        let session = session(&lab.sandbox, &lab.host).await;
+        let remote = remote::bring_up(&session, &lab.settings, Want::server(), &Nobody).await.unwrap();
+        assert_eq!(remote.server.how, How::Joined);
+        lab.host.cut();
+        drop(remote);
     }
     assert_eq!(lab.servers(), [lab.pid()]);
 }
@@ -99,9 +124,9 @@ async fn field_41_67_a_server_of_others_is_joined_and_never_stopped() {
     let lab = Lab::real(|host| host).await;
     let stop = || remote::stop(&lab.session, &lab.settings, false, &Nobody);
     assert_eq!(stop().await.unwrap(), Stopped::None);
-    // Somebody else's server on the default socket.
-    let mut theirs =
-        lab.host.ssh_command(". ~/.profile; exec codex app-server --listen unix:// </dev/null >/dev/null 2>&1").spawn().unwrap();
+    // Somebody else's server on the default socket, as Codex's own daemon starts it.
+    let line = ". ~/.profile; exec codex app-server --listen unix:// --managed-daemon </dev/null >/dev/null 2>&1";
+    let mut theirs = lab.host.ssh_command(line).spawn().unwrap();
     while !lab.socket().exists() {
         tokio::task::yield_now().await;
     }
@@ -120,7 +145,9 @@ async fn field_41_a_reused_number_is_not_signalled() {
     let path = lab.record();
     let record = std::fs::read_to_string(&path).unwrap();
     for other in ["start=", "exe=", "boot=", "machine="] {
-        let forged = record.replace(other, &format!("{other}9"));
+        // A program is told by its path or by its file: both are another's.
+        let forged =
+            record.replace(other, &format!("{other}9")).replace("file=", if other == "exe=" { "file=9" } else { "file=" });
         std::fs::write(&path, forged).unwrap();
         assert_eq!(remote::stop(&lab.session, &lab.settings, true, &Nobody).await.unwrap(), Stopped::NotOurs, "{other}");
         assert!(alive(pid), "{other}");

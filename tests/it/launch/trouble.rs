@@ -17,6 +17,9 @@ async fn field_34_a_server_that_dies_says_why() {
         Lab::script("case $* in *--listen*) sleep 0.2; echo 'config.toml: line 3 is wrong' >&2; exit 1 ;; esac; exit 1").await;
     let failure = lab.refused(Want::server()).await;
     assert_eq!((failure.code, failure.said.as_str()), (Code::ServerDied, "config.toml: line 3 is wrong"));
+    let lab = Lab::script("exit 7").await;
+    let failure = lab.refused(Want::server()).await;
+    assert_eq!((failure.code, failure.said.as_str()), (Code::ServerDied, "it said nothing; its exit code is 7"));
     let lab = Lab::script("echo \"error: unrecognized subcommand 'app-server'\" >&2; exit 2").await;
     assert_eq!(lab.refused(Want::server()).await.code, Code::CodexTooOld);
 }
@@ -60,8 +63,11 @@ async fn field_35_logind_that_kills_is_seen_beforehand() {
         host.codex(&Codex::in_folder(codex.parent().unwrap()))
     })
     .await;
-    let remote = lab.up(Want::server()).await.unwrap();
+    let told = super::Told::default();
+    let remote = outpost::remote::bring_up(&lab.session, &lab.settings, Want::server(), &told).await.unwrap();
     assert_eq!((remote.server.how, remote.facts.ends_sessions), (How::Attached, Some(Ending::Logind)));
+    let told = told.0.into_inner().unwrap().concat();
+    assert!(told.contains("[host-ends-sessions]"), "{told}");
     says_it_again(remote).await;
 }
 

@@ -35,7 +35,7 @@ const fn sh(name: &'static str, program: &'static str, every: Option<&'static st
     Shell { name, program, syntax: Syntax::Sh, login: ".profile", every, interactive: Some(ENV_FILE) }
 }
 
-/// Every one a real program, save for nushell, whose part `NU` plays.
+/// Every one a real program.
 pub(super) const SHELLS: &[Shell] = &[
     Shell { interactive: Some(".bashrc"), ..sh("bash", "/bin/bash", Some(".bashrc")) },
     Shell { login: ".zprofile", interactive: Some(".zshrc"), ..sh("zsh", "/usr/bin/zsh", Some(".zshenv")) },
@@ -70,37 +70,6 @@ const fn csh(name: &'static str) -> Shell {
     let every = Some(".cshrc");
     Shell { name, program: "/usr/bin/tcsh", syntax: Syntax::Csh, login: ".login", every, interactive: None }
 }
-
-/// What nushell does with the texts that we give it: `-c` and `-l -c`; a command is words and raw text in single quotes, `exec`
-/// replaces the shell; nothing else that a POSIX shell knows. Of its files a login shell reads `login.nu`.
-const NU: &str = r#"#!/bin/sh
-broken() { echo "Error: nu::parser::$1" >&2; exit 1; }
-login= text=
-while [ $# -gt 0 ]; do
-  case $1 in -l) login=yes ;; -c) text=$2; shift ;; *) broken unknown_flag ;; esac
-  shift
-done
-if [ -n "$login" ] && [ -r ~/.config/nushell/login.nu ]; then
-  while IFS= read -r line <&9; do
-    case $line in
-      "") ;;
-      '$env.PATH = ['*) PATH=${line#*'["'}; PATH=${PATH%'"]'} ;;
-      '$env.PATH = '*) line=${line#*'prepend "'}; PATH=${line%'")'}:$PATH ;;
-      'print "'*) line=${line#'print "'}; printf '%b
-' "${line%'"'}" ;;
-      sleep*|cd*|exec*|input*|cat*) eval "$(printf %s "$line" | sed 's/ms$/e-3/; s/^input/read -r _/')" ;;
-      *) echo "Error: nu::shell::external_command" >&2 ;;
-    esac
-  done 9<~/.config/nushell/login.nu
-fi
-case $text in exec*|/*|sh*) ;; *) broken parse_mismatch ;; esac
-body=${text#*\'} before=${text%%\'*}
-case $body in *\') body=${body%\'} ;; *) broken unclosed_delimiter ;; esac
-case $body in *\'*) broken extra_tokens ;; esac
-set -- $before "$body"
-[ "$1" = exec ] && shift
-exec "$@"
-"#;
 
 /// Which start-up file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,12 +106,12 @@ pub(super) const BEHAVIOURS: &[Behaviour] = &[
     all("does nothing", ""),
     Behaviour {
         elvish: Some("head -c 3000000 /dev/zero | tr \"\\\\0\" x"),
-        nu: None,
+        nu: Some("^head -c 3000000 /dev/zero | ^tr '\\0' x"),
         ..all("prints megabytes", "head -c 3000000 /dev/zero | tr '\\0' x")
     },
     Behaviour {
         elvish: Some("print \"\\e]0;title\\a\\e[2Jno newline\""),
-        nu: Some("print \"\\033]0;title\\007\\033[2J\\0302\\0233\""),
+        nu: Some("print -n \"\\e]0;title\\u{7}\\e[2J\\u{9b}no newline\""),
         ..all("prints escapes and no newline", "printf '\\033]0;title\\007\\033[2J\\302\\233no newline'")
     },
     Behaviour {
@@ -161,7 +130,7 @@ pub(super) const BEHAVIOURS: &[Behaviour] = &[
         nu: Some("input\ninput\ninput"),
         ..all("reads three lines", "read -r L; read -r L; read -r L")
     },
-    all("reads all of its input", "cat >/dev/null"),
+    Behaviour { nu: Some("^cat o> /dev/null"), ..all("reads all of its input", "cat >/dev/null") },
     Behaviour { nu: Some("sleep 300ms"), ..all("sleeps", "sleep 0.3") },
     all("execs another shell", "exec /bin/bash --norc"),
     Behaviour { elvish: Some("fail odd"), ..all("fails", "no-such-command-of-ours") },
@@ -218,7 +187,7 @@ impl Shell {
     /// Its path: by its own name, where one program is several shells.
     pub(super) fn installed(&self, sandbox: &Sandbox) -> PathBuf {
         if self.syntax == Syntax::Nu {
-            return super::program(sandbox, "shells/nu", NU);
+            return crate::bed::nushell();
         }
         if self.program.ends_with(self.name) {
             return self.program.into();
