@@ -7,7 +7,7 @@ fn sources(folder: &Path, text: &mut String) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             sources(&path, text);
-        } else if path.extension().is_some_and(|e| e == "rs") {
+        } else if path.extension().is_some_and(|e| e == "rs" || e == "snap") {
             text.push_str(&std::fs::read_to_string(path).unwrap());
         }
     }

@@ -210,6 +210,10 @@ async fn a_public_listener_is_told() {
         listeners.retain(|l| l.contains("4500"));
     }
     assert!(listeners[0].contains("ws://0.0.0.0:4500"), "{listeners:?}");
+    let told = Told::default();
+    remote::bring_up(&lab.session, &lab.settings, Want::check(), &told).await.unwrap();
+    let told = told.0.into_inner().unwrap().concat();
+    assert!(told.contains("[public-listener]"), "{told}");
     end_processes(lab.sandbox.path());
     public.wait().unwrap();
 }
