@@ -306,6 +306,12 @@ wait "$pid"
 status=$?
 return 1
 fi
+if [ "$tries" = 100 ] && [ -h "$socket" ] && ! readlink "$socket" >/dev/null 2>&1; then
+# A file system that follows no link out of itself (sshfs): nobody can reach a server through codex's own.
+unfollowed=yes
+kill -TERM "$pid"
+return 1
+fi
 tries=$((tries + 1))
 sleep 0.02 2>/dev/null || sleep 1
 done
@@ -448,13 +454,7 @@ trusted
 join joined
 fi
 }
-try unix://
-case $words in
-*"nsupported"*listen*|*"invalid value"*listen*|*"unexpected argument"*listen*)
-attach
-;;
-*SUN_LEN*|*"too long"*)
-# The socket's path is too long for the system, and this release makes no link to a shorter one.
+own_socket() {
 own=/tmp/outpost-$uid
 (umask 077 && mkdir "$own") 2>/dev/null
 socket=$own/$(printf %s "$home" | cksum | tr -c "0-9\n" -).sock
@@ -463,6 +463,19 @@ if alive; then
 join joined
 fi
 try "unix://$socket"
+}
+unfollowed=
+try unix://
+if [ -n "$unfollowed" ]; then
+own_socket
+fi
+case $words in
+*"nsupported"*listen*|*"invalid value"*listen*|*"unexpected argument"*listen*)
+attach
+;;
+*SUN_LEN*|*"too long"*)
+# The socket's path is too long for the system, and this release makes no link to a shorter one.
+own_socket
 ;;
 esac
 give_up server-died "$words"
