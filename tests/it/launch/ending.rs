@@ -14,10 +14,12 @@ use crate::bed::{Codex, NewHost, process, until};
 use crate::run::Bed;
 use crate::shells::{program, session};
 
-/// As logind with KillUserProcesses: what carries the mark of the session is ended with it, wherever it went.
+/// As logind with KillUserProcesses: what carries the mark of the session is ended with it, wherever it went; and soon, on a busy
+/// machine too, where the search is let before others.
 fn reaping(host: NewHost<'_>) -> NewHost<'_> {
-    let text = "#!/bin/bash\nexport SHELL=/bin/bash\nREAPED_WITH=$$ /bin/bash \"$@\"\nstatus=$?\n\
-                for each in $(grep -lsaF \"REAPED_WITH=$$\" /proc/[0-9]*/environ); do each=${each%/environ}; kill -9 \"${each##*/}\"; done\n\
+    let text = "#!/bin/bash\nexport SHELL=/bin/bash\nREAPED_WITH=$$. /bin/bash \"$@\"\nstatus=$?\n\
+                renice -n -15 $$ >/dev/null 2>&1\n\
+                for each in $(grep -lsaF \"REAPED_WITH=$$.\" /proc/[0-9]*/environ); do each=${each%/environ}; kill -9 \"${each##*/}\"; done\n\
                 exit $status\n";
     let shell = program(host.sandbox, "shells/bash", text);
     host.shell(shell)
