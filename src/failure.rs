@@ -218,6 +218,8 @@ codes! {
     SessionEnds = "host-ends-sessions", Remote, Person;
     /// Codex could not be installed.
     InstallFailed = "install-failed", Remote, Person;
+    /// Codex is being installed on the host already.
+    InstallRunning = "install-running", Remote, Wait;
     /// Codex could not be signed in or out.
     LoginFailed = "login-failed", Remote, Person;
     /// git made no worktree.

@@ -70,6 +70,7 @@ impl Install {
         let alias: Alias = self.host.parse().map_err(|e| Failure::new(Code::Usage, "install").said(e))?;
         let spinner = Spinner::new(context, &self.host, context.screen.interactive);
         let (session, settings) = project::login(&context.behind(&spinner), &alias).await?;
+        spinner.doing("looking which ways to codex it allows");
         let offer = remote::offer(&session, &settings, &self.mirror).await.map_err(|e| e.at(&alias))?;
         drop(spinner);
         let way = self.way(context, &offer).map_err(|e| e.at(&alias))?;
@@ -90,8 +91,14 @@ impl Install {
             return upload(Package::of_archive(file)?);
         }
         match self.from {
-            From::Auto => Way::first(offer, || Package::find(&context.local).and_then(upload)),
-            From::Npm => Ok(Way::Npm(offer.npm.clone().unwrap_or_else(|| "npm install -g @openai/codex".to_owned()))),
+            From::Auto => {
+                let way = Way::first(offer, || Package::find(&context.local).and_then(upload))?;
+                if let (Some(_), Err(words)) = (&offer.npm, &offer.npm_release) {
+                    context.screen.note(&plain::line(&format!("note: its npm cannot be used: {words}")));
+                }
+                Ok(way)
+            }
+            From::Npm => Way::npm(offer),
             From::Standalone => Ok(Way::Standalone),
             From::Local => Package::find(&context.local).and_then(upload),
         }

@@ -21,8 +21,8 @@ pub struct Offer {
     pub facts: Facts,
     /// The npm command that would be run, when there is an npm.
     pub npm: Option<String>,
-    /// The release that this npm would install, when it reaches its registry.
-    pub npm_release: Option<String>,
+    /// The release that this npm would install; if it does not reach its registry, what it said.
+    pub npm_release: Result<String, String>,
     /// Whether the host reaches the standalone archives; if not, what it said.
     pub standalone: Result<(), String>,
 }
@@ -44,13 +44,32 @@ pub async fn offer(session: &Session, settings: &HostSettings, base: &str) -> Re
     let install = Install { part: Part::Look, base: base.to_owned(), id: String::new() };
     let answer = run(session, settings, install).await?;
     let word = |key: &str| answer.word(key).map(str::trim).filter(|w| !w.is_empty()).map(str::to_owned);
-    let refused = || word("standalone_words").unwrap_or_else(|| "there is none for its kind of machine".to_owned());
+    // What was not asked has no status.
+    let words = |way: &str| match word(&format!("{way}_status")).as_deref() {
+        Some("0") => Ok(word(&format!("{way}_words")).unwrap_or_default()),
+        Some(_) => Err(word(&format!("{way}_words")).unwrap_or_else(|| "it said nothing".to_owned())),
+        None => Err("there is none for this host".to_owned()),
+    };
     Ok(Offer {
         facts: answer.facts(),
         npm: word("npm"),
-        npm_release: word("npm_release"),
-        standalone: if word("standalone").is_some() { Ok(()) } else { Err(refused()) },
+        npm_release: words("npm").map(|said| release(&said)).map_err(|said| npm_complains(&said)),
+        standalone: words("standalone").map(drop),
     })
+}
+
+/// The release among the warnings of an npm.
+fn release(said: &str) -> String {
+    let own = |line: &&str| !line.is_empty() && !line.starts_with("npm ");
+    said.lines().map(str::trim).rfind(own).unwrap_or_default().to_owned()
+}
+
+/// Of the lines of an npm that failed the one that tells why.
+fn npm_complains(said: &str) -> String {
+    let error = |line: &str| ["npm error", "npm ERR!"].iter().find_map(|p| line.strip_prefix(p)).map(|l| l.trim().to_owned());
+    let lines: Vec<String> = said.lines().filter_map(error).collect();
+    let tells = |line: &&String| ["http://", "https://", "reason:"].iter().any(|word| line.contains(word));
+    lines.iter().find(tells).or(lines.first()).cloned().unwrap_or_else(|| said.lines().last().unwrap_or_default().to_owned())
 }
 
 /// Installs codex. An archive of a known size is sent first for [`Part::Upload`].
@@ -97,4 +116,28 @@ async fn run(session: &Session, settings: &HostSettings, install: Install) -> Re
         return Err(heard.answer.refused());
     }
     Ok(heard.answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In the words of npm 11.
+    #[test]
+    fn an_npm_that_fails_says_why() {
+        let refused = "npm warn Unknown user config\nnpm error code ECONNREFUSED\nnpm error syscall connect\n\
+                       npm error FetchError: request to http://127.0.0.1:9/x failed, reason: connect ECONNREFUSED 127.0.0.1:9\n\
+                       npm error     at ClientRequest.<anonymous> (/usr/lib)";
+        let silent = "npm error code FETCH_ERROR\nnpm error network timeout at: http://127.0.0.1:9/x\nnpm error A complete log";
+        for (said, line) in [
+            (refused, "FetchError: request to http://127.0.0.1:9/x failed, reason: connect ECONNREFUSED 127.0.0.1:9"),
+            (silent, "network timeout at: http://127.0.0.1:9/x"),
+            ("npm ERR! code E1\nnpm ERR! no", "code E1"),
+            ("network timeout: no answer", "network timeout: no answer"),
+            ("", ""),
+        ] {
+            assert_eq!(npm_complains(said), line);
+        }
+        assert_eq!(release("npm warn Unknown user config\n0.169.0\nnpm notice\n"), "0.169.0");
+    }
 }

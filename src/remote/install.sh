@@ -23,20 +23,85 @@ target=
 ;;
 esac
 asset=codex-package-$target.tar.gz
+# One installation at a time in a home: npm and the archives put their codex into the same places. The lock is a link, which is made whole
+# or not at all; its text names who made it.
+lock=$ours/installing
+started_at $$
+me="$$|$machine|$boot|$begun"
+# Whether whoever made this link still runs. What another host of this home does cannot be seen from here, but nothing takes an hour.
+held() {
+holder=$(readlink "$1" 2>/dev/null)
+case $holder in
+"")
+return 1
+;;
+*"|$machine|$boot|"*)
+started_at "${holder%%"|"*}"
+[ -n "$begun" ] && [ "$holder" = "${holder%%"|"*}|$machine|$boot|$begun" ]
+;;
+*)
+[ -z "$(find "$1" -prune -mmin +60 2>/dev/null)" ]
+;;
+esac
+}
+running() {
+fail install-running "process ${holder%%"|"*}"
+}
+take_lock() {
+words=$(umask 077 && mkdir -p "$ours" 2>&1) || fail install-failed "$words"
+if words=$(ln -s "$me" "$lock" 2>&1); then
+return
+fi
+if held "$lock"; then
+running
+fi
+# It is renamed before it goes: of two who find it so at once, the slower one must not remove the lock of the other.
+stale=$holder
+if mv "$lock" "$lock.$id" 2>/dev/null; then
+holder=$(readlink "$lock.$id")
+if [ "$holder" != "$stale" ]; then
+ln -s "$holder" "$lock"
+fi
+rm -f "$lock.$id"
+fi
+if ! words=$(ln -s "$me" "$lock" 2>&1); then
+if held "$lock"; then
+running
+fi
+fail install-failed "$words"
+fi
+}
+leave() {
+if [ "$(readlink "$lock" 2>/dev/null)" = "$me" ]; then
+rm -f "$lock"
+fi
+}
 # Nothing half stays: what is not whole is in the stage, and the stage goes.
 broken() {
 rm -rf "$stage"
+leave
 fail install-failed "$1"
 }
+# How many seconds a connection and all of it may take. A host without a way out must say so soon.
+connecting=15
+fetching=1500
 fetch() {
 if command -v curl >/dev/null 2>&1; then
-limited 1500 curl -fsSL --connect-timeout 15 -o "$2" "$1" 2>&1
+limited "$fetching" curl -fsSL --connect-timeout "$connecting" -o "$2" "$1" 2>&1 || { status=$?; told "$status" "$1"; false; }
 elif command -v wget >/dev/null 2>&1; then
-limited 1500 wget -q -T 30 -O "$2" "$1" 2>&1 || { echo "wget cannot fetch $1"; false; }
+limited "$fetching" wget -q -T "$connecting" -O "$2" "$1" 2>&1 || { echo "wget cannot fetch $1"; false; }
 else
 echo "there is neither curl nor wget"
 false
 fi
+}
+# What a program that was ended cannot say itself.
+told() {
+case $1 in
+124|137|142|143)
+echo "network timeout: no answer from $2 in $fetching s"
+;;
+esac
 }
 digest_of() {
 { sha256sum "$1" || shasum -a 256 "$1" || openssl dgst -sha256 -r "$1"; } 2>/dev/null
@@ -65,15 +130,43 @@ there=$HOME/.local
 fi
 fi
 }
+# One line of the name, the status and the words of a question, so that two can be asked at once.
+asked() {
+which=$1
+shift
+words=$("$@" 2>&1)
+status=$?
+printf "%s\n" "$which $status $(printf %s "$words" | tail -c 1500 | tr "\n" "\001")"
+}
+# npm waits for minutes and tries three times, if it is let.
+ask_npm() {
+limited "$fetching" "$npm" view @openai/codex version --fetch-retries=0 --fetch-timeout="${connecting}000" --no-update-notifier || { status=$?; told "$status" "its registry"; false; }
+}
+ask_archives() {
+fetching=8
+fetch "$base/codex-package_SHA256SUMS" /dev/null
+}
 look() {
+if held "$lock"; then
+running
+fi
 npm_words
+connecting=5
+fetching=20
 if [ -n "$npm" ]; then
 say npm "$npm install -g @openai/codex --prefix $there"
-say npm_release "$(limited 30 "$npm" view @openai/codex version 2>/dev/null)"
 fi
-if [ -n "$target" ]; then
-words=$(fetch "$base/codex-package_SHA256SUMS" /dev/null) && say standalone yes || say standalone_words "$words"
-fi
+answers=$({ [ -z "$npm" ] || asked npm ask_npm; } & [ -z "$target" ] || asked standalone ask_archives; wait)
+IFS=$newline
+set -f
+for each in $answers; do
+which=${each%%" "*}
+each=${each#*" "}
+say "${which}_status" "${each%%" "*}"
+say "${which}_words" "$(printf %s "${each#*" "}" | tr "\001" "\n")"
+done
+unset IFS
+set +f
 send .
 exit 0
 }
@@ -82,7 +175,9 @@ npm_words
 if [ -z "$npm" ]; then
 fail install-failed "there is no npm on the PATH of the login shell: $login_path"
 fi
+take_lock
 if ! words=$(limited 1500 "$npm" install -g --no-fund --no-audit --prefix "$there" @openai/codex 2>&1); then
+leave
 fail install-failed "$words"
 fi
 say installed "$there/bin/codex"
@@ -149,16 +244,30 @@ rm -rf "$stage"
 say installed "$bin/codex"
 say release "$release"
 }
+# A folder of our own. Until it is complete, it names who fills it.
 make_stage() {
 umask 077
-rm -rf "$ours"/install.*
-words=$(mkdir -p "$stage" 2>&1) || fail install-failed "$words"
+words=$(mkdir -p "$stage" 2>&1 && ln -s "$me" "$stage/filling" 2>&1) || broken "$words"
+}
+# The folders of those who have died; one that is complete may wait for the part that comes next.
+sweep() {
+for each in "$ours"/install.*; do
+if [ "$each" = "$stage" ] || held "$each/filling"; then
+continue
+fi
+if [ -h "$each/filling" ] || [ -n "$(find "$each" -prune -mtime +0 2>/dev/null)" ]; then
+rm -rf "$each"
+fi
+done
 }
 case $by in
 look)
 look
 ;;
 receive)
+if held "$lock"; then
+running
+fi
 make_stage
 say at receiving
 send .
@@ -167,12 +276,15 @@ cat >"$archive"
 if [ "$(wc -c <"$archive")" -ne "$size" ]; then
 rm -rf "$stage"
 fi
+rm -f "$stage/filling"
 exit 0
 ;;
 npm)
 by_npm
 ;;
 standalone)
+take_lock
+sweep
 make_stage
 download
 umask 022
@@ -182,9 +294,12 @@ upload)
 if [ ! -f "$archive" ]; then
 fail install-failed "the upload was cut off"
 fi
+take_lock
+sweep
 umask 022
 by_archive
 ;;
 esac
+leave
 send .
 exit 0

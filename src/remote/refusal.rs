@@ -24,6 +24,7 @@ enum Refusal {
     SocketPathLong,
     NetworkHome,
     InstallFailed,
+    InstallRunning,
     SocketRefused,
     ServerElsewhere,
     FolderGuarded,
@@ -38,7 +39,7 @@ const ELSEWHERE: &str = "; nor in ~/.local/bin, ~/bin, /usr/local/bin, /usr/bin,
      yarn, Homebrew, Nix or snap put it";
 
 impl Refusal {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 20] = [
         Self::CodexMissing,
         Self::CodexNoNode,
         Self::CodexBroken,
@@ -55,6 +56,7 @@ impl Refusal {
         Self::SocketPathLong,
         Self::NetworkHome,
         Self::InstallFailed,
+        Self::InstallRunning,
         Self::SocketRefused,
         Self::ServerElsewhere,
         Self::FolderGuarded,
@@ -101,6 +103,7 @@ impl Refusal {
             Self::SocketPathLong => Code::SocketPathLong,
             Self::NetworkHome => Code::NetworkHome,
             Self::InstallFailed => Code::InstallFailed,
+            Self::InstallRunning => Code::InstallRunning,
             Self::SocketRefused => Code::SocketRefused,
             Self::ServerElsewhere => Code::ServerElsewhere,
             Self::FolderGuarded => Code::FolderGuarded,
@@ -117,7 +120,7 @@ impl Refusal {
             Self::CodexBroken | Self::CodexNoNode => format!("run {codex}"),
             Self::CodexHomeMissing => format!("look at CODEX_HOME, which is set to {}", facts.codex_home),
             Self::SocketForeign | Self::ServerElsewhere => "join the app-server".to_owned(),
-            Self::InstallFailed => "install codex".to_owned(),
+            Self::InstallFailed | Self::InstallRunning => "install codex".to_owned(),
             Self::LogMissing => "read the log of the app-server".to_owned(),
             Self::ShellReadsInput => "run an app-server inside the session".to_owned(),
             Self::ServerDied
@@ -153,6 +156,7 @@ impl Refusal {
             Self::ServerElsewhere if Self::is_name(words) => {
                 format!("it runs on {words}, which shares {} with this host ({})", facts.codex_home, facts.hostname)
             }
+            Self::InstallRunning => format!("another installation is at work there ({})", quoted(words)),
             Self::FolderUnreadable
             | Self::FolderGuarded
             | Self::CodexBroken
@@ -184,6 +188,12 @@ impl Refusal {
                 "on that Mac: System Settings > Privacy & Security > Full Disk Access, switch on sshd-keygen-wrapper".to_owned()
             }
             Self::InstallFailed => "upload the codex of this machine instead: outpost install HOST --from local".to_owned(),
+            Self::InstallRunning => {
+                let lock = quote::if_needed(&format!("{}/outpost/installing", facts.codex_home));
+                format!(
+                    "wait until it has ended, then look at the host: outpost check HOST\nor, if the host it ran on is gone: rm {lock}"
+                )
+            }
             Self::LogMissing => "a server that somebody else started writes its log where they said".to_owned(),
             Self::ShellReadsInput => READS_INPUT.to_owned(),
             Self::FolderUnreadable => "give the account the right to read it".to_owned(),

@@ -5,6 +5,8 @@ use crate::failure::{Code, Failure};
 use crate::remote::Offer;
 use crate::remote::job::Part;
 
+const PROXY: &str = "or name the proxy that leads out: outpost hosts set HOST env.HTTPS_PROXY=http://PROXY:PORT";
+
 /// How codex gets there.
 pub(super) enum Way {
     /// By this command of the host's npm.
@@ -18,13 +20,25 @@ pub(super) enum Way {
 impl Way {
     /// The first that the host allows. A codex that came as a standalone archive is renewed in that way.
     pub(super) fn first(offer: &Offer, upload: impl FnOnce() -> Result<Self, Failure>) -> Result<Self, Failure> {
-        let npm = offer.npm.clone().filter(|_| offer.npm_release.is_some());
-        if let Some(command) = npm {
-            return Ok(Self::Npm(command));
+        if let (Some(command), Ok(_)) = (&offer.npm, &offer.npm_release) {
+            return Ok(Self::Npm(command.clone()));
         }
         match &offer.standalone {
             Ok(()) => Ok(Self::Standalone),
             Err(words) => upload().map_err(|failure| no_way(offer, words, &failure)),
+        }
+    }
+
+    /// The npm of the host, when it reaches its registry.
+    pub(super) fn npm(offer: &Offer) -> Result<Self, Failure> {
+        let failure = |said: &str| Failure::new(Code::InstallFailed, "install codex by the npm of the host").said(said);
+        match (&offer.npm, &offer.npm_release) {
+            (Some(command), Ok(_)) => Ok(Self::Npm(command.clone())),
+            (Some(_), Err(words)) => {
+                Err(failure(words).hint(format!("see which other way it allows: outpost install HOST\n{PROXY}")))
+            }
+            (None, _) => Err(failure("there is no npm on the PATH of its login shell")
+                .hint("see which other way it allows: outpost install HOST")),
         }
     }
 
@@ -51,13 +65,15 @@ impl Way {
 }
 
 fn no_way(offer: &Offer, standalone: &str, upload: &Failure) -> Failure {
-    let npm = if offer.npm.is_some() { "it reaches no registry" } else { "there is none" };
+    let npm = match (&offer.npm, &offer.npm_release) {
+        (Some(_), Err(words)) => words.trim(),
+        (Some(_), Ok(_)) | (None, _) => "there is none",
+    };
     Failure::new(Code::InstallFailed, "find a way to install codex")
         .said(format!("npm: {npm}\nstandalone archive: {}\nupload: {upload}", standalone.trim()))
-        .hint(
-            "fetch codex-package-….tar.gz for that host here and send it: outpost install HOST --archive FILE\n\
-             or name the proxy that leads out: outpost hosts set HOST env.HTTPS_PROXY=http://PROXY:PORT",
-        )
+        .hint(format!(
+            "fetch codex-package-….tar.gz for that host here and send it: outpost install HOST --archive FILE\n{PROXY}"
+        ))
 }
 
 #[cfg(test)]
@@ -69,7 +85,7 @@ mod tests {
         Offer {
             facts: Facts::default(),
             npm: npm.then(|| "npm install".to_owned()),
-            npm_release: registry.then(|| "1.0".to_owned()),
+            npm_release: if registry { Ok("1.0".to_owned()) } else { Err("network timeout at: http://x".to_owned()) },
             standalone: if standalone { Ok(()) } else { Err("curl: (6) no".to_owned()) },
         }
     }

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use outpost::demo::leftovers::end_processes;
 use serde_json::json;
 
 use super::commands::run;
@@ -16,6 +17,9 @@ const TARGET: &str = if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-m
 /// In the home of the host.
 const LINK: &str = ".local/bin/codex";
 const ON_PATH: &str = "export PATH=$HOME/.local/bin:$PATH";
+
+/// In CODEX_HOME of the host.
+const LOCK: &str = "outpost/installing";
 
 /// A script that goes for the real codex: a copy of that would be 400 MB.
 fn real() -> String {
@@ -139,7 +143,7 @@ async fn what_fails_leaves_nothing_half() {
     let nowhere = Files::serve(|_| HashMap::new()).await;
     let mut command = lab.sandbox.outpost(&["install", "devbox", "--yes", "--mirror", &nowhere.base]);
     let ran = tokio::task::block_in_place(|| process::run(command.env("PATH", "/usr/bin:/bin"), b"")).exits(6);
-    for words in ["npm: it reaches no registry", "404", "upload: find a codex on this machine", "--archive FILE"] {
+    for words in ["npm: it said nothing", "404", "upload: find a codex on this machine", "--archive FILE"] {
         assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
     }
 }
@@ -169,13 +173,13 @@ async fn the_codex_of_this_machine_is_uploaded() {
     assert!(lab.is_clean());
 }
 
-/// The tiny part of a registry that `npm install` asks for.
-async fn registry(sandbox: &Sandbox, codex: &str) -> Files {
+/// The tiny part of a registry that `npm install` asks for; who asks for the package itself waits at a gate, when there is one.
+async fn registry(sandbox: &Sandbox, codex: &str, gate: bool) -> Files {
     let folder =
         sandbox.write("pack/package/package.json", r#"{"name":"@openai/codex","version":"0.169.0","bin":{"codex":"bin/codex"}}"#);
     program(sandbox, "pack/package/bin/codex", codex);
     let tarball = tar(folder.ancestors().nth(2).unwrap(), "package");
-    Files::serve(|base| {
+    Files::serve_behind_a_gate(if gate { "/codex.tgz" } else { "" }, |base| {
         let dist = json!({ "tarball": format!("{base}/codex.tgz"), "fileCount": 2 });
         let version = json!({ "name": "@openai/codex", "version": "0.169.0", "bin": { "codex": "bin/codex" }, "dist": dist });
         let whole = json!({ "name": "@openai/codex", "dist-tags": { "latest": "0.169.0" }, "versions": { "0.169.0": version } });
@@ -189,7 +193,7 @@ async fn codex_is_installed_by_the_real_npm() {
     let config = outpost::demo::model::codex_config(NO_MODEL);
     let lab = Lab::build(|_, host| host.rc(".codex/config.toml", &config)).await;
     let prefix = lab.host.home.join("npm-of-mine");
-    let good = registry(&lab.sandbox, &real()).await;
+    let good = registry(&lab.sandbox, &real(), false).await;
     let set = |setting: String| run(&lab.sandbox, &["hosts", "set", "devbox", &setting]).exits(0);
     set(format!("env.npm_config_prefix={}", prefix.display()));
     set(format!("env.npm_config_registry={}", good.base));
@@ -223,4 +227,113 @@ async fn a_person_is_asked_and_may_say_no() {
         });
         assert_eq!(lab.link().exists(), key == "y");
     }
+}
+
+/// A host with the real npm, whose registry is this one.
+async fn with_npm(registry: &str) -> Lab {
+    let config = outpost::demo::model::codex_config(NO_MODEL);
+    let lab = Lab::build(|_, host| host.rc(".profile", ON_PATH).rc(".codex/config.toml", &config)).await;
+    lab.asks_registry(registry);
+    lab
+}
+
+impl Lab {
+    fn asks_registry(&self, registry: &str) {
+        let prefix = self.host.home.join(".local");
+        let settings = [format!("env.npm_config_prefix={}", prefix.display()), format!("env.npm_config_registry={registry}")];
+        run(&self.sandbox, &["hosts", "set", "devbox", &settings[0], &settings[1]]).exits(0);
+    }
+
+    /// Codex works there, and nothing of an installation is left.
+    fn is_installed(&self) {
+        let output = Command::new(self.link()).arg("--version").output().unwrap();
+        assert!(output.status.success() && output.stdout.starts_with(b"codex-cli "), "{output:?}");
+        assert!(self.is_clean() && self.codex_home().join(LOCK).symlink_metadata().is_err());
+    }
+}
+
+/// Without a network npm would try for minutes: the next way is taken, and each error names what was tried.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_out_of_reach_leads_to_the_next_way() {
+    // Takes connections, and says nothing.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let swallows = format!("http://{}", silent.local_addr().unwrap());
+    let lab = with_npm(&swallows).await;
+    let archive = tar(&package(&lab.sandbox, "release", ECHO), ".");
+    let files = archives(archive.clone(), &digest(&archive)).await;
+    for (registry, words) in [(swallows.as_str(), "network timeout"), ("http://127.0.0.1:9", "ECONNREFUSED")] {
+        lab.asks_registry(registry);
+        let ran = lab.install(&["--yes", "--from", "npm"]).await.exits(6);
+        assert!(ran.stderr.contains("error[install-failed]") && ran.stderr.contains(words), "{}", ran.stderr);
+        let mut nothing = lab.sandbox.outpost(&["install", "devbox", "--yes", "--mirror", registry]);
+        let ran = tokio::task::block_in_place(|| process::run(nothing.env("PATH", "/usr/bin:/bin"), b"")).exits(6);
+        for tried in ["npm: ", words, "standalone archive: ", "upload: find a codex on this machine"] {
+            assert!(ran.stderr.contains(tried), "{tried}: {}", ran.stderr);
+        }
+        let ran = lab.install(&["--yes", "--mirror", &files.base]).await.exits(0);
+        assert_eq!(ran.stdout, format!("devbox: 9.9.9, {}\n", lab.link().display()));
+        assert!(ran.stderr.contains("note: its npm cannot be used: ") && ran.stderr.contains(words), "{}", ran.stderr);
+        lab.is_installed();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_installations_at_once_leave_one_codex_that_works() {
+    let sandbox = Sandbox::new();
+    let good = registry(&sandbox, ECHO, false).await;
+    let lab = with_npm(&good.base).await;
+    let archive = tar(&package(&lab.sandbox, "release", ECHO), ".");
+    let files = archives(archive.clone(), &digest(&archive)).await;
+    let file = lab.sandbox.path().join(asset());
+    std::fs::write(&file, &archive).unwrap();
+    let standalone = ["--yes", "--mirror", &files.base, "--from", "standalone"];
+    let upload = ["--yes", "--archive", file.to_str().unwrap()];
+    for pair in [[&standalone[..], &standalone[..]], [&upload, &upload], [&standalone, &upload], [&upload, &standalone]] {
+        let all = |args: &[&str]| lab.sandbox.run(&[&["install", "devbox"], args].concat());
+        let ran = tokio::task::block_in_place(|| {
+            std::thread::scope(|scope| pair.map(|args| scope.spawn(move || all(args))).map(|thread| thread.join().unwrap()))
+        });
+        assert!(ran.iter().any(|ran| ran.status == 0), "{ran:?}");
+        for ran in ran {
+            assert!(ran.status == 0 || ran.status == 6 && ran.stderr.contains("error[install-running]"), "{ran:?}");
+        }
+        lab.is_installed();
+    }
+}
+
+/// One that is at work is not disturbed; one that was killed holds nobody up.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_installation_at_work_is_named_and_a_dead_one_is_cleared_away() {
+    let sandbox = Sandbox::new();
+    let slow = registry(&sandbox, ECHO, true).await;
+    let lab = with_npm(&slow.base).await;
+    let archive = tar(&package(&lab.sandbox, "release", ECHO), ".");
+    let file = lab.sandbox.path().join(asset());
+    std::fs::write(&file, &archive).unwrap();
+    let first = |lab: &Lab| lab.sandbox.outpost(&["install", "devbox", "--yes"]).stdout(Stdio::piped()).spawn().unwrap();
+    let at_work = first(&lab);
+    slow.reached().await;
+    for second in [&["--yes"][..], &["--yes", "--archive", file.to_str().unwrap()]] {
+        let ran = lab.install(second).await.exits(6);
+        assert!(ran.stderr.contains("error[install-running]") && ran.stderr.contains("outpost check devbox"), "{}", ran.stderr);
+    }
+    slow.open();
+    let done = at_work.wait_with_output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+    lab.is_installed();
+    // Everything of an installation is killed in the midst of it.
+    std::fs::remove_file(lab.link()).unwrap();
+    let slow = registry(&sandbox, ECHO, true).await;
+    lab.asks_registry(&slow.base);
+    let mut killed = first(&lab);
+    slow.reached().await;
+    end_processes(lab.sandbox.path());
+    killed.wait().unwrap();
+    assert!(lab.codex_home().join(LOCK).symlink_metadata().is_ok());
+    let half = lab.codex_home().join("outpost/install.half");
+    std::fs::create_dir(&half).unwrap();
+    std::os::unix::fs::symlink(std::fs::read_link(lab.codex_home().join(LOCK)).unwrap(), half.join("filling")).unwrap();
+    let _ = std::fs::remove_file(lab.link());
+    lab.install(&["--yes", "--archive", file.to_str().unwrap()]).await.exits(0);
+    lab.is_installed();
 }
