@@ -212,6 +212,10 @@ codes! {
     VersionSkew = "version-skew", Remote, Person;
     /// An app-server on the host listens for everybody and asks nobody who they are.
     PublicListener = "public-listener", Remote, Person;
+    /// Codex's own updater runs on the host: it restarts the app-server and ends its turns.
+    UpdaterRunning = "updater-running", Remote, Person;
+    /// `codex doctor` did not end in time.
+    DoctorSlow = "doctor-slow", Remote, Wait;
     /// The app-server runs inside the session: the work stops when the link does.
     ServerAttached = "server-attached", Remote, Person;
     /// The host is set up to end what a session leaves behind.

@@ -71,6 +71,8 @@ impl Step {
 pub enum Progress {
     /// A step was begun.
     Began(Step),
+    /// What the step that runs waits for now.
+    Waiting(&'static str),
     /// A step succeeded.
     Done {
         /// Which.

@@ -6,9 +6,12 @@ use clap::Args;
 use futures_util::future::join_all;
 
 use super::Context;
+use super::spinner::Spinner;
 use crate::failure::{Code, Exit, Failure};
 use crate::host::alias::Listing;
 use crate::project;
+use crate::ssh::session;
+use crate::step::{Progress, Watch};
 use steps::{Recorder, Report};
 
 /// Check whether Codex threads can run on hosts.
@@ -35,7 +38,9 @@ impl Check {
         if let (false, Err(failure)) = (self.json, &ready) {
             return Err(failure.clone());
         }
-        let checked = join_all(self.hosts.iter().map(|word| one(context, &ready, word))).await;
+        let spinner = Spinner::new(context, "", context.screen.interactive);
+        let checked = join_all(self.hosts.iter().map(|word| one((context, &spinner), &ready, word))).await;
+        drop(spinner);
         let worst = checked.iter().filter_map(|(_, code)| *code).map(Code::exit).max_by_key(|exit| badness(*exit));
         let reports: Vec<&Report> = checked.iter().map(|(report, _)| report).collect();
         if self.json {
@@ -48,12 +53,29 @@ impl Check {
     }
 }
 
+/// Records a host, and shows on a terminal what is being waited for.
+struct Seen<'a> {
+    recorder: &'a Recorder,
+    spinner: &'a Spinner,
+    host: &'a str,
+}
+
+impl Watch for Seen<'_> {
+    fn progress(&self, progress: Progress) {
+        self.spinner.shows(self.host, &progress);
+        self.recorder.progress(progress);
+    }
+}
+
 /// The gate and a name that is not known fail at the first step: `--json` has a report for each host in every case.
-async fn one(context: &Context, ready: &Result<Listing, Failure>, word: &str) -> (Report, Option<Code>) {
+async fn one((context, spinner): (&Context, &Spinner), ready: &Result<Listing, Failure>, word: &str) -> (Report, Option<Code>) {
     let recorder = Recorder::default();
     let found = ready.as_ref().map_err(Clone::clone).and_then(|listing| crate::host::alias::find(listing, word));
     let result = match found {
-        Ok(listed) => project::check(&context.session(&recorder), &listed.alias).await,
+        Ok(listed) => {
+            let watch = Seen { recorder: &recorder, spinner, host: word };
+            project::check(&session::Context { local: &context.local, ask: spinner, watch: &watch }, &listed.alias).await
+        }
         Err(failure) => Err(failure),
     };
     let code = result.as_ref().err().map(|failure| failure.code);

@@ -34,7 +34,20 @@ impl Spinner {
 
     /// Says what is done now, where no step says it.
     pub fn doing(&self, what: &str) {
-        self.bar.set_message(format!("{}: {what}", self.host));
+        self.says(&self.host, what);
+    }
+
+    /// Shows what happens on one of several hosts, and none of the warnings.
+    pub fn shows(&self, host: &str, progress: &Progress) {
+        match progress {
+            Progress::Began(step) => self.says(&plain::line(host), doing(*step)),
+            Progress::Waiting(what) => self.says(&plain::line(host), what),
+            Progress::Done { .. } | Progress::Remark { .. } | Progress::Warning { .. } => {}
+        }
+    }
+
+    fn says(&self, host: &str, what: &str) {
+        self.bar.set_message(format!("{host}: {what}"));
     }
 }
 
@@ -60,8 +73,9 @@ impl Drop for Spinner {
 impl Watch for Spinner {
     fn progress(&self, progress: Progress) {
         match progress {
-            Progress::Began(step) => self.bar.set_message(format!("{}: {}", self.host, doing(step))),
-            Progress::Done { .. } | Progress::Remark { .. } => {}
+            Progress::Began(_) | Progress::Waiting(_) | Progress::Done { .. } | Progress::Remark { .. } => {
+                self.shows(&self.host, &progress);
+            }
             Progress::Warning { code, text, hint, .. } => {
                 let hint = crate::failure::naming(&hint, &self.host);
                 let hint = if hint.is_empty() { hint } else { format!("\n{}: try:  {}", self.host, plain::line(&hint)) };

@@ -63,6 +63,8 @@ impl Answer {
             ("at", b"sh") => self.reached = Reached::Script,
             ("at", b"starting") => return watch.progress(Progress::Began(Step::AppServer)),
             ("waits", who) => self.interactive = who == b"interactive",
+            ("at", b"doctor") => return watch.progress(Progress::Waiting("waiting for codex doctor")),
+            ("at", b"sandbox") => return watch.progress(Progress::Waiting("starting codex's sandbox")),
             ("at", _) => {
                 self.reached = Reached::Environment;
                 self.interactive = false;

@@ -35,6 +35,8 @@ seconds=$1
 shift
 if command -v timeout >/dev/null 2>&1; then
 set -- timeout "$seconds" "$@"
+elif command -v perl >/dev/null 2>&1; then
+set -- perl -e "alarm shift; exec @ARGV" "$seconds" "$@"
 fi
 "$@" </dev/null 5<&- 6>&-
 }

@@ -13,7 +13,7 @@ use crate::step::{Progress, Step};
 pub fn of(facts: &Facts) -> Vec<Progress> {
     let all = [shell(facts), path(facts), older(facts), network(facts), shared(facts), ending(facts), lent(facts)];
     let found = facts.findings.iter().map(|f| warning(Step::Codex, f.code, (f.text.clone(), f.hint.clone())));
-    all.into_iter().flatten().chain(found).chain(listeners(facts)).collect()
+    all.into_iter().flatten().chain(found).chain(listeners(facts)).chain(updater(facts)).collect()
 }
 
 fn warning(step: Step, code: Code, (text, hint): (String, String)) -> Progress {
@@ -116,6 +116,19 @@ fn listeners(facts: &Facts) -> impl Iterator<Item = Progress> + '_ {
     })
 }
 
+fn updater(facts: &Facts) -> Option<Progress> {
+    let numbers: Vec<String> = facts.updaters.iter().map(u32::to_string).collect();
+    if numbers.is_empty() {
+        return None;
+    }
+    let text = format!(
+        "codex's own updater runs there (process {}): for a new release it restarts the app-server, and turns at work end with it",
+        numbers.join(", ")
+    );
+    let hint = format!("end it: ssh HOST kill {}\ncodex app-server daemon start  there starts it again", numbers.join(" "));
+    Some(warning(Step::AppServer, Code::UpdaterRunning, (text, hint)))
+}
+
 /// What a person should know who lends their agent.
 fn agent(agent: Agent) -> (&'static str, &'static str) {
     match agent {
@@ -173,7 +186,9 @@ mod tests {
         };
         assert_eq!(told(&usual), []);
         let odd = Facts { path: "/home/me/bin".into(), candidates: vec![codex("/a b/codex", "0.170.0")], ..usual };
+        let odd = Facts { updaters: vec![17, 4], ..odd };
         let hints = told(&odd);
+        assert!(hints[2].0 == Code::UpdaterRunning && hints[2].1.starts_with("end it: ssh HOST kill 17 4\n"), "{hints:?}");
         assert_eq!(hints[0].0, Code::PathBroken);
         assert_eq!(hints[1], (Code::CodexOlder, "outpost hosts set HOST codex='/a b/codex'".to_owned()));
     }

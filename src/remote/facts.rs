@@ -78,6 +78,8 @@ pub struct Facts {
     pub other_hosts: Vec<String>,
     /// Command lines of app-servers that listen for everybody, when they were looked for.
     pub listeners: Vec<String>,
+    /// Processes of codex's own updater in this account, when they were looked for.
+    pub updaters: Vec<u32>,
     /// Whether we started the server that runs.
     pub ours: bool,
     /// What would stand in the way of a turn, when it was asked for.
@@ -146,6 +148,7 @@ pub struct Fields {
     candidates: Vec<Candidate>,
     other_hosts: Vec<String>,
     listeners: Vec<String>,
+    updaters: Vec<u32>,
     companions: Vec<String>,
 }
 
@@ -158,6 +161,7 @@ impl Fields {
             ("candidate_version", Some(last)) => last.version = version(&value),
             ("other_host", _) => self.other_hosts.push(value),
             ("listener", _) => self.listeners.push(value),
+            ("updater", _) => self.updaters.extend(value.parse::<u32>()),
             ("companion", _) => self.companions.push(value),
             _ => drop(self.single.insert(key, value)),
         }
@@ -225,6 +229,7 @@ impl Fields {
             },
             other_hosts: self.other_hosts.clone(),
             listeners: self.listeners.clone(),
+            updaters: self.updaters.clone(),
             ours: self.get("ours").is_some(),
             findings: preflight::findings(self),
             shell_took: Duration::ZERO,

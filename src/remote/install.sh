@@ -28,6 +28,17 @@ asset=codex-package-$target.tar.gz
 lock=$ours/installing
 started_at $$
 me="$$|$machine|$boot|$begun"
+# A process that nobody has collected is no sign of life.
+dead() {
+state=
+{ read -r state <"/proc/$1/stat"; } 2>/dev/null
+case ${state##*") "} in
+Z*|X*)
+return 0
+;;
+esac
+return 1
+}
 # Whether whoever made this link still runs. What another host of this home does cannot be seen from here, but nothing takes an hour.
 held() {
 holder=$(readlink "$1" 2>/dev/null)
@@ -37,7 +48,7 @@ return 1
 ;;
 *"|$machine|$boot|"*)
 started_at "${holder%%"|"*}"
-[ -n "$begun" ] && [ "$holder" = "${holder%%"|"*}|$machine|$boot|$begun" ]
+[ -n "$begun" ] && [ "$holder" = "${holder%%"|"*}|$machine|$boot|$begun" ] && ! dead "${holder%%"|"*}"
 ;;
 *)
 [ -z "$(find "$1" -prune -mmin +60 2>/dev/null)" ]

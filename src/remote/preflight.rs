@@ -63,11 +63,20 @@ impl Check {
 pub fn findings(fields: &Fields) -> Vec<Finding> {
     let report: Report = fields.get("doctor").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let missing = fields.companions().iter().map(|name| companion(&format!("{name}, which belongs to this codex")));
-    [unreachable(&report), certificates(&report), search(&report), sandbox(&report, fields)]
+    [late(fields), unreachable(&report), certificates(&report), search(&report), sandbox(&report, fields)]
         .into_iter()
         .flatten()
         .chain(missing)
         .collect()
+}
+
+fn late(fields: &Fields) -> Option<Finding> {
+    let seconds: u32 = fields.get("doctor_late")?.parse().ok()?;
+    Some(Finding {
+        code: Code::DoctorSlow,
+        text: format!("codex doctor was not finished in {seconds} s: what it would find is not known"),
+        hint: "see what it waits for: ssh HOST -t codex doctor".to_owned(),
+    })
 }
 
 fn unreachable(report: &Report) -> Option<Finding> {

@@ -2,6 +2,10 @@
 //!
 //! Nothing here names a version: what a release can do is asked, and the lines that begin with `compat:` tell it.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use outpost::demo::leftovers::end_processes;
 use serde_json::Value;
 
 use super::bed::{Ran, native};
@@ -82,6 +86,22 @@ async fn a_detached_prompt_goes_on() {
     let log = bed.run(&["thread", "log", "--follow", &thread]).await.exits(0);
     assert!(log.stdout.contains("later"), "{}\n{}", log.stdout, log.stderr);
     tell("detached", "yes");
+}
+
+/// Releases before 0.138 listen for everybody when they are told to; the later ones refuse, and nothing is there to be told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_listener() {
+    let bed = Bed::new().await;
+    let command = format!("exec {} app-server --listen ws://0.0.0.0:0 2>&1", native().display());
+    let mut server = bed.host.ssh_command(&command).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let said = BufReader::new(server.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let listens =
+        said.take_while(|line| !line.contains("refusing to start")).any(|line| line.contains("listening on: ws://0.0.0.0:"));
+    let checked = bed.run(&["check", "devbox"]).await.exits(0).stdout;
+    assert_eq!(checked.contains("[public-listener]"), listens, "{checked}");
+    end_processes(bed.sandbox.path());
+    server.wait().unwrap();
+    tell("public listener", if listens { "told" } else { "codex refuses" });
 }
 
 /// A running server of this release, and the release that the suite is written for on the disk.

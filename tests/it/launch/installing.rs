@@ -10,7 +10,7 @@ use serde_json::json;
 use super::commands::run;
 use super::{Lab, NO_MODEL};
 use crate::bed::files::Files;
-use crate::bed::{NewHost, Ran, Sandbox, Terminal, native, process};
+use crate::bed::{NewHost, Ran, Sandbox, Terminal, alive, native, process, until};
 use crate::shells::{ECHO, program};
 
 const TARGET: &str = if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-musl" } else { "x86_64-unknown-linux-musl" };
@@ -329,10 +329,12 @@ async fn an_installation_at_work_is_named_and_a_dead_one_is_cleared_away() {
     slow.reached().await;
     end_processes(lab.sandbox.path());
     killed.wait().unwrap();
-    assert!(lab.codex_home().join(LOCK).symlink_metadata().is_ok());
+    let lock = std::fs::read_link(lab.codex_home().join(LOCK)).unwrap();
+    let pid = lock.to_str().unwrap().split('|').next().unwrap().parse().unwrap();
+    until("the end of the installation", || !alive(pid));
     let half = lab.codex_home().join("outpost/install.half");
     std::fs::create_dir(&half).unwrap();
-    std::os::unix::fs::symlink(std::fs::read_link(lab.codex_home().join(LOCK)).unwrap(), half.join("filling")).unwrap();
+    std::os::unix::fs::symlink(&lock, half.join("filling")).unwrap();
     let _ = std::fs::remove_file(lab.link());
     lab.install(&["--yes", "--archive", file.to_str().unwrap()]).await.exits(0);
     lab.is_installed();

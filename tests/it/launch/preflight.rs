@@ -1,10 +1,13 @@
 //! What `check` learns before a turn: from `codex doctor`, from a sandbox that is really started, and from the versions.
 
+use std::process::Stdio;
+
+use outpost::demo::leftovers::end_processes;
 use serde_json::Value;
 
 use super::Lab;
 use super::commands::run;
-use crate::bed::{Codex, NewHost, Sandbox, native};
+use crate::bed::{Codex, NewHost, Sandbox, Terminal, native};
 use crate::run::Bed;
 use crate::shells::program;
 
@@ -15,7 +18,9 @@ pub(super) fn warnings(sandbox: &Sandbox) -> (bool, Vec<String>) {
     let steps = report[0]["steps"].as_array().unwrap().iter();
     let warnings = steps.flat_map(|step| step["warnings"].as_array().unwrap().clone());
     let coded = warnings.inspect(|w| assert!(w["code"].is_null() || w["hint"] != "", "nothing to do about {w}"));
-    (report[0]["ready"] == true, coded.filter_map(|w| Some(w["code"].as_str()?.to_owned())).collect())
+    let codes = coded.filter_map(|w| Some(w["code"].as_str()?.to_owned()));
+    // The listeners of all accounts are told, those of other tests too.
+    (report[0]["ready"] == true, codes.filter(|code| code != "public-listener").collect())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -28,6 +33,51 @@ async fn field_50_a_host_that_does_not_reach_the_model_is_told() {
     assert_eq!(warnings(&lab.sandbox).1, ["api-unreachable", "network-environment"]);
     let bed = Bed::new().await;
     assert_eq!(warnings(&bed.sandbox), (true, vec![]));
+}
+
+/// The doctor waits 8 s for an address that swallows: it is shown that it is waited for, and what it finds is not lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_doctor_that_waits_is_shown_and_heard() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let model = format!("http://{}/v1", silent.local_addr().unwrap());
+    let lab = Lab::build(|_, host| host.codex(&Codex::real(&model))).await;
+    let terminal = Terminal::outpost(&lab.sandbox, &["check", "devbox"]);
+    tokio::task::block_in_place(|| {
+        terminal.shows("devbox: waiting for codex doctor");
+        terminal.shows("[api-unreachable]");
+    });
+}
+
+/// One that does not end is a warning; the host is ready all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_doctor_that_does_not_end_is_a_warning() {
+    let lab = Lab::build(|sandbox, host| {
+        let text = format!("#!/bin/sh\n[ \"$1\" = doctor ] && exec sleep 1000\nexec {} \"$@\"\n", native().display());
+        let codex = program(sandbox, "bin/codex", &text);
+        host.codex(&Codex::real(super::NO_MODEL)).codex(&Codex::in_folder(codex.parent().unwrap()))
+    })
+    .await;
+    let (ready, found) = warnings(&lab.sandbox);
+    assert!(ready && found.contains(&"doctor-slow".to_owned()), "{found:?}");
+}
+
+/// The updater as codex itself starts it: `daemon start` would copy 400 MB first.
+#[tokio::test(flavor = "multi_thread")]
+async fn field_66_an_updater_that_runs_is_told() {
+    let bed = Bed::new().await;
+    assert_eq!(warnings(&bed.sandbox), (true, vec![]));
+    let command = format!("exec {} app-server daemon pid-update-loop", native().display());
+    let mut updater = bed.host.ssh_command(&command).stdin(Stdio::null()).spawn().unwrap();
+    let mut found = Vec::new();
+    while found.is_empty() {
+        assert!(updater.try_wait().unwrap().is_none(), "codex's updater has ended");
+        found = warnings(&bed.sandbox).1;
+    }
+    assert_eq!(found, ["updater-running"]);
+    let shown = run(&bed.sandbox, &["check", "devbox"]).exits(0).stdout;
+    assert!(shown.contains("end it: ssh devbox kill "), "{shown}");
+    end_processes(bed.sandbox.path());
+    updater.wait().unwrap();
 }
 
 /// A shell in a namespace of its own in which no further one can be made, as on hosts that forbid them.
