@@ -88,7 +88,7 @@ async fn a_detached_prompt_goes_on() {
     tell("detached", "yes");
 }
 
-/// Releases before 0.138 listen for everybody when they are told to; the later ones refuse, and nothing is there to be told.
+/// Some releases listen for everybody when they are told to; others refuse, and nothing is there to be told.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_public_listener() {
     let bed = Bed::new().await;
