@@ -53,7 +53,7 @@ fn unfit(unfit: &Unfit) -> String {
 /// Asks for each field in turn until what is typed fits; an empty line leaves one out that may be. None when the person leaves.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub async fn ask(fields: &[Field], screen: &Screen) -> Result<Option<Value>, Failure> {
     let mut given: Vec<(String, String)> = Vec::new();
     for field in fields {

@@ -139,8 +139,10 @@ async fn serve(
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         while connections.try_join_next().is_some() {}
+        // Whoever waited for this try may change the mood at once; this try met the one before.
+        let refused = *line.mood.borrow() == Mood::Refuse;
         tried.send_modify(|tried| *tried += 1);
-        if *line.mood.borrow() == Mood::Refuse {
+        if refused {
             continue;
         }
         client.set_nodelay(true).unwrap();
