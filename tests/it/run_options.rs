@@ -19,6 +19,10 @@ async fn how_a_thread_works_is_said_on_the_command_line() {
     let told = request.to_string();
     assert!(told.contains("`sandbox_mode` is `read-only`"), "{told}");
     assert!(told.contains("Approval policy is currently never"), "{told}");
+    // Codex tells the effort to models that it knows as ones that reason.
+    let options = ["--model", "gpt-5.1-codex", "--effort", "high"];
+    bed.run(&[&["run", "devbox:app", "say second"], &options[..]].concat()).await.exits(0);
+    assert_eq!(asked("say second")["reasoning"]["effort"], "high");
     // Taken up again it can work in another way.
     let id = first(&lines(&ran), "thread")["thread"].as_str().unwrap().to_owned();
     let options = ["--sandbox", "workspace-write", "--ask-for-approval", "on-request"];
