@@ -1,7 +1,7 @@
-# Installs codex for this account. Given: by (npm, standalone, upload), base (where the standalone archive is), id (of this run).
+# Installs codex for this account. Given: by (npm, standalone, upload), base (where the standalone archive is), errand (the id of this run).
 place=$home/packages/standalone
 bin=${CODEX_INSTALL_DIR:-$HOME/.local/bin}
-stage=$ours/install.$id
+stage=$ours/install.$errand
 archive=$stage/archive.tar.gz
 PATH=${login_path:+$login_path:}/usr/local/bin:/usr/bin:/bin
 export PATH
@@ -55,7 +55,9 @@ started_at "${holder%%"|"*}"
 ;;
 esac
 }
+# What was uploaded for this installation goes with it.
 running() {
+rm -rf "$stage"
 fail install-running "process ${holder%%"|"*}"
 }
 take_lock() {
@@ -68,18 +70,18 @@ running
 fi
 # It is renamed before it goes: of two who find it so at once, the slower one must not remove the lock of the other.
 stale=$holder
-if mv "$lock" "$lock.$id" 2>/dev/null; then
-holder=$(readlink "$lock.$id")
+if mv "$lock" "$lock.$errand" 2>/dev/null; then
+holder=$(readlink "$lock.$errand")
 if [ "$holder" != "$stale" ]; then
 ln -s "$holder" "$lock"
 fi
-rm -f "$lock.$id"
+rm -f "$lock.$errand"
 fi
 if ! words=$(ln -s "$me" "$lock" 2>&1); then
 if held "$lock"; then
 running
 fi
-fail install-failed "$words"
+broken "$words"
 fi
 }
 leave() {

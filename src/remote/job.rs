@@ -180,7 +180,7 @@ impl Install {
         vec![
             ("by", self.part.word().to_owned()),
             ("base", self.base.clone()),
-            ("id", self.id.clone()),
+            ("errand", self.id.clone()),
             ("size", size.to_string()),
         ]
     }
@@ -188,4 +188,19 @@ impl Install {
 
 fn flag(set: bool) -> String {
     if set { "yes".to_owned() } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_installation_is_given_is_not_set_by_the_scripts_before_it() {
+        let install = Install { part: Part::Npm, base: String::new(), id: String::new() };
+        for (name, _) in install.variables() {
+            let set = [BEGIN, RECORD, CODEX]
+                .map(|script| script.lines().any(|line| line.trim_start().starts_with(&format!("{name}="))));
+            assert_eq!(set, [false; 3], "{name}");
+        }
+    }
 }

@@ -21,7 +21,7 @@ use outpost::ssh::session::Session;
 use outpost::step::{Nobody, Progress, Watch};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
-use crate::bed::{Codex, Host, NewHost, Sandbox, alive, until};
+use crate::bed::{Codex, Host, NewHost, Sandbox, alive, process, until};
 use crate::shells::{program, session};
 
 const NO_MODEL: &str = "http://127.0.0.1:9/v1";
@@ -97,7 +97,7 @@ impl Lab {
     #[expect(clippy::unused_self, reason = "it reads as what it is")]
     fn kill(&self, pid: i32) {
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
-        until("the end of the server", || !alive(pid));
+        until("the end of the server", || process::gone(pid));
     }
 
     /// The app-servers of this sandbox.

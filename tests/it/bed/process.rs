@@ -84,10 +84,18 @@ pub(crate) fn with_open(file: &Path, program: &str) -> Vec<i32> {
 
 /// Whether a process runs; one that ended and was not waited for does not.
 pub(crate) fn alive(pid: i32) -> bool {
-    let runs = |stat: String| stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'));
+    runs(&format!("/proc/{pid}/stat"))
+}
+
+/// Whether nothing of a process runs: as long as one of its threads ends, its sockets are open.
+pub(crate) fn gone(pid: i32) -> bool {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    // As long as one of its threads ends, its sockets are open.
-    threads.map(|thread| std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default()).any(runs)
+    !threads.into_iter().any(|thread| runs(&thread.path().join("stat").to_string_lossy()))
+}
+
+fn runs(stat: &str) -> bool {
+    let stat = std::fs::read_to_string(stat).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
 /// The processes of a sandbox's hosts whose command line holds a word.
