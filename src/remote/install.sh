@@ -268,7 +268,8 @@ for each in "$ours"/install.*; do
 if [ "$each" = "$stage" ] || held "$each/filling"; then
 continue
 fi
-if [ -h "$each/filling" ] || [ -n "$(find "$each" -prune -mtime +0 2>/dev/null)" ]; then
+# Looked at again: one that ended well took its name away first.
+if [ -n "$holder" ] && [ "$(readlink "$each/filling" 2>/dev/null)" = "$holder" ] || [ -n "$(find "$each" -prune -mtime +0 2>/dev/null)" ]; then
 rm -rf "$each"
 fi
 done
