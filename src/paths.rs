@@ -71,8 +71,9 @@ pub fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     if meta.is_dir() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a directory, not a file"));
     }
+    // Opening one waits for somebody who writes, perhaps for ever.
+    #[cfg(unix)]
     if std::os::unix::fs::FileTypeExt::is_fifo(&meta.file_type()) {
-        // Opening one waits for somebody who writes, perhaps for ever.
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe (FIFO), not a file"));
     }
     if meta.len() > MAX_CONFIG_BYTES {

@@ -243,9 +243,7 @@ impl Errand<'_> {
         host.session.close().await;
         Ok(done.map_err(|e| e.at(&stage.host))?.exit)
     }
-}
 
-impl Errand<'_> {
     /// A server inside the session ends when we leave: nothing can be left running there.
     fn may_detach(&self, host: &Host) -> Result<(), Failure> {
         if !self.run.detach || host.how != How::Attached {

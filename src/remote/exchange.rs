@@ -78,8 +78,8 @@ impl Errand<'_> {
         }
     }
 
-    /// The usual way, and after a while in the start-up files the one with a closed input beside it: from outside, start-up files that read all of
-    /// their input look like slow ones.
+    /// The usual way, and after a while in the start-up files the one with a closed input beside it: from outside, start-up files
+    /// that read all of their input look like slow ones.
     async fn patiently(&self, watch: &dyn Watch) -> Result<Outcome, Failure> {
         let watch = &PastTheShell { watch, is: AtomicBool::new(false) };
         let mut usual = std::pin::pin!(self.attempt(Way::Exec, watch));

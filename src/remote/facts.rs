@@ -78,7 +78,7 @@ pub struct Facts {
     pub other_hosts: Vec<String>,
     /// Command lines of app-servers that listen for everybody, when they were looked for.
     pub listeners: Vec<String>,
-    /// Processes of codex's own updater in this account, when they were looked for.
+    /// Processes of codex's own updater for this CODEX_HOME, when they were looked for.
     pub updaters: Vec<u32>,
     /// Whether we started the server that runs.
     pub ours: bool,

@@ -1,8 +1,9 @@
 //! When a silent connection is probed, and when it is dead: a pure policy over byte counts and two clocks.
 //!
 //! A dead link is known within 10 s: 3 s of silence, a ping, 5.5 s without a byte, and two ticks. A slow one is not called
-//! dead, nor a host that does nothing for 5 s, whenever that begins: every byte counts, not every message, and what we have sent since the last byte came gets the time that the
-//! slowest link we reckon with needs to carry it, because the ping stands behind it in the queue.
+//! dead, nor a host that does nothing for 5 s, whenever that begins: every byte counts, not every message, and what we have
+//! sent since the last byte came gets the time that the slowest link we reckon with needs to carry it, because the ping
+//! stands behind it in the queue.
 
 use std::time::Duration;
 

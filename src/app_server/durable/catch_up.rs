@@ -119,9 +119,8 @@ impl CatchUp {
 
     fn refused(&mut self, error: RpcError, track: &Track) -> Step {
         self.tries += 1;
-        let storing = unprompted(&error) && (self.patient || track.working());
-        let passing = error.code == OVERLOADED || half_stored(&error);
-        if passing && self.tries < TRIES || storing && self.tries < STORING_TRIES {
+        let storing = half_stored(&error) || unprompted(&error) && (self.patient || track.working());
+        if error.code == OVERLOADED && self.tries < TRIES || storing && self.tries < STORING_TRIES {
             return Step::Later(AGAIN * self.tries.min(8));
         }
         match self.stage {
