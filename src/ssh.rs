@@ -3,6 +3,7 @@
 //! What leaves it are plain byte streams and [`crate::failure::Failure`]s.
 
 pub mod algorithms;
+mod aside;
 pub mod ask;
 mod auth;
 mod budget;

@@ -93,7 +93,15 @@ pub enum Progress {
         /// What to do about it; empty when there is nothing.
         hint: String,
     },
-    /// The same where one looks at the steps: it holds each time and would only tire whoever wants to work.
+    /// Words of a helper that still runs (a ProxyCommand, the system's `ssh`): they may be what a person waits for, so they are
+    /// shown at once.
+    Aside {
+        /// The step that waits for it.
+        step: Step,
+        /// The words.
+        text: String,
+    },
+    /// A warning for where one looks at the steps: it holds each time and would only tire whoever wants to work.
     Remark {
         /// The step it belongs to.
         step: Step,

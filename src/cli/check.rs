@@ -62,6 +62,10 @@ struct Seen<'a> {
 
 impl Watch for Seen<'_> {
     fn progress(&self, progress: Progress) {
+        // Where nobody reads along it stands in the report.
+        if let (Progress::Aside { step, text }, false) = (&progress, self.spinner.is_seen()) {
+            return self.recorder.progress(Progress::news(*step, text));
+        }
         self.spinner.shows(self.host, &progress);
         self.recorder.progress(progress);
     }

@@ -42,8 +42,21 @@ impl Spinner {
         match progress {
             Progress::Began(step) => self.says(&plain::line(host), doing(*step)),
             Progress::Waiting(what) => self.says(&plain::line(host), what),
+            Progress::Aside { text, .. } => self.passes_on(&plain::line(host), text),
             Progress::Done { .. } | Progress::Remark { .. } | Progress::Warning { .. } => {}
         }
+    }
+
+    /// Whether there is a terminal to show anything on.
+    #[must_use]
+    pub fn is_seen(&self) -> bool {
+        !self.bar.is_hidden()
+    }
+
+    /// The words of a helper, each line with whose it is.
+    fn passes_on(&self, host: &str, words: &str) {
+        let lines: Vec<String> = plain::text(words).lines().map(|line| format!("{host}: {line}")).collect();
+        self.bar.suspend(|| anstream::eprintln!("{}", lines.join("\n")));
     }
 
     fn says(&self, host: &str, what: &str) {
@@ -73,7 +86,11 @@ impl Drop for Spinner {
 impl Watch for Spinner {
     fn progress(&self, progress: Progress) {
         match progress {
-            Progress::Began(_) | Progress::Waiting(_) | Progress::Done { .. } | Progress::Remark { .. } => {
+            Progress::Began(_)
+            | Progress::Waiting(_)
+            | Progress::Done { .. }
+            | Progress::Remark { .. }
+            | Progress::Aside { .. } => {
                 self.shows(&self.host, &progress);
             }
             Progress::Warning { code, text, hint, .. } => {

@@ -11,22 +11,41 @@ pub struct Target {
     pub alias: Alias,
     values: HashMap<String, Vec<String>>,
     defaults: HashMap<String, Vec<String>>,
-    /// Whether the session is for one channel only, and how much of it may be on its way, in bytes.
-    pub(crate) one_channel: Option<u32>,
+    /// What the connection is for.
+    pub(crate) purpose: Purpose,
+}
+
+/// What a connection is for: its windows and the marks of its packets depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Commands, sockets and forwards, as they come.
+    Shared,
+    /// The way to the next host.
+    Jump,
+    /// One channel and nothing else; so much of it may be on its way, in bytes.
+    Alone { window: u32, terminal: bool },
 }
 
 impl Target {
     /// From what `ssh -G ALIAS` printed and what `ssh -F /dev/null -G ALIAS` printed.
     #[must_use]
     pub fn from_ssh_g(alias: Alias, printed: &str, defaults: &str) -> Self {
-        Self { alias, values: lines(printed), defaults: lines(defaults), one_channel: None }
+        Self { alias, values: lines(printed), defaults: lines(defaults), purpose: Purpose::Shared }
     }
 
-    /// For a session that carries one channel only (see [`crate::ssh::session::Session::open_alone`]).
+    /// The same for another purpose.
     #[must_use]
-    pub(crate) fn with_one_channel(mut self, window: u32) -> Self {
-        self.one_channel = Some(window);
+    pub(crate) fn with_purpose(mut self, purpose: Purpose) -> Self {
+        self.purpose = purpose;
         self
+    }
+
+    /// The window of the one channel, where the connection is for one only (see [`crate::ssh::session::Session::open_alone`]).
+    pub(crate) fn one_channel(&self) -> Option<u32> {
+        match self.purpose {
+            Purpose::Shared | Purpose::Jump => None,
+            Purpose::Alone { window, .. } => Some(window),
+        }
     }
 
     /// The first value of a keyword.

@@ -45,6 +45,23 @@ impl Tail {
         }
     }
 
+    /// Waits until something is there.
+    pub(crate) async fn more(&self) {
+        loop {
+            let more = self.1.notified();
+            if !self.is_empty() {
+                return;
+            }
+            more.await;
+        }
+    }
+
+    /// Takes out all that is there, as text.
+    pub(crate) fn take(&self) -> String {
+        let kept = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        String::from_utf8_lossy(&kept).into_owned()
+    }
+
     fn cut(&self, words: &str) -> Option<String> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut at = 0;
@@ -70,6 +87,11 @@ impl Tail {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Fills this tail and another from a stream until its end.
+    pub(crate) async fn fill_both(self, other: Self, from: impl AsyncRead + Unpin) {
+        self.fill(super::tap::Tap::new(from, move |_, bytes: &[u8]| other.push(bytes))).await;
     }
 
     /// Fills the tail from a stream until its end.

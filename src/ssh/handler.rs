@@ -34,6 +34,8 @@ pub(crate) struct Notes {
     pub(crate) server: String,
     /// The text shown before the login, raw.
     pub(crate) banner: String,
+    /// How much of it a person has been shown, in bytes.
+    banner_read: usize,
     /// The words of the last refusal to open a channel.
     pub(crate) channel_refusal: String,
     /// The host keys that the server announced after the login.
@@ -42,6 +44,15 @@ pub(crate) struct Notes {
     pub(crate) parting: String,
     /// Whether the parting words came from the server.
     pub(crate) said_goodbye: bool,
+}
+
+impl Notes {
+    /// What the banner says that nobody has read yet.
+    pub(crate) fn unread_banner(&mut self) -> String {
+        let unread = self.banner.get(self.banner_read..).unwrap_or_default().trim_end().to_owned();
+        self.banner_read = self.banner.len();
+        unread
+    }
 }
 
 /// What the callbacks saw, and whether the link still stands; shared with the connection.

@@ -7,9 +7,12 @@ use std::sync::Arc;
 use russh::keys::PublicKeyOrCertificate;
 use tokio::sync::oneshot;
 
+use super::ByteStream;
 use super::algorithms::is_post_quantum;
+use super::aside::{AfterBanner, while_it_speaks};
 use super::ask::Ask;
 use super::auth::Login;
+use super::budget::Budget;
 use super::connection::{Connection, Link};
 use super::environment::to_send;
 use super::facts::Facts;
@@ -22,7 +25,7 @@ use super::transport;
 use super::trust::{Judged, Trust, how};
 use crate::failure::{Code, Failure};
 use crate::host::resolve::{Hop, hop};
-use crate::host::target::Target;
+use crate::host::target::{Purpose, Target};
 use crate::paths::Local;
 use crate::step::{Clock, Progress, Step, Watch};
 
@@ -45,7 +48,7 @@ struct Quiet<'a>(&'a dyn Watch);
 
 impl Watch for Quiet<'_> {
     fn progress(&self, progress: Progress) {
-        if matches!(progress, Progress::Warning { .. } | Progress::Remark { .. }) {
+        if matches!(progress, Progress::Warning { .. } | Progress::Remark { .. } | Progress::Aside { .. }) {
             self.0.progress(progress);
         }
     }
@@ -79,7 +82,7 @@ async fn jump(words: &str, target: &Target, context: Context<'_>, hops: usize) -
             .said("the jump hosts lead back to themselves")
             .hint("exclude the jump host from the Host pattern that sets ProxyJump, or give it ProxyJump none"));
     }
-    let resolved = hop(context.local, &last).await?;
+    let resolved = hop(context.local, &last).await?.with_purpose(Purpose::Jump);
     let quiet = Quiet(context.watch);
     let context = Context { watch: &quiet, ..context };
     // An agent is never forwarded to a jump host: nothing in here asks for it.
@@ -142,9 +145,20 @@ async fn attempt(
     (way, via): (&Way, Option<&Connection>),
     accepted: Option<&Accepted>,
 ) -> Result<Attempt, Failure> {
-    let (local, watch) = (context.local, context.watch);
     let mut budget = way.budget(target);
-    let (mut route, stream) = Route::open(way, (target, local), via, &mut budget).await?;
+    let opened = Route::open(way, (target, context.local), via, &mut budget).await?;
+    let said = opened.0.said();
+    let logging_in = log_in((target, clock), context, (opened, budget), (via, accepted));
+    while_it_speaks(said.as_ref(), context.watch, logging_in).await
+}
+
+async fn log_in(
+    (target, clock): (&Target, Clock<'_>),
+    context: Context<'_>,
+    ((mut route, stream), mut budget): ((Route, ByteStream), Budget),
+    (via, accepted): (Option<&Connection>, Option<&Accepted>),
+) -> Result<Attempt, Failure> {
+    let (local, watch) = (context.local, context.watch);
     let address = route.address.clone();
     let host_key = |connected: Clock<'_>| {
         connected.done(address.clone());
@@ -175,7 +189,8 @@ async fn attempt(
     not_post_quantum(&seen, target, watch);
 
     let clock = Clock::begin(watch, Step::LoggedIn);
-    let logged_in = Login::new(&mut link, (target, local), context.ask, &mut budget).run().await;
+    let ask = AfterBanner { ask: context.ask, seen: &seen };
+    let logged_in = Login::new(&mut link, (target, local), &ask, &mut budget).run().await;
     banner(&seen, watch);
     let how = logged_in?;
     clock.done(format!("as {} ({how})", target.user()));
@@ -243,7 +258,7 @@ fn not_post_quantum(seen: &Seen, target: &Target, watch: &dyn Watch) {
 
 /// What the server shows before the login is shown like a warning: a person may have to read it.
 fn banner(seen: &Seen, watch: &dyn Watch) {
-    let text = seen.notes().banner.trim_end().to_owned();
+    let text = seen.notes().unread_banner();
     if !text.is_empty() {
         watch.progress(Progress::news(Step::LoggedIn, text));
     }

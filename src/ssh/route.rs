@@ -3,6 +3,7 @@
 mod dial;
 mod line;
 mod proxy;
+mod socket;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -149,15 +150,22 @@ impl Route {
         if target.host_name() != dialled.address.ip().to_string() {
             self.address = format!("{} ({})", self.address, dialled.address.ip());
         }
-        let quick = Arc::clone(&self.quick);
+        let (quick, mut mark) = (Arc::clone(&self.quick), dialled.mark);
         let tap = Tap::new(dialled.stream, move |stream: &TcpStream, _: &[u8]| {
             // sshd leaves Nagle on until the first session starts: an ACK that is not delayed frees what it holds back.
             if quick.load(Ordering::Relaxed) {
                 #[cfg(target_os = "linux")]
                 drop(stream.set_quickack(true));
+            } else if let Some(mark) = mark.take() {
+                socket::mark(stream, mark);
             }
         });
         Ok(Box::new(Line::new(tap, self.cut.clone(), |tap| reset(&tap.io))))
+    }
+
+    /// What a ProxyCommand says on its standard error while it runs.
+    pub(crate) fn said(&self) -> Option<Tail> {
+        self.proxy.as_ref().map(|proxy| proxy.said.clone())
     }
 
     /// Hears of it once when the server has said who it is.
@@ -165,7 +173,7 @@ impl Route {
         self.greeted.take().unwrap_or_else(|| oneshot::channel().1)
     }
 
-    /// The login is done: ACKs may be delayed again.
+    /// The login is done: ACKs may be delayed again, and packets are marked for what the session is.
     pub(crate) fn settle(&self) {
         self.quick.store(false, Ordering::Relaxed);
     }

@@ -14,7 +14,7 @@ pub use super::open::Context;
 use super::shell::{Control, Pty, Shell};
 use super::system::SystemSsh;
 use crate::failure::Failure;
-use crate::host::target::Target;
+use crate::host::target::{Purpose, Target};
 
 /// A session; clones share the one connection.
 #[derive(Clone)]
@@ -57,11 +57,9 @@ impl Session {
     /// # Errors
     /// As [`Session::open`].
     pub async fn open_alone(target: &Target, context: &Context<'_>, what: Alone) -> Result<Self, Failure> {
-        let window = match what {
-            Alone::Terminal => TERMINAL_WINDOW,
-            Alone::Data => super::transport::WINDOW,
-        };
-        Self::open(&target.clone().with_one_channel(window), context).await
+        let terminal = what == Alone::Terminal;
+        let window = if terminal { TERMINAL_WINDOW } else { super::transport::WINDOW };
+        Self::open(&target.clone().with_purpose(Purpose::Alone { window, terminal }), context).await
     }
 
     /// Connects, checks the host key and logs in, jump hosts first; lends the person's agent where ForwardAgent says so.

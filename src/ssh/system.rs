@@ -118,7 +118,7 @@ impl SystemSsh {
         let vars = local.vars.iter().map(|(n, v)| (n.clone(), v.clone())).collect();
         let ssh = Ssh { program, config, alias: target.alias.to_string(), vars };
         let clock = Clock::begin(context.watch, Step::Connected);
-        let master = Master::find_or_start(&ssh, target, local).await.map_err(|f| f.at(&target.alias))?;
+        let master = Master::find_or_start(&ssh, target, (local, context.watch)).await.map_err(|f| f.at(&target.alias))?;
         let address = format!("{} port {} by {}", target.host_name(), target.port(), master.whose());
         clock.done(address.clone());
         Clock::begin(context.watch, Step::HostKey).done("checked by ssh");

@@ -23,8 +23,8 @@ pub(crate) fn config(target: &Target) -> Config {
     let max: usize = number(target, "serveralivecountmax").unwrap_or(3);
     Config {
         client_id: SshId::Standard(Cow::Borrowed(concat!("SSH-2.0-Outpost_", env!("CARGO_PKG_VERSION")))),
-        window_size: target.one_channel.unwrap_or(WINDOW),
-        channel_buffer_size: if target.one_channel.is_some() {
+        window_size: target.one_channel().unwrap_or(WINDOW),
+        channel_buffer_size: if target.one_channel().is_some() {
             ONE_CHANNEL_BUFFER
         } else {
             Config::default().channel_buffer_size
@@ -35,7 +35,7 @@ pub(crate) fn config(target: &Target) -> Config {
         // Above the keepalive; without one a connection may be silent for as long as it likes.
         // Where the connection waits for the reader of its one channel, such a wait is no silence of the other side.
         inactivity_timeout: interval
-            .filter(|_| target.one_channel.is_none())
+            .filter(|_| target.one_channel().is_none())
             .map(|i| i * u32::try_from(max + 3).unwrap_or(u32::MAX)),
         limits: limits(target),
         ..Config::default()

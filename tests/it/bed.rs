@@ -23,7 +23,7 @@ mod terminal;
 mod works;
 
 pub(crate) use {
-    codex::{Codex, folder as codex_folder, native, newest, nushell},
+    codex::{Codex, cache, folder as codex_folder, native, newest, nushell},
     patience::{Patience, until},
     process::{Ran, alive, kill_servers, on_host, run},
     pty::on_a_terminal,

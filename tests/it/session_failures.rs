@@ -111,13 +111,13 @@ async fn the_way() {
     sandbox.host("shut").sshd("AllowTcpForwarding no").build();
     sandbox.host("mute").ssh("ProxyCommand sleep 100").ssh("ConnectTimeout 1").build();
     sandbox.add_ssh_config(
-        "Host bind\n  HostName 127.0.0.1\n  BindAddress localhost\nHost inner\n  HostName 127.0.0.1\n  Port 1\n  ProxyJump shut\n\
+        "Host bind\n  HostName 127.0.0.1\n  BindAddress no-such-name.invalid\nHost inner\n  HostName 127.0.0.1\n  Port 1\n  ProxyJump shut\n\
          Host ping\n  ProxyJump pong\nHost pong\n  ProxyJump ping\n",
     );
     book.open("no common algorithm", "sntrup").await;
     book.open("the configuration leaves nothing", "ours").await;
     book.open("nothing comes back", "mute").await;
-    book.open("BindAddress is a name", "bind").await;
+    book.open("BindAddress is nobody's name", "bind").await;
     book.open("a jump host forbids it", "inner").await;
     book.open("jump hosts in a circle", "ping").await;
     insta::assert_snapshot!(book.text);

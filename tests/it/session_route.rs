@@ -49,7 +49,7 @@ async fn pump(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + 
 }
 
 /// A host behind a port instead of a ProxyCommand.
-async fn behind_a_port(sandbox: &Sandbox, alias: &str, more: &str) -> (Host, u16, watch::Sender<bool>) {
+pub(crate) async fn behind_a_port(sandbox: &Sandbox, alias: &str, more: &str) -> (Host, u16, watch::Sender<bool>) {
     let host = sandbox.host(&format!("{alias}-sshd")).build();
     let (flows, receiver) = watch::channel(true);
     let port = port(&host, receiver).await;

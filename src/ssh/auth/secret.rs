@@ -24,7 +24,7 @@ impl Login<'_> {
         let mut last = Reply::Exhausted;
         for attempt in 0..self.prompts() {
             let preface = if attempt == 0 { String::new() } else { "Permission denied, please try again.".to_owned() };
-            let prompt = format!("{}@{}'s password: ", self.target.user(), self.target.host_name());
+            let prompt = format!("{}'s password: ", self.who_where());
             let typed = self.person(&Question { prompt, echo: false, preface }, "password").await?;
             let seen = Arc::clone(&self.link.seen);
             let sending = self.link.handle.authenticate_password(self.target.user(), typed.reveal());
@@ -91,12 +91,18 @@ impl Login<'_> {
     async fn answers(&mut self, mut preface: String, prompts: &[Prompt]) -> Result<Vec<String>, Failure> {
         let mut answers = Vec::with_capacity(prompts.len());
         for prompt in prompts {
-            // As ssh does since 8.x: the person must see which host is asking.
-            let text = format!("({}@{}) {}", self.target.user(), self.target.alias, prompt.prompt);
+            // As ssh does: the person must see which host is asking.
+            let text = format!("({}) {}", self.who_where(), prompt.prompt);
             let question = Question { prompt: text, echo: prompt.echo, preface: std::mem::take(&mut preface) };
             answers.push(self.person(&question, "keyboard-interactive").await?.reveal().to_owned());
         }
         Ok(answers)
+    }
+
+    /// The account that a question is about, as ssh names it.
+    fn who_where(&self) -> String {
+        let host = self.target.first("hostkeyalias").filter(|a| !a.is_empty()).unwrap_or(self.target.host_name());
+        format!("{}@{host}", self.target.user())
     }
 
     async fn person(&self, question: &Question, method: &str) -> Result<Secret, Failure> {

@@ -24,6 +24,8 @@ pub(crate) struct Proxy {
     /// The command line as it was run.
     pub(crate) command: String,
     stderr: Tail,
+    /// The same, to be told while the command runs.
+    pub(super) said: Tail,
     ended: watch::Receiver<Option<Option<ExitStatus>>>,
 }
 
@@ -41,8 +43,8 @@ impl Proxy {
         let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
             return Err(failed(&command).said("it has no pipes"));
         };
-        let tail = Tail::default();
-        let filling = tokio::spawn(tail.clone().fill(stderr));
+        let (tail, said) = (Tail::default(), Tail::default());
+        let filling = tokio::spawn(tail.clone().fill_both(said.clone(), stderr));
         let token = CancellationToken::new();
         let (sender, ended) = watch::channel(None);
         tokio::spawn(keep(
@@ -59,7 +61,7 @@ impl Proxy {
         let stream = Tap::new(tokio::io::join(stdout, stdin), move |_, _| {
             let _ = &guard;
         });
-        Ok((Self { command, stderr: tail, ended }, Box::new(stream)))
+        Ok((Self { command, stderr: tail, said, ended }, Box::new(stream)))
     }
 
     /// Why there is no SSH server at the other end of the pipe.

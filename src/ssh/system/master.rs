@@ -14,7 +14,9 @@ use super::{OURS, Ssh, words};
 use crate::failure::{Code, Failure};
 use crate::host::target::Target;
 use crate::paths::{Local, runtime_dir};
+use crate::ssh::aside::while_it_speaks;
 use crate::ssh::exec::Tail;
+use crate::step::Watch;
 
 /// What our master prints once its control socket listens.
 const READY: &str = "outpost-master-ready";
@@ -54,7 +56,8 @@ impl Watched {
 }
 
 impl Master {
-    pub(super) async fn find_or_start(ssh: &Ssh, target: &Target, local: &Local) -> Result<Self, Failure> {
+    /// `watch` is told what ssh says while it logs in.
+    pub(super) async fn find_or_start(ssh: &Ssh, target: &Target, (local, watch): (&Local, &dyn Watch)) -> Result<Self, Failure> {
         let dir = runtime_dir(local).map_err(|e| {
             Failure::new(Code::LocalIo, "make a private folder for control sockets")
                 .said(e)
@@ -75,7 +78,7 @@ impl Master {
                 .said(format!("the path is longer than {LONGEST} bytes"))
                 .hint("set XDG_RUNTIME_DIR to a shorter path"));
         }
-        let (watched, said) = start(ssh, target, &socket).await?;
+        let (watched, said) = start(ssh, (target, &socket), watch).await?;
         Ok(Self { socket, dir, said: Some(said), watched })
     }
 
@@ -145,7 +148,7 @@ fn options(target: &Target, socket: &Path) -> Vec<OsString> {
     options
 }
 
-async fn start(ssh: &Ssh, target: &Target, socket: &Path) -> Result<(Watched, Tail), Failure> {
+async fn start(ssh: &Ssh, (target, socket): (&Target, &Path), watch: &dyn Watch) -> Result<(Watched, Tail), Failure> {
     let mut command = ssh.command(&options(target, socket));
     // Its own group: Ctrl-C is for the turn. ssh still asks on the terminal, where it may not be in the background: so it stays.
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -153,17 +156,21 @@ async fn start(ssh: &Ssh, target: &Target, socket: &Path) -> Result<(Watched, Ta
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(super::failed("it has no pipes"));
     };
-    let tail = Tail::default();
-    let filling = tokio::spawn(tail.clone().fill(stderr));
+    let (tail, said) = (Tail::default(), Tail::default());
+    let filling = tokio::spawn(tail.clone().fill_both(said.clone(), stderr));
     let mut lines = BufReader::new(stdout).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        if line.trim() == READY {
-            return Ok((watch_over(child), tail));
+    let logging_in = async {
+        while let Ok(Some(line)) = lines.next_line().await {
+            if line.trim() == READY {
+                return Ok(());
+            }
         }
-    }
-    let status = child.wait().await;
-    drop(filling.await);
-    Err(words::failure(&tail.text(), &status.map_or_else(|e| e.to_string(), |s| s.to_string())))
+        let status = child.wait().await;
+        drop(filling.await);
+        Err(words::failure(&tail.text(), &status.map_or_else(|e| e.to_string(), |s| s.to_string())))
+    };
+    while_it_speaks(Some(&said), watch, logging_in).await?;
+    Ok((watch_over(child), tail))
 }
 
 fn watch_over(mut child: Child) -> Watched {

@@ -101,7 +101,7 @@ fn package() -> PathBuf {
 }
 
 /// What `tests/run` keeps from run to run.
-fn cache() -> PathBuf {
+pub(crate) fn cache() -> PathBuf {
     let base = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
     base.expect("HOME or XDG_CACHE_HOME").join("outpost")
 }
