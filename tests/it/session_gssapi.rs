@@ -25,7 +25,7 @@ impl Kerberos {
         std::fs::create_dir(&dir).unwrap();
         // An address of our own: nobody else takes the port on it before the server does.
         let [a, b, c] = rand::random::<[u8; 3]>().map(|byte| byte % 250 + 1);
-        let place = format!("127.{a}.{b}.{c}:28800");
+        let place = std::net::TcpListener::bind((std::net::Ipv4Addr::new(127, a, b, c), 0)).unwrap().local_addr().unwrap();
         let at = dir.display();
         let config = format!(
             "[libdefaults]\ndefault_realm = BED.TEST\ndns_lookup_kdc = false\ndns_lookup_realm = false\n\
