@@ -1,6 +1,6 @@
 //! Running programs: output in full, and a limit for those that hang.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tokio::sync::oneshot;
 
 /// A program that has not ended by then hangs; generous, because seven of these may share two cores.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -68,6 +69,23 @@ pub(crate) fn run(command: &mut Command, stdin: &[u8]) -> Ran {
     watchdog.off();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ran { status: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+}
+
+/// As `run`, without input; tells `shown` when a line of its standard output has one of the words.
+pub(crate) fn run_and_see(command: &mut Command, words: &[&str], shown: oneshot::Sender<()>) -> Ran {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let (watchdog, mut errors) = (Watchdog::over(&child), child.stderr.take().expect("piped"));
+    let said = std::thread::spawn(move || std::io::read_to_string(&mut errors).expect("UTF-8"));
+    let (mut stdout, mut shown) = (String::new(), Some(shown));
+    let mut lines = BufReader::new(child.stdout.take().expect("piped"));
+    while lines.read_line(&mut stdout).expect("UTF-8") > 0 {
+        if words.iter().any(|word| stdout.contains(word)) {
+            shown.take().and_then(|shown| shown.send(()).ok());
+        }
+    }
+    let status = child.wait().expect("its end").code().unwrap_or(-1);
+    watchdog.off();
+    Ran { status, stdout, stderr: said.join().expect("read") }
 }
 
 /// The processes of a program that have a file open: sshd hides its arguments and its environment.

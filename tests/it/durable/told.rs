@@ -1,18 +1,21 @@
 //! What `outpost run` prints of a link that is lost for a while: link, server and agent, and no line for each dial.
 
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 use super::Bed;
 use crate::bed::faulty::{Fault, Mood};
 use crate::bed::{Ran, process};
 use crate::run::{first, lines};
 
-/// A turn whose link goes, and comes back with the second dial.
+/// A turn whose link goes when its first command was shown, and comes back with the second dial.
 async fn outage(flags: &[&str]) -> (Bed, Ran) {
     let bed = Bed::new().await;
-    let args = [&["run", "devbox:app", "wait held\nsay It is done."], flags].concat();
+    let args = [&["run", "devbox:app", "run true\nwait held\nsay It is done."], flags].concat();
     let mut command = bed.sandbox.outpost(&args);
-    let running = tokio::task::spawn_blocking(move || process::run(&mut command, b""));
+    let (shown, see) = oneshot::channel();
+    let running = tokio::task::spawn_blocking(move || process::run_and_see(&mut command, &["$ true", "commandExecution"], shown));
+    see.await.expect("it shows the command");
     bed.model.reached("held").await;
     bed.wire.mood(Mood::Refuse);
     bed.wire.fault(Fault::Cut);
