@@ -1,6 +1,7 @@
 //! Asks the server about one thread after a cut: resume it, list its turns, list their items. One question at a time,
 //! because each answer must be younger than the one before it.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -47,8 +48,11 @@ enum Stage {
         turn: usize,
         cursor: Value,
     },
-    /// For releases that cannot list: the thread as a whole.
+    /// For releases that cannot list: the thread as a whole. `thread/resume` gives of a running turn all that is finished;
+    /// `thread/read` leaves the commands out.
     Whole,
+    /// The server puts open requests again after that answer, and before any later one.
+    Barrier,
 }
 
 /// The state of the asking.
@@ -102,7 +106,8 @@ impl CatchUp {
                     json!({"threadId": thread, "turnId": turn, "cursor": cursor, "limit": ITEMS, "sortDirection": "asc"});
                 Step::Ask("thread/items/list", params)
             }
-            Stage::Whole => Step::Ask("thread/read", json!({"threadId": thread, "includeTurns": true})),
+            Stage::Whole => Step::Ask("thread/resume", json!({"threadId": thread})),
+            Stage::Barrier => Step::Ask("thread/read", json!({"threadId": thread, "includeTurns": false})),
         }
     }
 
@@ -114,7 +119,11 @@ impl CatchUp {
             Err(e) => return self.refused(e, track),
         };
         self.tries = 0;
-        if taken || self.pages > PAGES { Step::Done(Box::new(std::mem::take(&mut self.harvest))) } else { self.question() }
+        if taken || self.pages > PAGES { self.done() } else { self.question() }
+    }
+
+    fn done(&mut self) -> Step {
+        Step::Done(Box::new(std::mem::take(&mut self.harvest)))
     }
 
     fn refused(&mut self, error: RpcError, track: &Track) -> Step {
@@ -125,6 +134,7 @@ impl CatchUp {
         }
         match self.stage {
             Stage::Resume | Stage::Whole => Step::Refused(error),
+            Stage::Barrier => self.done(),
             Stage::Turns { .. } | Stage::Items { .. } => {
                 self.harvest.turns.clear();
                 self.harvest.items.clear();
@@ -156,8 +166,10 @@ impl CatchUp {
             }
             Stage::Whole => {
                 self.take_whole(value, track);
-                true
+                self.stage = Stage::Barrier;
+                false
             }
+            Stage::Barrier => true,
         }
     }
 
@@ -196,6 +208,9 @@ impl CatchUp {
     }
 
     fn take_whole(&mut self, value: &Value, track: &Track) {
+        self.harvest.whole = true;
+        self.harvest.status = value.get("thread").and_then(|t| t.get("status")).cloned();
+        self.drop_what_it_holds();
         let turns = value.get("thread").map(|t| list(t, "turns")).unwrap_or_default();
         let newest_first: Vec<Value> = turns.iter().rev().cloned().collect();
         self.take_turns(&newest_first, track);
@@ -207,16 +222,26 @@ impl CatchUp {
             self.harvest.items.extend(list(turn, "items").iter().map(listed));
         }
     }
+
+    /// What was finished since the thread was first resumed is in the whole, maybe under another id. (What has a status has its
+    /// own id, and may have been declined: that is nowhere else.)
+    fn drop_what_it_holds(&mut self) {
+        let completed = self.held.iter().filter(|m| m.method() == Some("item/completed")).filter_map(Message::params);
+        let finished = completed.filter(|p| say::text(p, &["item", "status"]).is_none());
+        let finished: HashSet<String> = finished.filter_map(say::item_of).map(str::to_owned).collect();
+        self.held.retain(|m| m.params().and_then(say::item_of).is_none_or(|id| !finished.contains(id)));
+    }
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
-/// Whether a refusal means that the server (0.169) is storing the thread for the first time: its file is there, and its entry in
-/// the database is not yet. Resuming, listing and reading then fail alike.
+/// Whether a refusal means that the server (0.169) is storing the thread for the first time: its file is there and still empty, or
+/// its entry in the database is not there yet. Resuming, listing and reading then fail alike.
 fn half_stored(error: &RpcError) -> bool {
     error.message.contains("list_turns is not supported yet")
+        || error.message.contains("failed to read session metadata") && error.message.ends_with(" is empty")
 }
 
 /// Whether a refusal of `thread/resume` means that the thread has no prompt yet.

@@ -88,6 +88,10 @@ impl Questions {
     pub fn put(&mut self, request: (RequestId, String, Value), again: bool) -> Put {
         let (id, method, params) = request;
         if let Some(open) = self.open.iter_mut().find(|o| o.same(&method, &params)) {
+            if again && open.upstream.as_ref() == Some(&id) {
+                // The thread was resumed twice.
+                return Put::Nothing;
+            }
             open.upstream = Some(id.clone());
             return match &open.answer {
                 Some(answer) if again => Put::ToServer(Message::response(id, answer.clone())),

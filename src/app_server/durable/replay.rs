@@ -17,6 +17,12 @@ pub struct Listed {
     pub began: Value,
 }
 
+impl Listed {
+    fn named(&self, id: &str) -> Self {
+        Self { item: say::named(&self.item, id), ..self.clone() }
+    }
+}
+
 /// All that was asked of the server about one thread, in an order that leaves no gap: first the thread, then its turns,
 /// then their items.
 #[derive(Debug, Default)]
@@ -27,6 +33,8 @@ pub struct Harvest {
     pub turns: Vec<Value>,
     /// Their items, in order.
     pub items: Vec<Listed>,
+    /// The server could not list items. It gave the thread as a whole, and of turns that are over maybe not the commands.
+    pub whole: bool,
 }
 
 impl Harvest {
@@ -55,14 +63,33 @@ impl Track {
         self.turns.iter().any(|t| Some(t.id.as_str()) == id && t.settled()) || !self.history_known && !say::runs(turn)
     }
 
+    /// Whether a turn has ended unseen of which the server may have kept no commands.
+    #[must_use]
+    pub fn commands_lost(&self, harvest: &Harvest) -> bool {
+        let unseen = |turn: &&Value| {
+            let known = self.turns.iter().find(|t| say::text(turn, &["id"]) == Some(&t.id));
+            !say::runs(turn) && known.is_none_or(|known| !known.over)
+        };
+        let has_commands = |turn: &Value| {
+            let of_it = harvest.items.iter().filter(|e| say::text(turn, &["id"]) == Some(&e.turn));
+            of_it.filter(|e| say::text(&e.item, &["type"]) == Some("commandExecution")).count() > 0
+        };
+        harvest.whole && harvest.turns.iter().filter(unseen).any(|turn| !has_commands(turn))
+    }
+
     /// Tells the client what it missed.
     pub fn replay(&mut self, harvest: &Harvest, out: &mut Vec<Message>) {
         self.lost_turns(harvest, out);
         for listed in &harvest.turns {
             let Some(id) = say::text(listed, &["id"]) else { continue };
             self.begin(id, listed, out);
-            for entry in harvest.items.iter().filter(|e| e.turn == id) {
-                self.replay_item(entry, say::runs(listed), out);
+            let entries: Vec<&Listed> = harvest.items.iter().filter(|e| e.turn == id).collect();
+            let names = self.names(id, &entries.iter().map(|e| &e.item).collect::<Vec<_>>());
+            for (entry, name) in entries.into_iter().zip(names) {
+                match name {
+                    Some(name) => self.replay_item(&entry.named(&name), say::runs(listed), out),
+                    None => self.replay_item(entry, say::runs(listed), out),
+                }
             }
             if !say::runs(listed) {
                 self.turn_over((id, listed), None, out);

@@ -107,6 +107,19 @@ pub fn declined(item: &Value) -> Value {
     changed(item, &[("status", json!("declined"))])
 }
 
+/// An item by another id.
+pub fn named(item: &Value, id: &str) -> Value {
+    changed(item, &[("id", json!(id))])
+}
+
+/// The note that a turn ended unseen on a server that gives a turn back without its commands.
+pub fn commands_are_not_kept() -> Message {
+    warning(
+        "Outpost: a turn ended while the link was lost, and this release of Codex gives it back without its commands: \
+         those that ended meanwhile are not shown.",
+    )
+}
+
 /// A note for the people behind a client of somebody else's.
 pub fn warning(message: &str) -> Message {
     Message::notification("warning", json!({"threadId": null, "message": message}))

@@ -10,7 +10,7 @@ use super::event::Event;
 use super::hold::{Hold, Notes, Out};
 use super::say;
 use crate::rpc::message::{Message, RequestId, RpcError};
-pub use server::{Do, Server};
+pub use server::{Do, Release, Server};
 
 /// One client, one machine, one link, one server.
 pub struct World {
@@ -68,7 +68,7 @@ impl World {
         self.server.kill();
     }
 
-    fn take(&mut self, out: Out) {
+    pub fn take(&mut self, out: Out) {
         assert_eq!(out.stop, None);
         self.heard.extend(out.to_client);
         self.events.extend(out.events);
@@ -88,14 +88,19 @@ impl World {
         }
     }
 
-    /// Of the messages that the server has ready only so many arrive, then the link goes.
-    pub fn pump_some(&mut self, messages: usize) {
+    /// So many messages of the server arrive.
+    pub fn pump_few(&mut self, messages: usize) {
         for _ in 0..messages {
             let Some(message) = self.server.say.pop_front() else { break };
             let mut out = Out::default();
             self.hold.server(message, self.now, &mut out);
             self.take(out);
         }
+    }
+
+    /// Of the messages that the server has ready only so many arrive, then the link goes.
+    pub fn pump_some(&mut self, messages: usize) {
+        self.pump_few(messages);
         self.cut();
     }
 

@@ -1,6 +1,7 @@
 //! Every row of the table of cuts and every rule, two machines stepped through virtual time; then random cuts.
 
 mod random;
+mod releases;
 mod requests;
 
 use std::time::Duration;

@@ -3,10 +3,13 @@
 //! While nothing was cut the filter changes nothing. An item that was open at a cut is *frozen*: the server does not tell
 //! again what was missed of it, so its further pieces are held until the finished item has the whole text.
 
+mod item;
 mod rest;
+mod same;
 
 use serde_json::{Value, json};
 
+pub(super) use self::item::Item;
 use self::rest::{flush, gap_like, missing};
 use super::method;
 use super::say::{self, At};
@@ -16,10 +19,6 @@ use crate::rpc::message::Message;
 const TURNS: usize = 16;
 /// Of how many of them the items are remembered, for those that end after their turn.
 const TURNS_WITH_ITEMS: usize = 4;
-/// Text kept to find what is missing of a frozen item, in bytes; of a longer one only the finished item is told.
-const SEEN: usize = 1024 * 1024;
-/// Pieces held for a frozen item, in bytes; they are only needed when its turn ends without it.
-const HELD: usize = 256 * 1024;
 /// Stands where text is missing and will never be known.
 pub const GAP: &str = "[…]";
 
@@ -50,22 +49,6 @@ pub(super) struct Turn {
     pub items: Vec<Item>,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Item {
-    pub id: String,
-    /// As told at its start; null when the client was never told, and again once it is done.
-    pub value: Value,
-    pub started: bool,
-    pub done: bool,
-    pub frozen: bool,
-    /// Was declined, by the client or (when its approval was open at a cut and did not come again) by somebody else.
-    pub asked: bool,
-    seen: String,
-    seen_all: bool,
-    held: Vec<Message>,
-    held_bytes: usize,
-}
-
 /// An item that is finished.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Finished<'a> {
@@ -75,32 +58,6 @@ pub(super) struct Finished<'a> {
     pub value: &'a Value,
     /// When; may be null.
     pub ms: &'a Value,
-}
-
-impl Item {
-    fn new(id: &str, value: &Value, frozen: bool) -> Self {
-        let started = !value.is_null();
-        Self { id: id.to_owned(), value: value.clone(), started, frozen, seen_all: true, ..Self::default() }
-    }
-
-    fn see(&mut self, delta: &str) {
-        self.seen_all &= self.seen.len() + delta.len() <= SEEN;
-        if self.seen_all {
-            self.seen.push_str(delta);
-        }
-    }
-
-    fn hold(&mut self, message: Message) {
-        let bytes = message.params().and_then(|p| say::text(p, &["delta"])).map_or(64, str::len);
-        if self.held_bytes + bytes <= HELD {
-            self.held_bytes += bytes;
-            self.held.push(message);
-        }
-    }
-
-    fn end(&mut self) {
-        *self = Self { id: std::mem::take(&mut self.id), started: true, done: true, ..Self::default() };
-    }
 }
 
 impl Turn {
@@ -170,10 +127,19 @@ impl Track {
     }
 
     /// Items that the client was shown by `thread/items/list`.
-    pub fn seed_items(&mut self, answer: &Value) {
-        for entry in answer.get("data").and_then(Value::as_array).into_iter().flatten() {
-            if let Some((turn, item)) = say::text(entry, &["turnId"]).zip(entry.get("item")) {
-                self.seed_item(turn, item);
+    pub fn seed_items(&mut self, answer: &Value, asked: &Value) {
+        let listed = answer.get("data").and_then(Value::as_array).into_iter().flatten();
+        let mut shown: Vec<(&str, &Value)> = listed.filter_map(|e| say::text(e, &["turnId"]).zip(e.get("item"))).collect();
+        if say::text(asked, &["sortDirection"]) == Some("desc") {
+            shown.reverse();
+        }
+        for of_turn in shown.chunk_by(|a, b| a.0 == b.0) {
+            let items: Vec<&Value> = of_turn.iter().map(|(_, item)| *item).collect();
+            for ((turn, item), name) in of_turn.iter().zip(self.names(of_turn.first().map_or("", |e| e.0), &items)) {
+                match name {
+                    Some(id) => self.seed_item(turn, &say::named(item, &id)),
+                    None => self.seed_item(turn, item),
+                }
             }
         }
     }
@@ -185,7 +151,7 @@ impl Track {
         if turn.item(id).is_none() {
             let mut shown = Item::new(id, item, false);
             if !running {
-                shown.end();
+                shown.end(item);
             }
             turn.items.push(shown);
         }
@@ -289,14 +255,14 @@ impl Track {
     }
 
     fn piece(&mut self, message: Message, out: &mut Vec<Message>) {
+        let method = message.method().unwrap_or_default();
         let Some((turn, id)) = message.params().and_then(|p| say::turn_of(p).zip(say::item_of(p))) else {
             return out.push(message);
         };
         let Some(turn) = self.turn_or_new(turn) else { return };
         if turn.item(id).is_none() {
             // Without a cut the client came in the middle of the item and has to make of it what it can.
-            let unknown = Item { started: !turn.cut, ..Item::new(id, &Value::Null, turn.cut) };
-            turn.items.push(Item { seen_all: turn.cut, ..unknown });
+            turn.items.push(Item::of_piece(id, method, turn.cut));
         }
         match turn.item(id) {
             Some(item) if item.done => {}
@@ -337,7 +303,7 @@ impl Track {
         if item.frozen || message.is_none() {
             out.extend(missing(at, item, value));
         }
-        item.end();
+        item.end(value);
         out.push(message.unwrap_or_else(|| say::item_completed(at, value.clone(), ms)));
     }
 
@@ -352,8 +318,9 @@ impl Track {
         for item in turn.items.iter_mut().filter(|i| !i.done) {
             flush(at, item, out);
             if item.asked && matches!(say::text(&item.value, &["type"]), Some("commandExecution" | "fileChange")) {
-                out.push(say::item_completed(at, say::declined(&item.value), &Value::Null));
-                item.end();
+                let declined = say::declined(&item.value);
+                item.end(&declined);
+                out.push(say::item_completed(at, declined, &Value::Null));
             }
         }
         turn.over = true;

@@ -164,6 +164,7 @@ impl Hold {
         }
         let promised = self.promised(thread, harvest);
         if let Some(track) = self.threads.get_mut(thread) {
+            out.to_client.extend(track.commands_lost(harvest).then(say::commands_are_not_kept));
             track.replay(harvest, &mut out.to_client);
         }
         let over = harvest.turns.iter().filter(|t| !say::runs(t)).filter_map(|t| say::text(t, &["id"]));

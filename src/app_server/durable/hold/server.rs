@@ -156,7 +156,7 @@ impl Hold {
             }
             "thread/items/list" => {
                 if let Some(track) = thread.and_then(|t| self.threads.get_mut(t)) {
-                    track.seed_items(value);
+                    track.seed_items(value, &asked.params);
                 }
             }
             "turn/start" | "turn/steer" => {

@@ -30,6 +30,18 @@ pub enum Do {
     End,
 }
 
+/// What a release does otherwise.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Release {
+    /// 0.169.
+    #[default]
+    Newest,
+    /// 0.153: the answer of `thread/resume` numbers the messages of a running turn anew.
+    Numbers,
+    /// 0.149 and before: cannot list items, numbers the messages of every turn anew, and keeps no commands of a turn that is over.
+    Forgets,
+}
+
 #[derive(Debug, Default)]
 pub struct Thread {
     pub turns: Vec<Value>,
@@ -48,8 +60,7 @@ pub struct Server {
     pub threads: BTreeMap<String, Thread>,
     pub epoch: u32,
     pub answers: Vec<(String, Value)>,
-    /// A release that cannot list turns and items.
-    pub old: bool,
+    pub release: Release,
     /// How many more questions meet a thread whose file is there, and whose entry in the database is not.
     pub half_stored: u32,
     pub made: u32,
@@ -122,7 +133,8 @@ impl Server {
         let stored = ["thread/resume", "thread/turns/list", "thread/items/list", "thread/read"];
         if self.half_stored > 0 && stored.contains(&method) {
             self.half_stored -= 1;
-            return no(METHOD_NOT_FOUND, "list_turns is not supported yet");
+            let empty = "failed to read session metadata /s.jsonl: rollout at /s.jsonl is empty";
+            return no(METHOD_NOT_FOUND, if self.half_stored == 0 { "list_turns is not supported yet" } else { empty });
         }
         match method {
             "initialize" => {
@@ -141,11 +153,15 @@ impl Server {
                 Some(t) if t.prompts > 0 && !t.ephemeral => {
                     let status = t.status();
                     self.subscribed.insert(thread.clone());
-                    (Ok(json!({"thread": {"id": thread, "status": status, "turns": []}})), Some(thread))
+                    let whole = params["excludeTurns"] != json!(true);
+                    let turns = if whole { self.given_back(&thread, "thread/resume") } else { Vec::new() };
+                    (Ok(json!({"thread": {"id": thread, "status": status, "turns": turns}})), Some(thread))
                 }
                 _ => no(INVALID_REQUEST, "no rollout found for thread id"),
             },
-            "thread/turns/list" | "thread/items/list" if self.old => no(METHOD_NOT_FOUND, "requires experimentalApi"),
+            "thread/items/list" if self.release == Release::Forgets => {
+                no(METHOD_NOT_FOUND, "thread/items/list is not supported yet")
+            }
             "thread/turns/list" | "thread/items/list" | "thread/read" => (self.listed(method, &thread, params), None),
             "turn/start" => self.turn_start(&thread, params),
             "turn/interrupt" => match self.threads.get(&thread).and_then(|t| t.turn.clone()) {
@@ -175,15 +191,34 @@ impl Server {
                 Ok(page(data, params, 2))
             }
             _ if t.prompts == 0 => Err(RpcError::new(INVALID_REQUEST, "no rollout found")),
-            _ => {
-                let mut turns = t.turns.clone();
-                for turn in &mut turns {
-                    let id = turn["id"].as_str().unwrap_or_default().to_owned();
-                    turn["items"] = t.items.iter().filter(|(of, _)| *of == id).map(|(_, i)| i.clone()).collect();
-                }
-                Ok(json!({"thread": {"id": thread, "status": t.status(), "turns": turns}}))
-            }
+            _ => Ok(json!({"thread": {"id": thread, "status": t.status(), "turns": self.given_back(thread, method)}})),
         }
+    }
+
+    /// The turns with their items.
+    fn given_back(&self, thread: &str, method: &str) -> Vec<Value> {
+        let none = Thread::default();
+        let t = self.threads.get(thread).unwrap_or(&none);
+        let (mut turns, mut number) = (t.turns.clone(), 0);
+        for turn in &mut turns {
+            let id = turn["id"].as_str().unwrap_or_default().to_owned();
+            let running = turn["status"] == json!("inProgress") && method == "thread/resume";
+            let anew = self.release == Release::Forgets || self.release == Release::Numbers && running;
+            if running {
+                number = 0;
+            }
+            let of_it = t.items.iter().filter(|(of, _)| *of == id).map(|(_, i)| i.clone());
+            let kept = of_it.filter(|i| self.release != Release::Forgets || running || i["type"] != json!("commandExecution"));
+            let mut numbered = |mut item: Value| {
+                if anew && item.get("status").is_none() {
+                    number += 1;
+                    item["id"] = json!(format!("item-{number}"));
+                }
+                item
+            };
+            turn["items"] = kept.map(&mut numbered).collect();
+        }
+        turns
     }
 
     fn turn_start(&mut self, thread: &str, params: &Value) -> (Result<Value, RpcError>, Option<String>) {

@@ -8,7 +8,7 @@ use super::{LONG, back, steps, story, working};
 use crate::app_server::durable::event::{Event, Server as Leads};
 use crate::app_server::durable::hold::{Hold, Notes, Out};
 use crate::app_server::durable::say;
-use crate::app_server::durable::sim::{Do, World};
+use crate::app_server::durable::sim::{Do, Release, World};
 use crate::rpc::message::{Message, RequestId};
 use crate::rpc::pending::NOT_KNOWN;
 
@@ -29,13 +29,13 @@ fn a_prompt_typed_while_away_is_sent_once() {
 #[test]
 fn a_prompt_whose_answer_was_lost_runs_once() {
     for arrives in [true, false] {
-        for old in [true, false] {
+        for release in [Release::Newest, Release::Numbers, Release::Forgets] {
             let (mut world, thread) = working();
-            world.server.old = old;
+            world.server.release = release;
             world.act(&thread, Do::End);
             let id = world.call_into_cut("turn/start", World::prompt(&thread, "c2"), arrives);
             back(&mut world);
-            assert_eq!(world.server.threads[&thread].prompts, 2, "arrived {arrives}, old {old}");
+            assert_eq!(world.server.threads[&thread].prompts, 2, "arrived {arrives}, {release:?}");
             let answers = world.answers(id);
             assert!(matches!(answers[..], [Ok(v)] if say::turn_of(v).is_some()), "{answers:?}");
             let delivered = |e: &&Event| matches!(e, Event::Delivered { message, .. } if message == "c2");
@@ -235,17 +235,6 @@ fn a_thread_that_is_being_stored_is_asked_for_again() {
     world.server.half_stored = 3;
     back(&mut world);
     world.wait(LONG);
-    assert_eq!(story(&world, &thread), ["message4(", "message4:ab", ")message4", "}completed"]);
-}
-
-#[test]
-fn a_release_that_cannot_list_is_read_whole() {
-    let (mut world, thread) = working();
-    world.server.old = true;
-    steps(&mut world, &thread, &[Do::Say, Do::More("a")]);
-    world.cut();
-    steps(&mut world, &thread, &[Do::More("b"), Do::Said, Do::End]);
-    back(&mut world);
     assert_eq!(story(&world, &thread), ["message4(", "message4:ab", ")message4", "}completed"]);
 }
 
