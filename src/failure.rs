@@ -164,7 +164,7 @@ codes! {
     ShellRestricted = "shell-restricted", Remote, Person;
     /// The account is for file transfer only.
     SftpOnly = "sftp-only", Remote, Person;
-    /// A start-up file replaces the shell with another program.
+    /// A start-up file replaces the shell with another program, or ends it.
     ShellReplaced = "shell-replaced", Remote, Person;
     /// A start-up file reads all of standard input, and no other way to the server is open.
     ShellReadsInput = "shell-reads-input", Remote, Person;
@@ -186,6 +186,8 @@ codes! {
     ApiUnreachable = "api-unreachable", Remote, Person;
     /// The environment of the host holds network settings that cannot be used, such as a file of authorities.
     NetworkEnvironment = "network-environment", Remote, Person;
+    /// Codex's config.toml on the host cannot be read or parsed.
+    CodexConfig = "codex-config-broken", Remote, Person;
     /// `codex` could not be run.
     CodexBroken = "codex-broken", Remote, Person;
     /// The `codex` is older than what can be used.

@@ -16,6 +16,7 @@ mod judge;
 mod link;
 mod preflight;
 mod refusal;
+mod remedy;
 mod said;
 mod script;
 mod sign_in;

@@ -332,6 +332,9 @@ fn refused(method: &str, error: CallError) -> Failure {
                     outpost hosts set HOST session_attached=";
         return Failure { code: Code::ActiveWriter, ..failure }.hint(hint);
     }
+    if failure.said.contains("failed to load configuration") {
+        return Failure { code: Code::CodexConfig, ..failure }.hint("mend that line of that file on the host");
+    }
     let unknown = ["no rollout found", "thread not found", "thread not loaded", "invalid thread id"];
     if unknown.iter().any(|words| failure.said.contains(words)) {
         return Failure { code: Code::NameUnknown, ..failure }.hint("`outpost threads` lists the threads of your hosts");

@@ -77,7 +77,7 @@ impl Install {
         self.consent(context, &way).await?;
         let spinner = Spinner::new(context, &self.host, context.screen.interactive);
         spinner.doing("installing codex");
-        let there = There { context, alias: &alias, session: &session, settings };
+        let there = There { context, spinner: &spinner, alias: &alias, session: &session, settings };
         let found = there.install(&way, &self.mirror).await.map_err(|e| e.at(&alias));
         drop(spinner);
         session.close().await;
@@ -125,6 +125,7 @@ impl Install {
 /// A host that we are logged in to.
 struct There<'a> {
     context: &'a Context,
+    spinner: &'a Spinner,
     alias: &'a Alias,
     session: &'a Session,
     settings: HostSettings,
@@ -154,6 +155,9 @@ impl There<'_> {
         let because = match found {
             Ok(facts) => format!("its PATH leads to {}", facts.codex.map(|codex| codex.path).unwrap_or_default()),
             Err(failure) if failure.code == Code::CodexMissing => "its PATH does not lead there".to_owned(),
+            Err(failure) if is_of_codex(failure.code) => {
+                format!("its PATH leads to one that cannot be used ({})", failure.code.as_str())
+            }
             Err(failure) => return Err(failure),
         };
         edit::set(&self.context.local, self.alias, &[Setting::parse(&format!("codex={}", installed.path))?])?;
@@ -162,13 +166,18 @@ impl There<'_> {
             "note: {because}; from here {} is used (outpost hosts set {} codex= undoes that)",
             installed.path, self.alias
         );
-        self.context.screen.note(&plain::line(&note));
+        self.spinner.aside(|| self.context.screen.note(&plain::line(&note)));
         Ok(self.up().await?.codex_in_words())
     }
 
     async fn up(&self) -> Result<Facts, Failure> {
         Ok(remote::bring_up(self.session, &self.settings, Want::check(), &Nobody).await?.facts)
     }
+}
+
+/// Whether another codex may be what helps.
+fn is_of_codex(code: Code) -> bool {
+    matches!(code, Code::ShellReplaced | Code::CodexNoNode | Code::CodexBroken | Code::CodexTooOld)
 }
 
 /// Whether what runs on the host is what was installed.

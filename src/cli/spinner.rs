@@ -37,6 +37,11 @@ impl Spinner {
         self.says(&self.host, what);
     }
 
+    /// Lets something else write to the screen.
+    pub fn aside(&self, write: impl FnOnce()) {
+        self.bar.suspend(write);
+    }
+
     /// Shows what happens on one of several hosts, and none of the warnings.
     pub fn shows(&self, host: &str, progress: &Progress) {
         match progress {

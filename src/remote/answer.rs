@@ -22,6 +22,11 @@ pub struct Answer {
     interactive: bool,
 }
 
+/// How to see what start-up files do.
+fn traced(options: &str) -> String {
+    format!("see at which line of its start-up files the shell waits (bash, zsh, ksh): ssh HOST 'exec $SHELL {options} true'")
+}
+
 /// How far a run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reached {
@@ -61,14 +66,17 @@ impl Answer {
         match (key.as_str(), value) {
             ("at", b"outer") => self.reached = Reached::Outer,
             ("at", b"sh") => self.reached = Reached::Script,
+            ("at", b"stopping") => return watch.progress(Progress::Waiting("waiting for its turns to end (--now does not)")),
             ("at", b"starting") => return watch.progress(Progress::Began(Step::AppServer)),
             ("waits", who) => self.interactive = who == b"interactive",
             ("at", b"doctor") => return watch.progress(Progress::Waiting("waiting for codex doctor")),
             ("at", b"sandbox") => return watch.progress(Progress::Waiting("starting codex's sandbox")),
             ("at", _) => {
-                self.reached = Reached::Environment;
                 self.interactive = false;
-                self.shell_took = self.began.elapsed();
+                if self.reached < Reached::Environment {
+                    self.reached = Reached::Environment;
+                    self.shell_took = self.began.elapsed();
+                }
             }
             ("shell", _) => self.shell_is_done(value, watch),
             _ => {}
@@ -81,7 +89,7 @@ impl Answer {
         watch.progress(Progress::Done { step: Step::LoginShell, detail, took: self.shell_took });
         if self.shell_took > self.slow {
             let text = format!("shell start-up took {:.1} s", self.shell_took.as_secs_f32());
-            let hint = "look what its start-up files do before they know that nobody is at a terminal".to_owned();
+            let hint = traced("-lxc");
             watch.progress(Progress::Warning { step: Step::LoginShell, code: Some(Code::ShellSlow), text, hint });
         }
         watch.progress(Progress::Began(Step::Codex));
@@ -98,16 +106,15 @@ impl Answer {
         if self.interactive {
             let tried =
                 format!("wait {seconds} s for the interactive shell, because there is no codex on the PATH of the login shell");
-            return Failure::new(Code::ShellTimeout, tried).said(words).hint(
-                "look what its start-up files wait for:  ssh -t HOST\nor name the codex there: outpost hosts set HOST codex=/path/to/codex",
-            );
+            let hint = format!("{}\nor name the codex there: outpost hosts set HOST codex=/path/to/codex", traced("-lixc"));
+            return Failure::new(Code::ShellTimeout, tried).said(words).hint(hint);
         }
         if self.reached >= Reached::Environment {
             return Failure::new(Code::ServerSilent, format!("wait {seconds} s for codex")).said(words);
         }
         Failure::new(Code::ShellTimeout, format!("wait {seconds} s for the start-up files of the login shell"))
             .said(words)
-            .hint("look what they wait for:  ssh HOST 'time true'")
+            .hint(traced("-lxc"))
     }
 
     /// A field of the answer.
@@ -135,12 +142,26 @@ impl Answer {
         self.frames.finish().1
     }
 
+    fn codex_is_done(&self, facts: &Facts, watch: &dyn Watch) {
+        let took = self.began.elapsed().saturating_sub(self.shell_took);
+        watch.progress(Progress::Done { step: Step::Codex, detail: facts.codex_in_words(), took });
+    }
+
+    /// What is the matter with the app-server, or with its socket, is none of codex.
+    fn codex_is_found(&self, watch: &dyn Watch) {
+        if refusal::is_of_server(self.fields.get("error").unwrap_or_default()) {
+            self.codex_is_done(&self.fields.facts(), watch);
+            watch.progress(Progress::Began(Step::AppServer));
+        }
+    }
+
     /// Facts, the way to the server, and the bytes that already came from it.
     ///
     /// # Errors
     /// What the script says it stopped for.
     pub fn conclude(self, watch: &dyn Watch) -> Result<(Facts, How, Vec<u8>), Failure> {
         if self.fields.get("error").is_some() {
+            self.codex_is_found(watch);
             return Err(self.refused());
         }
         let how = match self.fields.get("how") {
@@ -154,11 +175,7 @@ impl Answer {
         };
         let mut facts = self.fields.facts();
         facts.shell_took = self.shell_took;
-        watch.progress(Progress::Done {
-            step: Step::Codex,
-            detail: facts.codex_in_words(),
-            took: self.began.elapsed().saturating_sub(self.shell_took),
-        });
+        self.codex_is_done(&facts, watch);
         for warning in concern::of(&facts) {
             watch.progress(warning);
         }

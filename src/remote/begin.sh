@@ -51,13 +51,40 @@ uid_of=$3
 started_at() {
 begun=
 if [ -r "/proc/$1/stat" ]; then
-read -r begun <"/proc/$1/stat"
+{ read -r begun <"/proc/$1/stat"; } 2>/dev/null
 set -- ${begun##*") "}
-shift 19 2>/dev/null
-begun=${1-}
-elif [ ! -d /proc/self ]; then
-begun=$(LC_ALL=C ps -o lstart= -p "$1" 2>/dev/null)
+begun=
+# It may have ended meanwhile; a shift by too many ends the shell.
+if [ "$#" -gt 19 ]; then
+shift 19
+begun=$1
 fi
+elif [ ! -d /proc/self ]; then
+begun=$(TZ=UTC0 LC_ALL=C ps -o lstart= -p "$1" 2>/dev/null)
+fi
+}
+# Whether nothing of a process runs, collected or not: as long as one of its threads does, its sockets are open.
+dead() {
+if [ ! -d /proc/self ]; then
+case $(LC_ALL=C ps -o stat= -p "$1" 2>/dev/null) in
+""|Z*)
+return 0
+;;
+esac
+return 1
+fi
+for thread in "/proc/$1/task"/*/stat; do
+state=
+{ read -r state <"$thread"; } 2>/dev/null
+case ${state##*") "} in
+""|Z*|X*)
+;;
+*)
+return 1
+;;
+esac
+done
+return 0
 }
 # Every program of a name on the login PATH; the first is the one that runs.
 on_path() {
@@ -82,12 +109,20 @@ unset IFS
 set +f
 }
 say at "$OUTPOST_AT"
+say login "${OUTPOST_LOGIN-}"
+if [ "$OUTPOST_AT" != interactive ]; then
+say shell "$OUTPOST_SHELL"
+fi
 send ";"
 id=$(id 2>/dev/null)
 uid=${id#uid=}
 uid=${uid%%[!0-9]*}
-user=${id%%")"*}
-user=${user#*"("}
+user=${id#*"("}
+if [ "$user" = "$id" ]; then
+# An account that only its number names.
+user=$uid
+fi
+user=${user%%")"*}
 system=$(uname -s -n -m 2>/dev/null)
 name=${system#* }
 name=${name%% *}
@@ -112,7 +147,6 @@ boot=$boot:$begun
 say user "$user"
 say uid "$uid"
 say home "$HOME"
-say shell "$OUTPOST_SHELL"
 say path "$login_path"
 say system "$system"
 say hostname "$name"

@@ -12,11 +12,13 @@ if [ -z "$codex" ] && [ "$OUTPOST_AT" != interactive ]; then
 OUTPOST_AT=interactive
 OUTPOST_PID=$$
 reached=
+lost=yes
 trap reached=1 USR1
 # Who waits for it for ever has its start-up files to look at, and not codex.
 printf %s "$m+waits=interactive$m;" >&6
 case ${OUTPOST_SHELL##*/} in
 csh|tcsh|xonsh|nu|rbash|rksh|rzsh)
+lost=
 ;;
 elvish)
 # rc.elv is for interactive shells alone, and that one cannot be had without a terminal: its text is evaluated instead.
@@ -30,6 +32,7 @@ if [ -n "$reached" ]; then
 exit 0
 fi
 printf %s "$m+waits=$m;" >&6
+say lost "$lost"
 fi
 known_places() {
 # Where npm installs for this account, when a file says so.

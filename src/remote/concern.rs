@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::facts::{Agent, Candidate, Ending, Facts, Stage};
+use super::facts::{Agent, Candidate, Ending, Facts};
 use super::judge::GUARD;
 use crate::failure::Code;
 use crate::ssh::quote;
@@ -21,8 +21,7 @@ fn warning(step: Step, code: Code, (text, hint): (String, String)) -> Progress {
 }
 
 fn shell(facts: &Facts) -> Option<Progress> {
-    // elvish has no login environment of its own.
-    if facts.stage != Stage::Plain || facts.shell.ends_with("/elvish") {
+    if !facts.login_lost {
         return None;
     }
     let text = format!("{} -l did not run our script: codex runs without your login environment", facts.shell);

@@ -160,7 +160,8 @@ impl Errand<'_> {
 
     async fn unanswered(&self, way: Way, answer: Answer, exec: Exec) -> Result<Outcome, Failure> {
         let script_ran = answer.reached >= Reached::Script;
-        let printed = answer.noise().text();
+        // What was printed before the script ran is no news once it ran.
+        let printed = if script_ran { String::new() } else { answer.noise().text() };
         // The status follows the end of the output, and a channel whose two ends are dropped does not wait for it.
         let Exec { mut stdin, stdout, stderr, status } = exec;
         let _ = stdin.shutdown().await;
@@ -168,8 +169,8 @@ impl Errand<'_> {
         drop((stdin, stdout));
         let silence = Silence { tried: way.as_str(), printed, complained: stderr.text(), status };
         if script_ran {
-            let words = judge::quoted(&silence.complained);
-            return Err(Failure::new(Code::FactsBroken, "run the script; it ended before its answer was complete").said(words));
+            let failure = Failure::new(Code::FactsBroken, "run the script; it ended before its answer was complete");
+            return Err(failure.said(judge::said(&silence)));
         }
         Ok(Outcome::Silent(silence))
     }

@@ -42,6 +42,8 @@ pub struct Facts {
     pub shell: String,
     /// The environment that everything was found in.
     pub stage: Stage,
+    /// Whether the login shell did not come to our script, though it has a login environment (elvish has none).
+    pub login_lost: bool,
     /// PATH there.
     pub path: String,
     /// `uname -s`.
@@ -199,6 +201,7 @@ impl Fields {
                 Some("interactive") => Stage::Interactive,
                 _ => Stage::Login,
             },
+            login_lost: self.get("login") == Some("lost"),
             path: self.take("path"),
             os: os.to_owned(),
             arch: arch.to_owned(),

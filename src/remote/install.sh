@@ -28,17 +28,6 @@ asset=codex-package-$target.tar.gz
 lock=$ours/installing
 started_at $$
 me="$$|$machine|$boot|$begun"
-# A process that nobody has collected is no sign of life.
-dead() {
-state=
-{ read -r state <"/proc/$1/stat"; } 2>/dev/null
-case ${state##*") "} in
-Z*|X*)
-return 0
-;;
-esac
-return 1
-}
 # Whether whoever made this link still runs. What another host of this home does cannot be seen from here, but nothing takes an hour.
 held() {
 holder=$(readlink "$1" 2>/dev/null)

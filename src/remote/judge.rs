@@ -20,7 +20,8 @@ pub struct Silence {
 const QUOTED: usize = 600;
 
 /// What to do about a start-up file that replaces the shell.
-pub(super) const GUARD: &str = "a start-up file there may replace the shell (exec …, tmux): put  [ -t 0 ] &&  before that line, so that it runs on a terminal only";
+pub(super) const GUARD: &str = "a start-up file there may replace the shell (exec …, tmux) or end it (exit): put  [ -t 0 ] &&  before that line, so \
+                                that it runs on a terminal only";
 
 /// What stood in the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,19 +79,22 @@ impl Kind {
     fn told(self) -> (Code, &'static str) {
         match self {
             Self::Sftp => (Code::SftpOnly, "ask the administrator for an account that may run commands"),
-            Self::Restricted => (
-                Code::ShellRestricted,
-                "set a shell for the account there (chsh), or a way to one: outpost hosts set HOST run_through=…",
+            Self::Restricted => {
+                (Code::ShellRestricted, "an administrator can give the account a shell there: sudo chsh -s /bin/sh ACCOUNT")
+            }
+            Self::Windows => (
+                Code::WindowsHost,
+                "native Windows hosts are not supported: run an sshd inside of a WSL there, and name its port in the ssh configuration",
             ),
-            Self::Windows => (Code::WindowsHost, "native Windows hosts are not supported; use the sshd of a WSL there"),
             Self::Expired => (Code::PasswordExpired, "log in once with  ssh HOST  in a terminal: it asks for the new password"),
             Self::Replaced => (Code::ShellReplaced, GUARD),
-            Self::Other => (Code::ShellSilent, "try  ssh HOST 'exec /bin/sh -c \"echo works\"'  and mend what it prints"),
+            Self::Other => (Code::ShellSilent, "see what it does instead: ssh HOST 'exec /bin/sh -c \"echo works\"'"),
         }
     }
 }
 
-fn said(silence: &Silence) -> String {
+/// All of it, for people.
+pub(super) fn said(silence: &Silence) -> String {
     let mut parts: Vec<String> =
         [&silence.complained, &silence.printed].iter().map(|t| quoted(t)).filter(|t| !t.is_empty()).collect();
     parts.push(match &silence.status {

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::answer::Answer;
 use super::exchange::Heard;
 use super::facts::Facts;
-use super::refusal::READS_INPUT;
+use super::remedy::READS_INPUT;
 use crate::failure::{Code, Failure};
 use crate::ssh::ByteStream;
 use crate::ssh::exec::{Exec, ExitStatus, Tail};

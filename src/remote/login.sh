@@ -36,6 +36,14 @@ begin "exec $inside"
 esac
 if [ -z "$reached" ]; then
 OUTPOST_AT=plain
+case ${OUTPOST_SHELL##*/} in
+elvish)
+;;
+*)
+OUTPOST_LOGIN=lost
+export OUTPOST_LOGIN
+;;
+esac
 PATH=$began_path
 eval "$OUTPOST_STAGE"
 fi

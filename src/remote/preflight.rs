@@ -63,7 +63,7 @@ impl Check {
 pub fn findings(fields: &Fields) -> Vec<Finding> {
     let report: Report = fields.get("doctor").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let missing = fields.companions().iter().map(|name| companion(&format!("{name}, which belongs to this codex")));
-    [late(fields), unreachable(&report), certificates(&report), search(&report), sandbox(&report, fields)]
+    [late(fields), config(&report), unreachable(&report), certificates(&report), search(&report), sandbox(&report, fields)]
         .into_iter()
         .flatten()
         .chain(missing)
@@ -77,6 +77,12 @@ fn late(fields: &Fields) -> Option<Finding> {
         text: format!("codex doctor was not finished in {seconds} s: what it would find is not known"),
         hint: "see what it waits for: ssh HOST -t codex doctor".to_owned(),
     })
+}
+
+fn config(report: &Report) -> Option<Finding> {
+    let check = report.wrong("config.load")?;
+    let text = format!("codex's configuration there cannot be read: {}\n{}", check.summary, check.words(&[]));
+    Some(Finding { code: Code::CodexConfig, text, hint: super::remedy::CONFIG.to_owned() })
 }
 
 fn unreachable(report: &Report) -> Option<Finding> {
@@ -124,7 +130,10 @@ fn companion(name: &str) -> Finding {
 fn sandbox(report: &Report, fields: &Fields) -> Option<Finding> {
     // 2: it does not know the command.
     let status = fields.get("sandbox_status").filter(|status| !matches!(*status, "0" | "2"))?;
-    // Who has switched the sandbox off does not miss it.
+    // Who has switched the sandbox off does not miss it; with a broken configuration it was not even tried.
+    if report.wrong("config.load").is_some() {
+        return None;
+    }
     if report.detail("sandbox.helpers", "filesystem sandbox") == "unrestricted" {
         return None;
     }
@@ -155,6 +164,7 @@ mod tests {
     #[test]
     fn what_the_doctor_says_is_sorted_by_cause() {
         let report = r#"{"schemaVersion": 1, "future": [], "checks": {
+            "config.load": {"status": "ok"},
             "network.provider_reachability": {"status": "fail", "details": {
                 "reachability mode": "ChatGPT auth", "ChatGPT inference URL": "https://chatgpt.com/… connect failed (required)"}},
             "network.env": {"status": "warning", "summary": "custom CA env var points at an unreadable path",
@@ -183,6 +193,12 @@ mod tests {
         let reached = r#"{"checks": {"network.provider_reachability": {"status": "fail", "details": {
             "scripted API route probe": "http://127.0.0.1/v1/… returned HTTP 404 (required)"}}}}"#;
         assert_eq!(found(&[("doctor", reached)]), []);
+        let broken = r#"{"checks": {"config.load": {"status": "fail", "summary": "config could not be loaded",
+            "details": {"file": "/h/config.toml", "line": "3"}}}}"#;
+        let words =
+            "codex's configuration there cannot be read: config could not be loaded\nfile: /h/config.toml\nline: 3".to_owned();
+        let failed = ("sandbox", "Error: /h/config.toml:3:8: extra `=`");
+        assert_eq!(found(&[("doctor", broken), ("sandbox_status", "1"), failed]), [(Code::CodexConfig, words)]);
         let off = r#"{"checks": {"sandbox.helpers": {"status": "ok", "details": {"filesystem sandbox": "unrestricted"}}}}"#;
         assert_eq!(found(&[("doctor", off), ("sandbox_status", "1"), ("sandbox", "bwrap: no")]), []);
     }

@@ -4,6 +4,9 @@ record=$ours/server@$name
 exe_of() {
 exe=$(readlink "/proc/$1/exe" 2>/dev/null)
 exe=${exe%" (deleted)"}
+if [ ! -d /proc/self ]; then
+exe=$(LC_ALL=C ps -o comm= -p "$1" 2>/dev/null)
+fi
 }
 # A program keeps its identity when the folder it is in is renamed, as npm does at an update; its path it does not.
 file_of() {

@@ -1,7 +1,8 @@
 //! What it means when our script says that the remote is not ready.
 
-use super::facts::{Candidate, Facts, Fields};
-use super::judge::quoted;
+use super::facts::{Facts, Fields};
+use super::judge::{GUARD, quoted};
+use super::remedy::{CONFIG, READS_INPUT, UNTIL_THEN, elsewhere, removed, there};
 use crate::failure::{Code, Failure};
 use crate::ssh::quote;
 
@@ -28,18 +29,16 @@ enum Refusal {
     SocketRefused,
     ServerElsewhere,
     FolderGuarded,
+    ShellReplaced,
+    CodexConfig,
 }
-
-/// What to do about a start-up file that reads standard input.
-pub(super) const READS_INPUT: &str =
-    "put  [ -t 0 ] &&  before the line that reads (cat, read, xargs …), so that it reads from a terminal only";
 
 /// The places beyond the PATH that `codex.sh` looks at, for people.
 const ELSEWHERE: &str = "; nor in ~/.local/bin, ~/bin, /usr/local/bin, /usr/bin, nor where npm, nvm, fnm, volta, asdf, mise, bun, pnpm, \
      yarn, Homebrew, Nix or snap put it";
 
 impl Refusal {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 22] = [
         Self::CodexMissing,
         Self::CodexNoNode,
         Self::CodexBroken,
@@ -60,6 +59,8 @@ impl Refusal {
         Self::SocketRefused,
         Self::ServerElsewhere,
         Self::FolderGuarded,
+        Self::ShellReplaced,
+        Self::CodexConfig,
     ];
 
     fn from_word(word: &str) -> Option<Self> {
@@ -74,6 +75,7 @@ impl Refusal {
             // Somebody holds it, and nobody on this host listens there.
             (Refusal::ServerElsewhere, &["socket is already in use"]),
             (Refusal::SocketRefused, &["socket directory", "socket parent", "app-server-control", "codex-daemon"]),
+            (Refusal::CodexConfig, &["TOML parse error", "rror loading config", "failed to load configuration"]),
             (Refusal::CodexNoNode, &["env: node", "env: 'node'", "env: ‘node’"]),
             (Refusal::NetworkHome, &["database", "sqlite", "SQLite", "locking protocol", "disk I/O"]),
         ];
@@ -81,6 +83,9 @@ impl Refusal {
         let told = TOLD.iter().find(|(refusal, any)| fits(*refusal) && any.iter().any(|w| words.contains(w)));
         if self == Self::FolderUnreadable && facts.os == "Darwin" && words.contains("not permitted") {
             return Self::FolderGuarded;
+        }
+        if self == Self::CodexMissing && facts.codex.is_none() && facts.login_lost {
+            return Self::ShellReplaced;
         }
         if self == Self::ServerDied { told.map_or(self, |(refusal, _)| *refusal) } else { self }
     }
@@ -107,6 +112,8 @@ impl Refusal {
             Self::SocketRefused => Code::SocketRefused,
             Self::ServerElsewhere => Code::ServerElsewhere,
             Self::FolderGuarded => Code::FolderGuarded,
+            Self::ShellReplaced => Code::ShellReplaced,
+            Self::CodexConfig => Code::CodexConfig,
         }
     }
 
@@ -117,6 +124,7 @@ impl Refusal {
                 format!("look at the folder {}", fields.get("asked_folder").unwrap_or_default())
             }
             Self::CodexMissing => "find codex".to_owned(),
+            Self::ShellReplaced => format!("run a script in the login environment ({} -l)", facts.shell),
             Self::CodexBroken | Self::CodexNoNode => format!("run {codex}"),
             Self::CodexHomeMissing => format!("look at CODEX_HOME, which is set to {}", facts.codex_home),
             Self::SocketForeign | Self::ServerElsewhere => "join the app-server".to_owned(),
@@ -128,6 +136,7 @@ impl Refusal {
             | Self::CodexTooOld
             | Self::SocketPathLong
             | Self::NetworkHome
+            | Self::CodexConfig
             | Self::SocketRefused => {
                 format!("start {codex} app-server")
             }
@@ -135,11 +144,15 @@ impl Refusal {
     }
 
     fn said(self, facts: &Facts, words: &str) -> String {
+        let nowhere = if facts.candidates.is_empty() { ELSEWHERE } else { "" };
         match self {
             Self::CodexMissing if facts.codex.is_some() => format!("there is no file {words}"),
-            Self::CodexMissing => {
-                let nowhere = if facts.candidates.is_empty() { ELSEWHERE } else { "" };
-                format!("none on the PATH of the login shell {}: {}{nowhere}", facts.shell, facts.path)
+            Self::CodexMissing => format!("none on the PATH of the login shell {}: {}{nowhere}", facts.shell, facts.path),
+            Self::ShellReplaced => {
+                format!(
+                    "its start-up files ended before it; and there is no codex on the PATH that sshd gives: {}{nowhere}",
+                    facts.path
+                )
             }
             Self::FolderMissing => "it does not exist".to_owned(),
             Self::FolderNotDirectory => "it is not a folder".to_owned(),
@@ -166,6 +179,7 @@ impl Refusal {
             | Self::SocketPathLong
             | Self::NetworkHome
             | Self::InstallFailed
+            | Self::CodexConfig
             | Self::ServerDied
             | Self::ServerSilent => quoted(words),
         }
@@ -179,9 +193,19 @@ impl Refusal {
     fn hint(self, facts: &Facts, words: &str) -> String {
         match self {
             Self::CodexMissing => elsewhere(facts),
-            Self::CodexNoNode => "put node on the PATH of the login shell there, or install codex as a native program".to_owned(),
-            Self::CodexBroken => "run  codex --version  there and mend what it says".to_owned(),
-            Self::CodexHomeMissing => "make that folder there, or unset CODEX_HOME".to_owned(),
+            Self::CodexNoNode => {
+                "put node on the PATH of the login shell there, or install a codex that needs none: outpost install HOST"
+                    .to_owned()
+            }
+            Self::CodexBroken => "mend what it says, or install another codex: outpost install HOST".to_owned(),
+            Self::CodexHomeMissing => {
+                let make = quote::if_needed(&format!("mkdir -p {}", quote::if_needed(&facts.codex_home)));
+                format!(
+                    "make that folder: ssh HOST {make}\nor correct CODEX_HOME in the start-up files there, or in the host's settings"
+                )
+            }
+            Self::ShellReplaced => format!("{GUARD}\n{}", elsewhere(facts)),
+            Self::CodexConfig => CONFIG.to_owned(),
             Self::FolderMissing => "check the spelling, or make the folder there first".to_owned(),
             Self::FolderNotDirectory => "name the folder that the file is in".to_owned(),
             Self::FolderGuarded => {
@@ -198,21 +222,50 @@ impl Refusal {
             Self::ShellReadsInput => READS_INPUT.to_owned(),
             Self::FolderUnreadable => "give the account the right to read it".to_owned(),
             Self::SocketForeign => {
-                format!("have it removed by its owner or the administrator (your user id there is {})", facts.uid)
+                format!("have it removed by its owner or an administrator (your user id there is {})\n{UNTIL_THEN}", facts.uid)
             }
-            Self::SocketRefused => {
-                format!("remove what is wrong there, codex makes it anew: rm -r {}/app-server-control", facts.codex_home)
-            }
-            Self::ServerElsewhere => there(facts, words),
+            Self::SocketRefused => removed(facts, words),
+            Self::ServerElsewhere => there(facts, Some(words).filter(|name| Self::is_name(name))),
             Self::NetworkHome => format!(
                 "CODEX_HOME is on {}: put its databases on a local disk: outpost hosts set HOST env.CODEX_SQLITE_HOME=/var/tmp/{}-codex",
                 facts.home_fs, facts.user
             ),
             Self::CodexTooOld => "update it there: outpost install HOST  or  npm install -g @openai/codex".to_owned(),
-            Self::SocketPathLong => "set a shorter CODEX_HOME: outpost hosts set HOST codex_home=~/.cx".to_owned(),
+            Self::SocketPathLong => {
+                "set a shorter CODEX_HOME: ssh HOST mkdir -p .cx && outpost hosts set HOST 'codex_home=~/.cx'".to_owned()
+            }
             Self::ServerDied | Self::ServerSilent => "outpost logs HOST  shows more of its words".to_owned(),
         }
     }
+}
+
+/// Whether a word of the script is about the app-server, or its socket: codex itself was found by then.
+#[must_use]
+pub fn is_of_server(word: &str) -> bool {
+    Refusal::from_word(word).is_some_and(|refusal| match refusal {
+        Refusal::SocketForeign
+        | Refusal::ServerDied
+        | Refusal::ServerSilent
+        | Refusal::ShellReadsInput
+        | Refusal::SocketPathLong
+        | Refusal::NetworkHome
+        | Refusal::SocketRefused
+        | Refusal::ServerElsewhere
+        | Refusal::CodexConfig => true,
+        Refusal::CodexMissing
+        | Refusal::CodexNoNode
+        | Refusal::CodexBroken
+        | Refusal::CodexTooOld
+        | Refusal::CodexHomeMissing
+        | Refusal::FolderMissing
+        | Refusal::FolderNotDirectory
+        | Refusal::FolderUnreadable
+        | Refusal::FolderGuarded
+        | Refusal::LogMissing
+        | Refusal::InstallFailed
+        | Refusal::InstallRunning
+        | Refusal::ShellReplaced => false,
+    })
 }
 
 /// The failure that the script's answer names.
@@ -224,9 +277,13 @@ pub fn refused(fields: &Fields, word: &str) -> Failure {
     let facts = fields.facts();
     let words = fields.get("words").unwrap_or_default();
     let refusal = refusal.told_by(words, &facts);
-    Failure::new(refusal.code(), refusal.tried(&facts, fields))
-        .said(refusal.said(&facts, words))
-        .hint(refusal.hint(&facts, words))
+    let (mut said, mut hint) = (refusal.said(&facts, words), refusal.hint(&facts, words));
+    // People set PATH in files that only an interactive shell reads.
+    if refusal == Refusal::CodexMissing && fields.get("lost") == Some("yes") {
+        said.push_str("; its interactive start-up files, where people set PATH too, ended before our script");
+        hint = format!("{GUARD}\n{hint}");
+    }
+    Failure::new(refusal.code(), refusal.tried(&facts, fields)).said(said).hint(hint)
 }
 
 /// What an app-server that ended before it said anything died of; none when its words do not tell.
@@ -240,95 +297,9 @@ pub fn ended(facts: &Facts, words: &str) -> Option<Failure> {
     })
 }
 
-/// The ways to a server on another host.
-fn there(facts: &Facts, name: &str) -> String {
-    let own = format!(
-        "or give this host a CODEX_HOME of its own: outpost hosts set HOST codex_home={}-{}",
-        facts.codex_home, facts.hostname
-    );
-    if !Refusal::is_name(name) {
-        return format!("stop the app-server on the host that shares this CODEX_HOME,\n{own}");
-    }
-    let record = quote::if_needed(&format!("{}/outpost/server@{name}", facts.codex_home));
-    format!(
-        "go through that host: outpost hosts set HOST run_through='ssh -T {name}'\nor stop the server there, if {name} is an alias of yours: \
-         outpost stop {name}\nor, if {name} is gone, forget it, on this host: rm {record}\n{own}"
-    )
-}
-
-fn elsewhere(facts: &Facts) -> String {
-    let Some(first) = facts.candidates.first() else {
-        return "install it there: npm install -g @openai/codex  or  outpost install HOST".to_owned();
-    };
-    let name = |c: &Candidate| c.version.as_ref().map_or(c.path.clone(), |version| format!("{} ({version})", c.path));
-    let all: Vec<String> = facts.candidates.iter().map(name).collect();
-    let set = format!("outpost hosts set HOST codex={}", quote::if_needed(&first.path));
-    // A codex that the settings name, and that is not there, is not looked for on the PATH.
-    let line = if facts.codex.is_none() { onto_path(&facts.shell, &first.path) } else { None };
-    let line = line.map(|line| format!("put it on the PATH, on that host: {line}\nor ")).unwrap_or_default();
-    format!("found elsewhere: {}\n{line}use it from here: {set}", all.join(", "))
-}
-
-/// The command that puts the folder of a codex on the PATH of a login shell; none when it goes by another name.
-fn onto_path(shell: &str, codex: &str) -> Option<String> {
-    let folder = codex.strip_suffix("/codex").filter(|folder| folder.starts_with('/'))?;
-    let shell = shell.rsplit('/').next().unwrap_or_default();
-    let append = |line: String, file: &str| format!("echo {} >> {file}", quote::posix(&line));
-    let posix = |file| append(format!("export PATH=\"{}:$PATH\"", in_double_quotes(folder)), file);
-    Some(match shell {
-        "fish" => format!("fish_add_path {}", quote::if_needed(folder)),
-        "csh" | "tcsh" => append(format!("setenv PATH {}:$PATH", quote::if_needed(folder)), "~/.login"),
-        "zsh" => posix("~/.zprofile"),
-        "bash" => posix("~/.profile") + "  (or ~/.bash_profile, where there is one)",
-        _ => posix("~/.profile"),
-    })
-}
-
-fn in_double_quotes(text: &str) -> String {
-    text.chars().flat_map(|c| "\\\"$`".contains(c).then_some('\\').into_iter().chain([c])).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn missing(shell: &str, fields: &[(&str, &str)]) -> String {
-        let mut all = Fields::default();
-        for (key, value) in [("shell", shell)].iter().chain(fields) {
-            all.add((*key).to_owned(), value.as_bytes());
-        }
-        refused(&all, "codex-missing").hint
-    }
-
-    #[test]
-    fn a_codex_elsewhere_is_put_on_the_path_in_the_words_of_the_shell() {
-        for (shell, path, line) in [
-            (
-                "/bin/bash",
-                "/opt/x/codex",
-                r#"echo 'export PATH="/opt/x:$PATH"' >> ~/.profile  (or ~/.bash_profile, where there is one)"#,
-            ),
-            ("/usr/bin/zsh", "/opt/x/codex", r#"echo 'export PATH="/opt/x:$PATH"' >> ~/.zprofile"#),
-            ("/bin/dash", "/opt/x'$y/codex", r#"echo 'export PATH="/opt/x'\''\$y:$PATH"' >> ~/.profile"#),
-            ("/usr/bin/fish", "/opt/a b/codex", "fish_add_path '/opt/a b'"),
-            ("/bin/tcsh", "/opt/x/codex", "echo 'setenv PATH /opt/x:$PATH' >> ~/.login"),
-        ] {
-            let hint = missing(shell, &[("candidate", path), ("candidate", "/b/codex")]);
-            let set = quote::if_needed(path);
-            assert_eq!(
-                hint,
-                format!(
-                    "found elsewhere: {path}, /b/codex\nput it on the PATH, on that host: {line}\n\
-                     or use it from here: outpost hosts set HOST codex={set}"
-                )
-            );
-        }
-        assert_eq!(
-            missing("/bin/bash", &[("codex", "/gone"), ("candidate", "/b/codex")]),
-            "found elsewhere: /b/codex\nuse it from here: outpost hosts set HOST codex=/b/codex"
-        );
-        assert!(missing("/bin/bash", &[]).ends_with("npm install -g @openai/codex  or  outpost install HOST"));
-    }
 
     #[test]
     fn only_the_words_of_the_list_count() {

@@ -65,7 +65,7 @@ pub(super) async fn said(session: &Session, settings: &HostSettings, job: &Job, 
         return Err(answer.refused());
     }
     let Some(exec) = exec else {
-        return Err(Failure::new(Code::ShellReadsInput, "talk to the host").hint(super::refusal::READS_INPUT));
+        return Err(Failure::new(Code::ShellReadsInput, "talk to the host").hint(super::remedy::READS_INPUT));
     };
     let (facts, running) = (answer.facts(), answer.word("running") == Some("yes"));
     let first = std::io::Cursor::new(answer.rest());

@@ -11,29 +11,40 @@ place=${socket%/*}/$place
 ;;
 esac
 }
+# Who keeps to the session needs no socket that cannot be trusted.
+refuse() {
+if [ "$want" = inside ]; then
+say killing remembered
+attach
+fi
+fail "$@"
+}
 # Anybody could have made that folder: it must be ours alone.
 trusted() {
 locate
+if [ -e "${socket%/*}" ] && [ ! -d "${socket%/*}" ]; then
+refuse socket-refused "the folder of the socket is none: ${socket%/*}"
+fi
 if [ -h "${place%/*}" ]; then
-fail socket-refused "the folder of the socket is a link: ${place%/*}"
+refuse socket-refused "the folder of the socket is a link: ${place%/*}"
 fi
 if [ -d "${place%/*}" ]; then
 owner "${place%/*}"
 if [ "$uid_of" != "$uid" ]; then
-fail socket-foreign "${place%/*} belongs to user id $uid_of"
+refuse socket-foreign "${place%/*} belongs to user id $uid_of"
 fi
 case $mode in
 drwx------*)
 ;;
 *)
-fail socket-foreign "${place%/*} is open to others: $mode"
+refuse socket-foreign "${place%/*} is open to others: $mode"
 ;;
 esac
 fi
 if [ -e "$place" ]; then
 owner "$place"
 if [ "$uid_of" != "$uid" ]; then
-fail socket-foreign "$place belongs to user id $uid_of"
+refuse socket-foreign "$place belongs to user id $uid_of"
 fi
 fi
 }
@@ -50,7 +61,7 @@ limited 5 "$codex" app-server proxy --sock "$socket" >/dev/null 2>&1
 }
 # Given: the socket of the lent agent, if it is.
 leave_session() {
-unset OUTPOST_STAGE OUTPOST_PID OUTPOST_AT OUTPOST_SHELL SSH_CONNECTION SSH_CLIENT SSH_TTY SSH_ORIGINAL_COMMAND
+unset OUTPOST_STAGE OUTPOST_PID OUTPOST_AT OUTPOST_LOGIN OUTPOST_SHELL SSH_CONNECTION SSH_CLIENT SSH_TTY SSH_ORIGINAL_COMMAND
 if [ "${SSH_AUTH_SOCK-}" = "$OUTPOST_AGENT" ]; then
 unset SSH_AUTH_SOCK
 fi
@@ -157,6 +168,9 @@ case $(limited 10 "$codex" app-server --help 2>/dev/null) in
 too_old
 ;;
 esac
+if [ -n "$deaf" ] && [ "$want" = check ]; then
+for_a_while
+fi
 if [ -n "$deaf" ]; then
 fail shell-reads-input ""
 fi
@@ -184,6 +198,25 @@ if [ -n "$token" ]; then
 with_token
 fi
 exec "$codex" app-server
+}
+# A session whose input is closed cannot carry a server. A check gets one on a socket of its own, which ends by itself.
+for_a_while() {
+command -v timeout >/dev/null 2>&1 || command -v perl >/dev/null 2>&1 || return
+own=/tmp/outpost-$uid
+(umask 077 && mkdir "$own") 2>/dev/null
+socket=$own/check.$$.sock
+trusted
+(leave_session ""; limited 30 "$codex" app-server --listen "unix://$socket"; rm -f "$socket") </dev/null >/dev/null 2>&1 5<&- 6>&- &
+pid=$!
+while kill -0 "$pid" 2>/dev/null && ! alive; do
+sleep 0.02 2>/dev/null || sleep 1
+done
+if alive; then
+say how attached
+say socket "$socket"
+send .
+exit 0
+fi
 }
 # A CODEX_HOME for one run: in memory where the system keeps such a folder for the account.
 own_home() {
@@ -233,6 +266,11 @@ started_at "$watcher"
 exe_of "$watcher"
 [ "$begun" = "$watcher_start" ] && { [ -n "$exe" ] || [ ! -d /proc/self ]; }
 }
+# In one step: who reads it half takes a server that is watched for one that has outlived its session.
+name_watcher() {
+started_at "$1"
+echo "$1 $begun" >"$record.watch.new" && mv -f "$record.watch.new" "$record.watch"
+}
 # What a server that was running before can tell: an update of codex does not reach it.
 joined() {
 version_of_codex
@@ -265,9 +303,9 @@ pipe=$ours/pipe.$$
 if mkfifo "$pipe"; then
 # Open to write in both directions, so that this does not wait for a reader.
 exec 8<>"$pipe" 9<"$pipe"
-watch 8>&- 5<&- 6>&- <&9 >/dev/null 2>&1 &
-started_at $!
-echo "$! $begun" >"$record.watch"
+# By exec: of descriptors that a function is called with, the shell keeps copies, and with a copy of 8 it would wait for itself.
+(exec 8>&- 5<&- 6>&- <&9 9<&- >/dev/null 2>&1; watch) &
+name_watcher $!
 exec 9<&-
 rm -f "$pipe"
 fi
@@ -278,7 +316,16 @@ exit 0
 watch() {
 cat
 sleep 2
+runs=
 if ours_runs; then
+runs=yes
+fi
+watched_for=$was_pid.$was_start
+if ! read_record "$record" || [ "$was_pid.$was_start" != "$watched_for" ]; then
+# Another server has the record by now.
+return
+fi
+if [ -n "$runs" ]; then
 : >"$record.survived"
 rm -f "$record.watch"
 else
@@ -317,12 +364,18 @@ sleep 0.02 2>/dev/null || sleep 1
 done
 words=$(last_words)
 kill -TERM "$pid"
+name_log
 give_up server-silent "$words"
 }
-# The log is named only when the server is known to be the one: a starter that was too late must not take its place.
-started() {
+# The log is named only when the server is known to be the one, or when there is none: a starter that was too late must not take its place.
+name_log() {
 mv -f "$ours/server.log" "$ours/server.log.1" 2>/dev/null
 mv -f "$log" "$ours/server.log"
+}
+started() {
+name_log
+# Whoever joins by the record finds that this session is still there.
+name_watcher $$
 write_record
 read_record "$record"
 join started
@@ -448,8 +501,8 @@ join joined
 fi
 words=$(last_words)
 words="${words:-it said nothing; its exit code is $status}"
-rm -f "$log"
 if alive; then
+rm -f "$log"
 trusted
 join joined
 fi
@@ -471,6 +524,7 @@ own_socket
 fi
 case $words in
 *"nsupported"*listen*|*"invalid value"*listen*|*"unexpected argument"*listen*)
+rm -f "$log"
 attach
 ;;
 *SUN_LEN*|*"too long"*)
@@ -478,4 +532,5 @@ attach
 own_socket
 ;;
 esac
+name_log
 give_up server-died "$words"

@@ -10,13 +10,20 @@ send .
 exit 0
 fi
 say pid "$was_pid"
+if [ -z "$now" ]; then
 say at stopping
+fi
 send ";"
+# One that exits loses its executable before its sockets: it is waited for by number and start alone.
+stands() {
+started_at "$was_pid"
+[ "$begun" = "$was_start" ] && ! dead "$was_pid"
+}
 kill -TERM "$was_pid"
 tries=0
-while ours_runs; do
+while stands; do
 tries=$((tries + 1))
-if [ -n "$now" ] && [ "$tries" = 60 ]; then
+if [ -n "$now" ] && [ "$tries" = 60 ] && ours_runs; then
 kill -KILL "$was_pid"
 fi
 sleep 0.05 2>/dev/null || sleep 1

@@ -5,11 +5,13 @@ mod commands;
 mod ending;
 mod finding;
 mod installing;
+mod others;
 mod places;
 mod preflight;
 mod serving;
 mod signals;
 mod trouble;
+mod without_proc;
 
 use std::path::PathBuf;
 

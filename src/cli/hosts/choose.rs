@@ -1,5 +1,8 @@
 //! `outpost hosts enable|disable|set|remove`: what we remember of each host.
 
+use std::ffi::OsStr;
+use std::path::Path;
+
 use clap::Args;
 use serde_json::json;
 
@@ -106,8 +109,20 @@ impl SetHost {
         } else {
             context.screen.line(&plain::line(&format!("{alias}: kept in {path}")))?;
         }
+        for (word, meant) in self.settings.iter().filter_map(|word| Some((word, unexpanded(word, context.local.var("HOME")?)?))) {
+            let note =
+                format!("note: {word} begins with your home on this machine; if your shell made that of ~, quote it: '{meant}'");
+            context.screen.note(&plain::line(&note));
+        }
         Ok(Exit::Done)
     }
+}
+
+/// What a person may have typed whose shell wrote out the `~` of a path on the host: bash does that behind a `=`.
+fn unexpanded(word: &str, home: &OsStr) -> Option<String> {
+    let (key, path) = word.split_once('=').filter(|(key, _)| matches!(*key, "codex" | "codex_home"))?;
+    let rest = Path::new(path).strip_prefix(home).ok()?;
+    Some(format!("{key}=~/{}", rest.to_str()?))
 }
 
 impl RemoveHosts {

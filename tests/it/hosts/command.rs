@@ -201,6 +201,11 @@ fn settings_of_a_host() {
     env = { HTTPS_PROXY = "http://p:1" }
     carrier = "ssh"
     "#);
+    // What bash makes of an unquoted codex=~/bin/codex.
+    let here = sandbox.home().join("bin/codex");
+    let ran = sandbox.run(&["hosts", "set", "devbox", &format!("codex={}", here.display()), "codex_home=/srv/x"]).exits(0);
+    let note = "begins with your home on this machine; if your shell made that of ~, quote it: 'codex=~/bin/codex'";
+    assert!(ran.stderr.lines().count() == 1 && ran.stderr.contains(note), "{ran:?}");
     let ran = sandbox.run(&["hosts", "set", "devbox", "codx=/x"]).exits(2);
     insta::assert_snapshot!(ran.stderr, @r"
     error[usage]: setting 'codx=/x'

@@ -50,6 +50,14 @@ async fn a_server_that_never_listens_is_given_up() {
     assert_eq!(lab.refused(want).await.code, Code::ServerSilent);
 }
 
+/// It listens, and takes connections: an inode, and a listener, are no health.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_answers_nothing_is_not_taken_for_a_healthy_one() {
+    let lab = Lab::build(|sandbox, host| host.codex(&Codex::stand_in(sandbox, &json!({"silent": true})))).await;
+    let ran = run(&lab.sandbox, &["run", "devbox:", "say hi"]).exits(6);
+    assert!(ran.stderr.contains("error[server-silent]"), "{ran:?}");
+}
+
 /// Something on the host ends the script while it runs.
 #[tokio::test]
 async fn half_an_answer_is_named_as_that() {

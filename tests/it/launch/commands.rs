@@ -5,7 +5,7 @@ use std::time::Duration;
 use outpost::remote::How;
 
 use super::Lab;
-use crate::bed::{Ran, Sandbox, alive};
+use crate::bed::{Ran, Sandbox, Terminal, alive};
 use crate::run::Bed;
 
 pub(super) fn run(sandbox: &Sandbox, args: &[&str]) -> Ran {
@@ -39,6 +39,17 @@ async fn stop_waits_for_a_running_turn() {
     assert_eq!(stopping.await.exits(0).stdout, "devbox: the app-server has ended\n");
     let items = bed.items(thread.trim()).await;
     assert!(items.iter().any(|item| item["text"] == "later"), "{items:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stop_says_what_it_waits_for() {
+    let bed = Bed::new().await;
+    bed.run(&["run", "--detach", "devbox:app", "wait held\nsay later"]).await.exits(0);
+    bed.model.reached("held").await;
+    let terminal = Terminal::outpost(&bed.sandbox, &["stop", "devbox"]);
+    tokio::task::block_in_place(|| terminal.shows("devbox: waiting for its turns to end (--now does not)"));
+    bed.model.open("held");
+    tokio::task::block_in_place(|| terminal.shows("devbox: the app-server has ended"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

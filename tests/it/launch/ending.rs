@@ -26,6 +26,20 @@ fn reaping(host: NewHost<'_>) -> NewHost<'_> {
 }
 
 impl Lab {
+    /// The process that waits to see the server outlive its session.
+    fn watcher(&self) -> i32 {
+        let named = || std::fs::read_to_string(self.record().with_extension("watch")).unwrap_or_default();
+        let pid = || named().split(' ').next().and_then(|pid| pid.parse::<i32>().ok());
+        // Until it is there, the shell of the session stands for it.
+        let is_it = || {
+            pid().filter(|pid| {
+                std::fs::read_link(format!("/proc/{pid}/fd/0")).is_ok_and(|fd| fd.to_string_lossy().contains("pipe."))
+            })
+        };
+        tokio::task::block_in_place(|| until("the process that waits", || is_it().is_some()));
+        is_it().unwrap()
+    }
+
     /// Waits until no server of this sandbox runs.
     fn until_reaped(&self) {
         until("the end of the servers", || self.servers().is_empty());
@@ -49,16 +63,21 @@ async fn field_35_a_host_that_ends_what_stays_behind_is_remembered() {
     assert!(lab.servers().is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn field_35_a_server_that_dies_while_somebody_is_connected_was_not_ended_by_the_host() {
     let lab = Lab::real(|host| host).await;
     let remote = lab.up(Want::server()).await.unwrap();
     assert_eq!(remote.server.how, How::Started);
+    let first = lab.watcher();
     lab.kill_server();
     let next = lab.up(Want::server()).await.unwrap();
     assert_eq!((next.server.how, next.facts.ends_sessions), (How::Started, None));
-    upgrades(next).await;
+    // Who waited for the end of the first session leaves alone what is recorded of the second server.
+    let second = lab.pid();
     drop(remote);
+    tokio::task::block_in_place(|| until("the end of who waited", || process::gone(first)));
+    assert_eq!(lab.pid(), second);
+    upgrades(next).await;
 }
 
 #[tokio::test]

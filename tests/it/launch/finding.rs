@@ -130,6 +130,26 @@ async fn field_31_a_path_is_a_path_under_fish() {
     assert!(facts.path.split(':').any(|folder| folder == "/usr/bin") && !facts.path.contains(' '), "{}", facts.path);
 }
 
+/// CODEX_HOME as people set it, in the words of each shell: the server there has it, and its socket is there.
+#[tokio::test]
+async fn a_codex_home_of_the_start_up_files_is_the_servers() {
+    let table = [
+        ("/bin/bash", ".profile", "export CODEX_HOME=$HOME/mine"),
+        ("/usr/bin/zsh", ".zshenv", "export CODEX_HOME=$HOME/mine"),
+        ("/usr/bin/fish", ".config/fish/config.fish", "set -x CODEX_HOME $HOME/mine"),
+        ("/usr/bin/tcsh", ".login", "setenv CODEX_HOME $HOME/mine"),
+    ];
+    for (shell, file, text) in table {
+        let lab = Lab::real(|host| host.shell(shell).rc(file, text).rc("mine/config.toml", "")).await;
+        let mine = lab.host.home.join("mine");
+        let remote = lab.up(Want::server()).await.unwrap_or_else(|failure| panic!("{shell}: {failure:?}"));
+        assert_eq!((remote.server.how, remote.facts.codex_home.as_str()), (How::Started, mine.to_str().unwrap()), "{shell}");
+        assert!(mine.join("app-server-control/app-server-control.sock").exists() && !lab.socket().exists(), "{shell}");
+        upgrades(remote).await;
+        assert_eq!(remote::stop(&lab.session, &lab.settings, true, &Nobody).await.unwrap(), Stopped::Ours, "{shell}");
+    }
+}
+
 #[tokio::test]
 async fn field_46_a_folder_that_macos_guards_is_named() {
     let lab = Lab::build(|sandbox, host| {
@@ -149,9 +169,32 @@ async fn a_start_up_file_that_eats_all_input_still_leads_to_the_server() {
     let lab = Lab::real(|host| host.rc(".bashrc", "cat >/dev/null")).await;
     let mut want = Want::server();
     want.limits.patience = Duration::from_millis(300);
+    // A check starts nothing that stays, and tells the same.
+    let check = Want { limits: want.limits, ..Want::check() };
+    let checked = lab.up(check).await.unwrap();
+    assert_eq!((checked.server.how, lab.socket().exists()), (How::Attached, false));
+    upgrades(checked).await;
     let remote = lab.up(want).await.unwrap();
     assert_eq!(remote.server.how, How::Started);
     upgrades(remote).await;
+}
+
+/// Start-up files that end the shell, or put another in its place: codex may well be there, and that is said.
+#[tokio::test]
+async fn field_24_a_shell_that_is_ended_by_its_files_is_named_as_that() {
+    let lab = Lab::build(|sandbox, host| {
+        let codex = program(sandbox, "bin/codex", ECHO);
+        host.rc(".profile", "exit 3").codex(&Codex::in_folder(codex.parent().unwrap()))
+    })
+    .await;
+    let failure = lab.refused(Want::server()).await;
+    assert_eq!(failure.code, Code::ShellReplaced, "{failure:?}");
+    assert!(failure.tried.contains("/bin/bash -l") && failure.hint.contains("[ -t 0 ] &&"), "{failure:?}");
+    // The same where it is only the interactive shell that would know codex.
+    let lab = Lab::build(|_, host| host.rc(".bashrc", "case $- in *i*) exec zsh ;; esac")).await;
+    let failure = lab.refused(Want::server()).await;
+    assert_eq!(failure.code, Code::CodexMissing, "{failure:?}");
+    assert!(failure.said.contains("interactive start-up files") && failure.hint.contains("[ -t 0 ] &&"), "{failure:?}");
 }
 
 /// When the login shell had done its part.

@@ -212,6 +212,27 @@ async fn codex_is_installed_by_the_real_npm() {
     assert!(codex.exists());
 }
 
+/// What is installed is used, whatever stands first on the PATH and is the reason for installing it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_codex_that_cannot_be_used_is_gone_round_by_the_one_that_was_installed() {
+    let too_old = "#!/bin/sh\ncase $* in --version) echo codex-cli 0.20.0 ;; *) echo 'Usage: codex [OPTIONS]' ;; esac\n";
+    let table =
+        [("codex-no-node", "#!/usr/bin/env node\n"), ("codex-broken", "#!/bin/sh\nexit 127\n"), ("codex-too-old", too_old)];
+    for (code, text) in table {
+        let config = outpost::demo::model::codex_config(NO_MODEL);
+        let lab = Lab::build(|sandbox, host| {
+            let folder = program(sandbox, "first/codex", text).parent().unwrap().display().to_string();
+            host.rc(".profile", &format!("PATH={folder}")).rc(".codex/config.toml", &config)
+        })
+        .await;
+        let archive = tar(&package(&lab.sandbox, "release", ECHO), ".");
+        let files = archives(archive.clone(), &digest(&archive)).await;
+        let ran = lab.install(&["--mirror", &files.base, "--yes", "--from", "standalone"]).await.exits(0);
+        assert_eq!(ran.stdout, format!("devbox: 9.9.9, {}\n", lab.link().display()), "{code}: {}", ran.stderr);
+        assert!(ran.stderr.contains(&format!("one that cannot be used ({code}); from here")), "{}", ran.stderr);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_is_asked_and_may_say_no() {
     let lab = bare(|host| host).await;
@@ -288,7 +309,11 @@ async fn two_installations_at_once_leave_one_codex_that_works() {
     std::fs::write(&file, &archive).unwrap();
     let standalone = ["--yes", "--mirror", &files.base, "--from", "standalone"];
     let upload = ["--yes", "--archive", file.to_str().unwrap()];
-    for pair in [[&standalone[..], &standalone[..]], [&upload, &upload], [&standalone, &upload], [&upload, &standalone]] {
+    let npm = ["--yes", "--from", "npm"];
+    // By npm first: it does not take the place of a link that is not its own.
+    let by_npm = [[&npm[..], &npm[..]]; 4];
+    let others = [[&standalone[..], &standalone[..]], [&upload, &upload], [&standalone, &upload], [&upload, &standalone]];
+    for pair in by_npm.into_iter().chain(others) {
         let all = |args: &[&str]| lab.sandbox.run(&[&["install", "devbox"], args].concat());
         let ran = tokio::task::block_in_place(|| {
             std::thread::scope(|scope| pair.map(|args| scope.spawn(move || all(args))).map(|thread| thread.join().unwrap()))

@@ -7,7 +7,8 @@ use outpost::remote::{self, How, Stopped, Want};
 use outpost::step::Nobody;
 
 use super::{Lab, upgrades};
-use crate::bed::Codex;
+use crate::bed::process::on_host;
+use crate::bed::{Codex, until};
 use crate::shells::{ECHO, program};
 
 /// Where version managers and installers put it, below the home folder.
@@ -59,19 +60,25 @@ async fn with_sh(program_of_sh: &str) -> Lab {
     .await
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn any_sh_of_a_host_will_do() {
-    for sh in ["/usr/bin/yash", "/bin/bash", "/bin/busybox", "/usr/bin/mksh", "/usr/bin/ksh93"] {
+    let all = ["/bin/dash", "/usr/bin/yash", "/bin/bash", "/bin/busybox", "/usr/bin/mksh", "/usr/bin/ksh93"];
+    futures_util::future::join_all(all.map(|sh| async move {
         let lab = with_sh(sh).await;
         let first = lab.up(Want::server().in_folder("~")).await.unwrap_or_else(|failure| panic!("{sh}: {failure:?}"));
         assert_eq!(first.server.how, How::Started, "{sh}");
         upgrades(first).await;
+        // Whoever waits to see the server outlive the session sees it, and is gone then.
+        let (survived, watch) = (lab.record().with_extension("survived"), lab.record().with_extension("watch"));
+        let seen = || survived.exists() && !watch.exists() && on_host(&lab.sandbox, "cat").is_empty();
+        tokio::task::block_in_place(|| until(&format!("the server outlived the session under {sh}"), seen));
         let second = lab.up(Want::check()).await.unwrap();
         assert_eq!((second.server.how, second.facts.ours), (How::Joined, true), "{sh}");
         upgrades(second).await;
         let stopped = remote::stop(&lab.session, &lab.settings, false, &Nobody).await.unwrap();
         assert_eq!(stopped, Stopped::Ours, "{sh}");
-    }
+    }))
+    .await;
 }
 
 /// A socket's path may have 107 bytes on Linux and 103 on macOS: around these nothing changes for the person.

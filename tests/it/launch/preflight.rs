@@ -35,6 +35,16 @@ async fn field_50_a_host_that_does_not_reach_the_model_is_told() {
     assert_eq!(warnings(&bed.sandbox), (true, vec![]));
 }
 
+/// A mistake in codex's own configuration on the host, which a server starts with all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_of_codex_that_is_broken_is_named_as_that() {
+    let lab = Lab::real(|host| host.rc(".codex/config.toml", "what = = is")).await;
+    let (_, found) = warnings(&lab.sandbox);
+    assert!(found.contains(&"codex-config-broken".to_owned()) && !found.contains(&"sandbox-broken".to_owned()), "{found:?}");
+    let ran = run(&lab.sandbox, &["run", "devbox:", "say hi"]).exits(6);
+    assert!(ran.stderr.contains("error[codex-config-broken]") && ran.stderr.contains("config.toml:"), "{ran:?}");
+}
+
 /// The doctor waits 8 s for an address that swallows: it is shown that it is waited for, and what it finds is not lost.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_doctor_that_waits_is_shown_and_heard() {

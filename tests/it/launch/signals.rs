@@ -16,7 +16,7 @@ impl Lab {
     }
 
     /// Writes other values into the record, and a number that is another's.
-    fn forge(&self, pid: u32, values: &[(&str, String)]) {
+    pub(super) fn forge(&self, pid: u32, values: &[(&str, String)]) {
         let record = std::fs::read_to_string(self.record()).unwrap();
         let lines = record.lines().map(|line| {
             let key = line.split('=').next().unwrap();
@@ -33,18 +33,18 @@ impl Lab {
 }
 
 /// When a process began, as the record has it.
-fn begun(pid: u32) -> String {
+pub(super) fn begun(pid: u32) -> String {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     stat.rsplit_once(") ").unwrap().1.split(' ').nth(19).unwrap().to_owned()
 }
 
-fn bystander(program: &Path, args: &[&str], home: &Path) -> Child {
+pub(super) fn bystander(program: &Path, args: &[&str], home: &Path) -> Child {
     let mut command = Command::new(program);
     command.args(args).env("CODEX_HOME", home).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().unwrap()
 }
 
-fn end(mut child: Child) {
+pub(super) fn end(mut child: Child) {
     assert!(child.try_wait().unwrap().is_none(), "it was signalled");
     child.kill().unwrap();
     child.wait().unwrap();

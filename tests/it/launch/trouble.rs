@@ -5,18 +5,23 @@ use std::os::unix::fs::PermissionsExt;
 use outpost::failure::Code;
 use outpost::remote::facts::Ending;
 use outpost::remote::{Framing, How, Want};
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
+use super::commands::run;
 use super::{Lab, upgrades};
 use crate::bed::Codex;
 use crate::shells::{ECHO, program, says_it_again};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn field_34_a_server_that_dies_says_why() {
     let lab =
         Lab::script("case $* in *--listen*) sleep 0.2; echo 'config.toml: line 3 is wrong' >&2; exit 1 ;; esac; exit 1").await;
     let failure = lab.refused(Want::server()).await;
     assert_eq!((failure.code, failure.said.as_str()), (Code::ServerDied, "config.toml: line 3 is wrong"));
+    // What the hint says.
+    assert!(failure.hint.contains("outpost logs HOST"), "{failure:?}");
+    assert_eq!(run(&lab.sandbox, &["logs", "devbox"]).exits(0).stdout, "config.toml: line 3 is wrong\n");
     let lab = Lab::script("exit 7").await;
     let failure = lab.refused(Want::server()).await;
     assert_eq!((failure.code, failure.said.as_str()), (Code::ServerDied, "it said nothing; its exit code is 7"));
@@ -45,7 +50,7 @@ done ;; *) exit 1 ;; esac"#
     for (script, version) in [(none, "0.20.0"), (other, "0.44.0")] {
         let lab = Lab::script(&script).await;
         for args in [&["check", "devbox"][..], &["run", "devbox:", "say hi"]] {
-            let ran = super::commands::run(&lab.sandbox, args).exits(6);
+            let ran = run(&lab.sandbox, args).exits(6);
             let said = ran.stdout + &ran.stderr;
             for words in ["codex-too-old", version, "outpost install devbox"] {
                 assert!(said.contains(words), "{args:?} {words}: {said}");
@@ -96,7 +101,7 @@ async fn field_36_a_long_codex_home_is_no_matter() {
     assert_eq!(lab.how().await, How::Joined);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn field_37_a_refused_socket_folder_is_told_in_the_servers_words() {
     let lab = Lab::real(|host| host).await;
     let control = lab.codex_home().join("app-server-control");
@@ -104,6 +109,13 @@ async fn field_37_a_refused_socket_folder_is_told_in_the_servers_words() {
     let failure = lab.refused(Want::server()).await;
     assert_eq!(failure.code, Code::SocketRefused, "{failure:?}");
     assert!(failure.said.contains("app-server-control"), "{failure:?}");
+    // A check sees it beforehand, and knows whose matter it is.
+    let checked: Value = serde_json::from_str(&run(&lab.sandbox, &["check", "devbox", "--json"]).exits(6).stdout).unwrap();
+    let steps = checked[0]["steps"].as_array().unwrap().clone();
+    let [.., codex, server] = steps.as_slice() else { panic!("{checked}") };
+    assert_eq!((&codex["step"], &codex["ok"]), (&json!("codex"), &json!(true)));
+    assert_eq!((&server["step"], &server["code"]), (&json!("app-server"), &json!("socket-refused")));
+    assert!(server["hint"].as_str().unwrap().contains("ssh devbox 'rm -r "), "{server}");
     std::fs::remove_file(&control).unwrap();
     std::os::unix::fs::symlink(lab.host.home.join("elsewhere"), &control).unwrap();
     std::fs::create_dir(lab.host.home.join("elsewhere")).unwrap();

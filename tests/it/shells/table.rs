@@ -134,6 +134,7 @@ pub(super) const BEHAVIOURS: &[Behaviour] = &[
     Behaviour { nu: Some("sleep 300ms"), ..all("sleeps", "sleep 0.3") },
     all("execs another shell", "exec /bin/bash --norc"),
     Behaviour { elvish: Some("fail odd"), ..all("fails", "no-such-command-of-ours") },
+    all("exits", "exit 3"),
     all("goes elsewhere", "cd /"),
     Behaviour { xonsh: Some("$RAISE_SUBPROC_ERROR = True"), ..posix("is strict", "set -eu") },
     posix("turns strict and traced", "set -eux; export SHELLOPTS"),
