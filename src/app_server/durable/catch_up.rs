@@ -90,6 +90,18 @@ impl CatchUp {
         Self { patient: true, ..Self::new(thread) }
     }
 
+    /// Goes on with the count of another, whose link went: short links shall not make it ask for ever.
+    #[must_use]
+    pub fn after(self, refusals: u32) -> Self {
+        Self { tries: refusals, ..self }
+    }
+
+    /// How often in a row it was refused.
+    #[must_use]
+    pub fn refusals(&self) -> u32 {
+        self.tries
+    }
+
     /// The question that stands now.
     #[must_use]
     pub fn question(&self) -> Step {

@@ -35,6 +35,8 @@ pub struct Track {
     pub unprompted: bool,
     /// It is never kept, so it can never be resumed.
     pub ephemeral: bool,
+    /// How often the server in a row refused to resume it when the link went.
+    pub refusals: u32,
     pub(super) turns: Vec<Turn>,
 }
 
@@ -85,6 +87,7 @@ impl Track {
             history_known,
             unprompted: false,
             ephemeral: thread.get("ephemeral").and_then(Value::as_bool).unwrap_or(false),
+            refusals: 0,
             turns: Vec::new(),
         };
         let turns = thread.get("turns").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();

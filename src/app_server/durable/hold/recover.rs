@@ -52,7 +52,11 @@ impl Hold {
         self.lost_at.get_or_insert(now);
         self.later.clear();
         self.settle_at = None;
-        self.catching_up.clear();
+        for (thread, asking) in std::mem::take(&mut self.catching_up) {
+            if let Some(track) = self.threads.get_mut(&thread) {
+                track.refusals = asking.refusals();
+            }
+        }
         self.asked.retain(|_, asked| match &mut asked.whose {
             Whose::Client { lost, .. } => {
                 if let Some(id) = prompt_id(&asked.params).filter(|_| !*lost) {
@@ -68,7 +72,8 @@ impl Hold {
     }
 
     pub(super) fn begin_catch_up(&mut self, thread: &str) {
-        self.catching_up.insert(thread.to_owned(), CatchUp::new(thread));
+        let refusals = self.threads.get_mut(thread).map_or(0, |track| std::mem::take(&mut track.refusals));
+        self.catching_up.insert(thread.to_owned(), CatchUp::new(thread).after(refusals));
     }
 
     /// The first prompt of a thread was answered on a connection that could not resume it before.
@@ -146,6 +151,9 @@ impl Hold {
         out.to_client.push(say::warning(&format!("Outpost: a thread cannot be gone on with: {}", error.message)));
         out.events.push(Event::ThreadGone { thread: thread.to_owned(), why });
         self.catching_up.remove(thread);
+        for prompt in self.prompts.promised(thread) {
+            self.give_back(&prompt.id, out);
+        }
         self.close(thread, out);
     }
 

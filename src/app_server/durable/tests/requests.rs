@@ -126,25 +126,29 @@ fn a_server_that_died_takes_its_questions_along() {
     assert_eq!(world.asked(), [&RequestId::Number(0), &RequestId::Number(1)], "its numbers begin again, ours do not");
 }
 
-#[test]
-fn a_prompt_that_was_answered_and_not_kept_is_sent_again() {
-    let mut world = World::new(Notes::Quiet);
-    let thread = world.start_thread();
-    world.call("turn/start", World::prompt(&thread, "c1"));
-    world.act(&thread, Do::End);
-    // The answer arrives, the server dies before it keeps anything.
+/// The answer to the prompt `c2` arrives, then the server dies before it keeps anything.
+fn dies_with_an_answered_prompt(world: &mut World, thread: &str) {
     let mut out = Out::default();
-    world.hold.client(Message::request(RequestId::Number(90), "turn/start", World::prompt(&thread, "c2")), &mut out);
+    world.hold.client(Message::request(RequestId::Number(90), "turn/start", World::prompt(thread, "c2")), &mut out);
     out.to_server.into_iter().for_each(|m| world.server.receive(m));
     let answer = world.server.say.iter().position(|m| matches!(m, Message::Response { .. })).unwrap_or(0);
     let answer = world.server.say.remove(answer).unwrap_or(Message::notification("x", Value::Null));
     world.server.say.clear();
     world.server.say.push_back(answer);
     world.pump();
-    let kept = world.server.threads.get_mut(&thread).unwrap_or_else(|| panic!());
+    let kept = world.server.threads.get_mut(thread).unwrap_or_else(|| panic!());
     drop((kept.turns.pop(), kept.items.pop()));
     kept.prompts -= 1;
     world.kill();
+}
+
+#[test]
+fn a_prompt_that_was_answered_and_not_kept_is_sent_again() {
+    let mut world = World::new(Notes::Quiet);
+    let thread = world.start_thread();
+    world.call("turn/start", World::prompt(&thread, "c1"));
+    world.act(&thread, Do::End);
+    dies_with_an_answered_prompt(&mut world, &thread);
     back(&mut world);
     assert_eq!(world.answers(90).len(), 1);
     assert_eq!(world.server.threads[&thread].prompts, 2);
@@ -236,6 +240,23 @@ fn a_thread_that_is_being_stored_is_asked_for_again() {
     back(&mut world);
     world.wait(LONG);
     assert_eq!(story(&world, &thread), ["message4(", "message4:ab", ")message4", "}completed"]);
+}
+
+#[test]
+fn a_thread_that_is_never_stored_ends_under_short_links_too() {
+    let (mut world, thread) = working();
+    world.act(&thread, Do::End);
+    dies_with_an_answered_prompt(&mut world, &thread);
+    world.server.half_stored = u32::MAX;
+    for _ in 0..10 {
+        world.link();
+        world.wait(Duration::from_secs(1));
+        world.cut();
+    }
+    let closed = world.heard.iter().filter(|m| m.method() == Some("thread/closed")).count();
+    let given = world.events.iter().filter(|e| matches!(e, Event::GivenBack { message, .. } if message == "c2")).count();
+    assert_eq!((closed, given), (1, 1), "it ends, and its prompt is given back");
+    back(&mut world);
 }
 
 #[test]
