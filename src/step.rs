@@ -101,6 +101,9 @@ pub enum Progress {
         /// The words.
         text: String,
     },
+    /// From now until the step has ended another program may ask the person on the terminal (a ProxyCommand, the system's `ssh`):
+    /// nothing else may draw there.
+    Asks(Step),
     /// A warning for where one looks at the steps: it holds each time and would only tire whoever wants to work.
     Remark {
         /// The step it belongs to.

@@ -1,6 +1,7 @@
 //! The spinner that names the step a bring-up is at, on a terminal; the notes that stay.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -14,6 +15,8 @@ pub struct Spinner {
     bar: ProgressBar,
     host: String,
     ask: Arc<dyn Ask>,
+    /// The hosts on whose behalf another program may be asking on the terminal.
+    away_for: Mutex<HashSet<String>>,
 }
 
 /// How often the spinner turns.
@@ -29,7 +32,7 @@ impl Spinner {
             bar.set_style(style);
         }
         bar.enable_steady_tick(TURN);
-        Self { bar, host: plain::line(host), ask: Arc::clone(&context.ask) }
+        Self { bar, host: plain::line(host), ask: Arc::clone(&context.ask), away_for: Mutex::default() }
     }
 
     /// Says what is done now, where no step says it.
@@ -45,10 +48,12 @@ impl Spinner {
     /// Shows what happens on one of several hosts, and none of the warnings.
     pub fn shows(&self, host: &str, progress: &Progress) {
         match progress {
+            Progress::Asks(_) => self.steps_aside(host),
             Progress::Began(step) => self.says(&plain::line(host), doing(*step)),
             Progress::Waiting(what) => self.says(&plain::line(host), what),
             Progress::Aside { text, .. } => self.passes_on(&plain::line(host), text),
-            Progress::Done { .. } | Progress::Remark { .. } | Progress::Warning { .. } => {}
+            Progress::Done { .. } => self.comes_back(host),
+            Progress::Remark { .. } | Progress::Warning { .. } => {}
         }
     }
 
@@ -62,6 +67,20 @@ impl Spinner {
     fn passes_on(&self, host: &str, words: &str) {
         let lines: Vec<String> = plain::text(words).lines().map(|line| format!("{host}: {line}")).collect();
         self.bar.suspend(|| anstream::eprintln!("{}", lines.join("\n")));
+    }
+
+    fn steps_aside(&self, host: &str) {
+        self.away_for.lock().unwrap_or_else(PoisonError::into_inner).insert(host.to_owned());
+        self.bar.disable_steady_tick();
+        self.bar.finish_and_clear();
+    }
+
+    fn comes_back(&self, host: &str) {
+        let mut away_for = self.away_for.lock().unwrap_or_else(PoisonError::into_inner);
+        if away_for.remove(host) && away_for.is_empty() {
+            self.bar.reset();
+            self.bar.enable_steady_tick(TURN);
+        }
     }
 
     fn says(&self, host: &str, what: &str) {
@@ -94,6 +113,7 @@ impl Watch for Spinner {
             Progress::Began(_)
             | Progress::Waiting(_)
             | Progress::Done { .. }
+            | Progress::Asks(_)
             | Progress::Remark { .. }
             | Progress::Aside { .. } => {
                 self.shows(&self.host, &progress);

@@ -130,7 +130,7 @@ impl Asked<'_> {
             Ok(Ok((_, said, false))) => Err(Failure::new(Code::ResolveRefused, self.line())
                 .said(said.trim_end())
                 .hint("mend what ssh names; until then `ssh` itself refuses this host too")),
-            Ok(Err(e)) => Err(Failure::new(Code::ResolveRefused, self.line()).said(e)),
+            Ok(Err(e)) => Err(self.odd(&e)),
             Err(_) => {
                 Err(Failure::new(Code::ResolveTimeout, self.line()).said(format!("no answer within {} s", LIMIT.as_secs())).hint(
                     "a `Match exec` command or a DNS look-up of CanonicalizeHostname hangs; run the command above to see which",
@@ -150,7 +150,13 @@ impl Asked<'_> {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .map_err(|e| Failure::new(Code::ResolveRefused, self.line()).said(e))
+            .map_err(|e| self.odd(&e))
+    }
+
+    /// The program itself is not as it should be.
+    fn odd(&self, error: &io::Error) -> Failure {
+        let hint = format!("run the command above by hand; the ssh that was asked is {}", self.ssh.display());
+        Failure::new(Code::ResolveRefused, self.line()).said(error).hint(hint)
     }
 }
 

@@ -164,7 +164,7 @@ impl<'a> Login<'a> {
                 .said(format!("{words} (offered: {offered})"))
                 .hint(self.name_the_key());
         }
-        Failure::new(Code::AuthCut, tried).said(if words.is_empty() { "the server closed the connection".to_owned() } else { words }).hint(
+        Failure::new(Code::AuthCut, tried).said(if words.is_empty() { "the other side closed the connection".to_owned() } else { words }).hint(
             "sshd closes early after too many tries, or when too many log in at once (MaxStartups, PerSourcePenalties): wait a minute before the next try",
         )
     }

@@ -178,7 +178,7 @@ impl russh::client::Handler for Handler {
                     // Nobody is there to take what the socket still holds.
                     self.cut.cancel();
                 }
-                notes.parting = e.to_string();
+                notes.parting = ended_by(&e);
                 Err(e)
             }
         }
@@ -280,6 +280,20 @@ impl russh::client::Handler for Handler {
         _: &mut Session,
     ) -> Result<(), russh::Error> {
         Ok(())
+    }
+}
+
+/// How a link ended, for a person.
+fn ended_by(error: &russh::Error) -> String {
+    use std::io::ErrorKind;
+    if matches!(error, russh::Error::KeepaliveTimeout | russh::Error::InactivityTimeout) {
+        return "no sign of life came from the host".to_owned();
+    }
+    let kind = if let russh::Error::IO(e) = error { Some(e.kind()) } else { None };
+    match kind {
+        Some(ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe) => "the other side closed the connection".to_owned(),
+        Some(ErrorKind::ConnectionReset) => "the other side reset the connection".to_owned(),
+        Some(_) | None => error.to_string(),
     }
 }
 

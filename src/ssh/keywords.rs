@@ -167,6 +167,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_refused_is_named_with_the_way_out() {
+        let lines = ["knownhostscommand /bin/x %H", "somethingnew yes", "refuseconnection not today"];
+        let told: String = lines
+            .iter()
+            .filter_map(|line| refusal(line))
+            .map(|failure| format!("[{}] {failure}\n  {}\n", failure.code.as_str(), failure.hint))
+            .collect();
+        insta::assert_snapshot!(told, @r"
+        [keyword-unsupported] dev: the ssh configuration says `KnownHostsCommand /bin/x %H`: known keys come from a command
+          use the system's ssh for this host: --carrier ssh, or for good: outpost hosts set dev carrier=ssh
+        [keyword-unsupported] dev: the ssh configuration says `somethingnew yes`: this release of Outpost does not know the keyword
+          use the system's ssh for this host: --carrier ssh, or for good: outpost hosts set dev carrier=ssh
+        [keyword-unsupported] dev: the ssh configuration says `RefuseConnection not today`: the configuration forbids to connect
+          the configuration forbids it; `ssh` would refuse too
+        ");
+    }
+
+    #[test]
     fn each_keyword_stands_once() {
         let mut names: Vec<String> = KEYWORDS.iter().map(|keyword| keyword.name.to_lowercase()).collect();
         names.sort();

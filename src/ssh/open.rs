@@ -48,7 +48,7 @@ struct Quiet<'a>(&'a dyn Watch);
 
 impl Watch for Quiet<'_> {
     fn progress(&self, progress: Progress) {
-        if matches!(progress, Progress::Warning { .. } | Progress::Remark { .. } | Progress::Aside { .. }) {
+        if matches!(progress, Progress::Warning { .. } | Progress::Remark { .. } | Progress::Aside { .. } | Progress::Asks(_)) {
             self.0.progress(progress);
         }
     }
@@ -145,6 +145,9 @@ async fn attempt(
     (way, via): (&Way, Option<&Connection>),
     accepted: Option<&Accepted>,
 ) -> Result<Attempt, Failure> {
+    if let Way::Proxy(_) = way {
+        context.watch.progress(Progress::Asks(Step::Connected));
+    }
     let mut budget = way.budget(target);
     let opened = Route::open(way, (target, context.local), via, &mut budget).await?;
     let said = opened.0.said();
@@ -288,5 +291,10 @@ mod tests {
         for bad in ["", "host:port", "-oX", "a,"] {
             assert_eq!(parse(bad).expect_err(bad).code, Code::KeywordUnsupported);
         }
+        let failure = parse("me@host:port").expect_err("no port");
+        insta::assert_snapshot!(format!("{failure}\n{}", failure.hint), @r"
+        read ProxyJump me@host:port: 'port' is not a port
+        write it as [user@]host[:port]
+        ");
     }
 }

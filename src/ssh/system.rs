@@ -29,7 +29,7 @@ use super::tap::Tap;
 use crate::failure::{Code, Failure};
 use crate::host::resolve::find_ssh;
 use crate::host::target::Target;
-use crate::step::{Clock, Step};
+use crate::step::{Clock, Progress, Step};
 use child::Streams;
 use master::Master;
 
@@ -118,6 +118,7 @@ impl SystemSsh {
         let vars = local.vars.iter().map(|(n, v)| (n.clone(), v.clone())).collect();
         let ssh = Ssh { program, config, alias: target.alias.to_string(), vars };
         let clock = Clock::begin(context.watch, Step::Connected);
+        context.watch.progress(Progress::Asks(Step::Connected));
         let master = Master::find_or_start(&ssh, target, (local, context.watch)).await.map_err(|f| f.at(&target.alias))?;
         let address = format!("{} port {} by {}", target.host_name(), target.port(), master.whose());
         clock.done(address.clone());
@@ -172,10 +173,8 @@ impl SystemSsh {
         let Inner { ssh, master, sockets, ports } = &*self.inner;
         let there = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         let refused = |said: String| {
-            Failure::new(Code::ChannelRefused, format!("open {there} from the remote"))
-                .said(said)
-                .hint("sshd must allow it: AllowTcpForwarding yes")
-                .at(&ssh.alias)
+            let refused = Failure::new(Code::ChannelRefused, format!("open {there} from the remote"));
+            self.unless_lost(refused.said(said).hint("sshd must allow it: AllowTcpForwarding yes").at(&ssh.alias))
         };
         let mut ports = ports.lock().await;
         let here = match ports.get(&there) {
@@ -217,7 +216,7 @@ impl SystemSsh {
     pub(crate) async fn listen(&self, what: Listen) -> Result<Listener, Failure> {
         let Inner { ssh, master, sockets, .. } = &*self.inner;
         let here = master.dir().join(format!("r{}-{}", std::process::id(), sockets.fetch_add(1, Ordering::Relaxed)));
-        let refused = |said: String| super::forward::refused(&what, &said).at(&ssh.alias);
+        let refused = |said: String| self.unless_lost(super::forward::refused(&what, &said).at(&ssh.alias));
         let door = UnixListener::bind(&here).map_err(|e| refused(e.to_string()))?;
         let there = match &what {
             Listen::Tcp { address, port } => format!("{address}:{port}"),
@@ -237,17 +236,23 @@ impl SystemSsh {
 
     /// That the link is no more.
     pub(crate) fn lost(&self) -> Failure {
-        Failure::new(Code::LinkLost, "use the connection").hint("it is made again on the next try").at(&self.inner.ssh.alias)
+        Failure::new(Code::LinkLost, "use the connection")
+            .said("the ssh that carried it has ended")
+            .hint("it is made again on the next try")
+            .at(&self.inner.ssh.alias)
+    }
+
+    /// A refusal, unless it came of the end of the login.
+    fn unless_lost(&self, refused: Failure) -> Failure {
+        if self.stands() { refused } else { self.lost() }
     }
 
     /// Connects to a Unix socket on the remote, through a local one that the master forwards.
     pub(crate) async fn unix_socket(&self, path: &str) -> Result<ByteStream, Failure> {
         let Inner { ssh, master, sockets, .. } = &*self.inner;
         let refused = |said: String| {
-            Failure::new(Code::ChannelRefused, format!("open the remote socket {path}"))
-                .said(said)
-                .hint("sshd must allow it: AllowStreamLocalForwarding yes")
-                .at(&ssh.alias)
+            let refused = Failure::new(Code::ChannelRefused, format!("open the remote socket {path}"));
+            self.unless_lost(refused.said(said).hint("sshd must allow it: AllowStreamLocalForwarding yes").at(&ssh.alias))
         };
         let here = master.dir().join(format!("f{}-{}", std::process::id(), sockets.fetch_add(1, Ordering::Relaxed)));
         let forward = format!("{}:{path}", here.display());
@@ -269,7 +274,7 @@ impl SystemSsh {
         let asked = self.exec("exit 0")?.wait();
         match tokio::time::timeout(limit, asked).await {
             Ok(ExitStatus::Code(0)) => Ok(began.elapsed()),
-            Ok(_) | Err(_) => Err(Failure::new(Code::LinkLost, "ping the host").at(&self.inner.ssh.alias)),
+            Ok(_) | Err(_) => Err(Failure::new(Code::LinkLost, "ping the host").said("no answer").at(&self.inner.ssh.alias)),
         }
     }
 

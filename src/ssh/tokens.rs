@@ -151,6 +151,27 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_expanded_is_told() {
+        with(|t| {
+            let mut told = String::new();
+            for text in ["~/%x", "~/${NOT_SET}/a", "~/${KEYS", "~no-such-user-here/a"] {
+                let failure = t.path(text).expect_err(text);
+                told.push_str(&format!("[{}] {failure}\n  {}\n", failure.code.as_str(), failure.hint));
+            }
+            insta::assert_snapshot!(told, @r"
+            [keyword-unsupported] expand '/home/me/%x' of the ssh configuration: the token %x is not known
+              mend the line in the ssh configuration
+            [keyword-unsupported] expand '~/${NOT_SET}/a' of the ssh configuration: the variable NOT_SET is not set
+              mend the line in the ssh configuration
+            [keyword-unsupported] expand '~/${KEYS' of the ssh configuration: '${' is not closed
+              mend the line in the ssh configuration
+            [keyword-unsupported] expand '~no-such-user-here/a' of the ssh configuration: there is no such user
+              mend the line in the ssh configuration
+            ");
+        });
+    }
+
+    #[test]
     fn shell_characters_are_refused() {
         for good in ["host.example", "10.0.0.1", "fe80::1%eth0", "me", "DOM\\me"] {
             assert!(harmless("host", good).is_ok(), "{good}");

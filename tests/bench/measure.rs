@@ -3,13 +3,17 @@
 //! Outpost's side is the library that the program is made of; OpenSSH's side is the installed `ssh` with the same remote work.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a measurement that cannot be taken ends with a panic"
 )]
 
+mod flights;
+
 use std::process::Stdio;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use outpost::app_server::Server;
@@ -47,6 +51,14 @@ async fn measure(what: &str, bed: &Bed, (began, number): (Instant, usize)) {
         "cold-ssh" => {
             bed.proxy_by_ssh().await;
             println!("{:.1}", ms(began));
+        }
+        "flights-ours" | "flights-ssh" => {
+            let counted = flights::count();
+            let held = if what.ends_with("ours") { Some(bed.reach().await) } else { None };
+            if held.is_none() {
+                bed.proxy_by_ssh().await;
+            }
+            println!("{}", counted.load(Ordering::Relaxed));
         }
         "four-ssh" => {
             for command in ["command -v codex", "codex --version", "true"] {

@@ -80,13 +80,47 @@ async fn a_refusal_is_in_ssh_s_words() {
     assert!(failure.said.contains("line 2: Bad port 'abc'."), "{failure}");
 }
 
+/// What a person reads.
+fn told(home: &Home, failure: &outpost::failure::Failure) -> String {
+    let text = format!("[{}] {failure}\n  try: {}\n", failure.code.as_str(), failure.hint);
+    // Which of the two calls fails first is chance.
+    let text = text.replace(&*home.dir.path().to_string_lossy(), "[HOME]");
+    text.replace("ssh -F [HOME]/config -G -- dev", "ssh …").replace("ssh -F /dev/null -G -- host", "ssh …")
+}
+
+#[tokio::test]
+async fn each_cause_is_told() {
+    let mut all = told_of(Home::with("Host dev\n Port abc\n")).await;
+    for script in ["exit 3", "yes | head -c 5000000"] {
+        let mut home = Home::with("Host dev\n");
+        fake_ssh(&mut home, script);
+        all.push_str(&told_of(home).await);
+    }
+    insta::assert_snapshot!(all, @r"
+    [resolve-refused] dev: ssh …: [HOME]/config line 2: Bad port 'abc'.
+    [HOME]/config: terminating, 1 bad configuration options
+      try: mend what ssh names; until then `ssh` itself refuses this host too
+    [resolve-refused] dev: ssh …
+      try: mend what ssh names; until then `ssh` itself refuses this host too
+    [resolve-refused] dev: ssh …: more than 4194304 bytes of output
+      try: run the command above by hand; the ssh that was asked is [HOME]/bin/ssh
+    ");
+}
+
+async fn told_of(home: Home) -> String {
+    told(&home, &home.resolve("dev").await.unwrap_err())
+}
+
 /// A `Match exec` that hangs is ended with all its children; one that leaves a process behind is not waited for.
 #[tokio::test(start_paused = true)]
 async fn a_hanging_match_exec_is_ended() {
     let home = Home::with("Host dev\nMatch exec \"echo $$ >$HOME/pid; sleep 1000\"\n User x\n");
     let began = std::time::Instant::now();
     let failure = home.resolve("dev").await.unwrap_err();
-    assert_eq!(failure.code, Code::ResolveTimeout);
+    insta::assert_snapshot!(told(&home, &failure), @r"
+    [resolve-timeout] dev: ssh …: no answer within 10 s
+      try: a `Match exec` command or a DNS look-up of CanonicalizeHostname hangs; run the command above to see which
+    ");
     assert!(began.elapsed().as_secs() < 9, "the clock is paused");
 }
 

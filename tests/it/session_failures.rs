@@ -8,11 +8,12 @@ use outpost::paths::Local;
 use outpost::ssh::ask::{Ask, NoAnswer, NobodyToAsk};
 use outpost::ssh::forward::Listen;
 use outpost::ssh::session::{Context, Session};
-use outpost::step::Nobody;
+use outpost::step::{Nobody, Progress, Step, Watch};
 
 use crate::bed::Sandbox;
 use crate::session::{open, open_asking};
-use crate::session_login::{Person, keygen};
+use crate::session_login::{Person, greeter, keygen};
+use crate::session_route::behind_a_port;
 
 /// All that was told so far.
 struct Book {
@@ -123,6 +124,46 @@ async fn the_way() {
     insta::assert_snapshot!(book.text);
 }
 
+/// Does something to the host when its turn to log us in comes.
+struct AtTheLogin<F>(F);
+
+impl<F: Fn() + Send + Sync> Watch for AtTheLogin<F> {
+    fn progress(&self, progress: Progress) {
+        if progress == Progress::Began(Step::LoggedIn) {
+            (self.0)();
+        }
+    }
+}
+
+/// What answers on the port, or ends, while we log in.
+#[tokio::test]
+async fn in_the_middle() {
+    let mut book = book();
+    let host = book.sandbox.host("cut").build();
+    let (_slow, _, flows) = behind_a_port(&book.sandbox, "slow", "  ConnectTimeout 1\n").await;
+    let local = book.sandbox.local();
+    let cuts = AtTheLogin(|| host.cut());
+    let stops = AtTheLogin(|| {
+        flows.send_replace(false);
+    });
+    for (when, alias, watch) in
+        [("the server ends", "cut", &cuts as &dyn Watch), ("the server falls silent", "slow", &stops as &dyn Watch)]
+    {
+        let target = resolve(&local, &alias.parse().unwrap()).await.unwrap();
+        let opened = Session::open(&target, &Context { local: &local, ask: &NobodyToAsk, watch }).await;
+        book.note(when, &opened.err().unwrap_or_else(|| panic!("{when}: it works")));
+    }
+    for words in ["HTTP/1.1 400 Bad Request\r\n\r\n", "Not allowed at this time\r\n", "", "(silence)"] {
+        let port = greeter(words).await;
+        let printed = format!("hostname 127.0.0.1\nport {port}\nuser me\nconnecttimeout 1\nidentityagent none\n");
+        let context = Context { local: &local, ask: &NobodyToAsk, watch: &Nobody };
+        let failure = Session::open(&crate::session_login::target(&printed), &context).await.err().unwrap();
+        let failure = Failure { tried: failure.tried.replace(&port.to_string(), "PORT"), ..failure };
+        book.note(&format!("it answers {words:?}"), &failure);
+    }
+    insta::assert_snapshot!(book.text);
+}
+
 #[tokio::test]
 async fn on_the_connection() {
     let mut book = book();
@@ -156,13 +197,36 @@ async fn by_the_system_ssh() {
     let local = sandbox.local();
     let mut cramped = sandbox.local();
     cramped.vars.insert("XDG_RUNTIME_DIR".into(), long.into());
+    let mut shared = sandbox.local();
+    let open_folder = sandbox.path().join("open/outpost");
+    std::fs::create_dir_all(&open_folder).unwrap();
+    std::fs::set_permissions(&open_folder, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    shared.vars.insert("XDG_RUNTIME_DIR".into(), open_folder.parent().unwrap().into());
     let mut bare = sandbox.local();
     book.by_ssh("no key is taken", (&local, "locked")).await;
     book.by_ssh("an unknown host key", (&local, "strict")).await;
     book.by_ssh("no room for the control socket", (&cramped, "locked")).await;
+    book.by_ssh("a folder that others can write to", (&shared, "locked")).await;
     bare.vars.insert("PATH".into(), "/nowhere".into());
     let target = resolve(&local, &"locked".parse().unwrap()).await.unwrap();
     let opened = Session::open_with_system_ssh(&target, &Context { local: &bare, ask: &NobodyToAsk, watch: &Nobody }).await;
     book.note("there is no ssh", &opened.err().unwrap());
+    let new = book.sandbox.host("dev").sshd("AllowStreamLocalForwarding no").sshd("AllowTcpForwarding no");
+    let host = new.build();
+    let target = resolve(&local, &"dev".parse().unwrap()).await.unwrap();
+    let context = Context { local: &local, ask: &NobodyToAsk, watch: &Nobody };
+    let session = Session::open_with_system_ssh(&target, &context).await.unwrap();
+    for what in [Listen::Tcp { address: "localhost".into(), port: 4000 }, Listen::Unix { path: "/run/x".into() }] {
+        book.note("no listening", &session.listen(what).await.err().unwrap());
+    }
+    let mut stream = session.tcp("127.0.0.1", 80).await.unwrap();
+    assert_eq!(tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 1]).await.unwrap_or(0), 0);
+    book.note("no port, which shows later", &session.tcp_refused("127.0.0.1", 80).await.unwrap());
+    host.cut();
+    session.closed().await;
+    book.note("no socket after the end", &session.unix_socket("/run/x").await.err().unwrap());
+    book.note("no port after the end", &session.tcp("127.0.0.1", 81).await.err().unwrap());
+    book.note("no sign of life", &session.ping(Duration::from_secs(30)).await.err().unwrap());
+    book.note("after the end", &session.lost());
     insta::assert_snapshot!(book.text);
 }

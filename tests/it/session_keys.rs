@@ -5,6 +5,7 @@ use std::process::Command;
 
 use outpost::failure::Code;
 use outpost::ssh::ask::NobodyToAsk;
+use outpost::ssh::session::{Context, Session};
 
 use crate::bed::{Host, Sandbox};
 use crate::session::{open, open_asking, said};
@@ -134,6 +135,70 @@ async fn a_used_key_goes_into_the_agent_when_asked_for() {
     open_asking(&sandbox.local(), "dev", &person).await.unwrap();
     assert!(held(&socket).starts_with("ssh-ed25519 "), "{}", held(&socket));
     open_asking(&sandbox.local(), "dev", &NobodyToAsk).await.expect("the agent has it now");
+}
+
+#[tokio::test]
+async fn a_person_may_be_asked_before_a_key_goes_into_the_agent() {
+    for (answer, there) in [("no", false), ("yes", true)] {
+        let sandbox = Sandbox::new();
+        let socket = agent(&sandbox, "agent.sock");
+        sandbox.host("dev").ssh(&format!("IdentityAgent {}", socket.display())).ssh("AddKeysToAgent ask").build();
+        let person = Person::who_says(&[Ok(answer)]);
+        open_asking(&sandbox.local(), "dev", &person).await.unwrap();
+        assert_eq!(sandbox.stable(&person.was_asked().concat()), "Add key [SANDBOX]/hosts/dev/id to agent? (yes/no) ");
+        assert_eq!(held(&socket).starts_with("ssh-ed25519 "), there, "{}", held(&socket));
+    }
+}
+
+#[tokio::test]
+async fn the_agent_of_the_environment_is_asked() {
+    let sandbox = Sandbox::new();
+    let socket = agent(&sandbox, "agent.sock");
+    let key = sandbox.path().join("vault");
+    keygen(&key, &[]);
+    add(&socket, &key);
+    let host = sandbox.host("dev").ssh("IdentityAgent SSH_AUTH_SOCK").ssh("IdentitiesOnly no").build();
+    let_in(&host, &public(&key));
+    let mut local = sandbox.local();
+    let failure = open_asking(&local, "dev", &NobodyToAsk).await.err().unwrap();
+    assert!(matches!(failure.code, Code::AuthRefused | Code::AuthNeedsPerson), "{failure}");
+    local.vars.insert("SSH_AUTH_SOCK".into(), socket.into());
+    let session = open_asking(&local, "dev", &NobodyToAsk).await.unwrap();
+    assert_eq!(session.facts().auth, "publickey bed (agent)");
+}
+
+#[tokio::test]
+async fn a_server_may_want_two_keys() {
+    let sandbox = Sandbox::new();
+    let keys = ["one", "two"].map(|name| sandbox.path().join(name));
+    let new = sandbox.host("dev").sshd("AuthenticationMethods publickey,publickey");
+    let host = keys.iter().fold(new, |host, key| {
+        keygen(key, &[]);
+        host.ssh(&format!("IdentityFile {}", key.display()))
+    });
+    let host = host.build();
+    let both = keys.each_ref().map(|key| std::fs::read_to_string(public(key)).unwrap()).concat();
+    std::fs::write(host.dir.join("authorized_keys"), both).unwrap();
+    let session = open(&sandbox, "dev").await.unwrap();
+    let [one, two] = keys.map(|key| key.display().to_string());
+    assert_eq!(session.facts().auth, format!("publickey {one}, publickey {two}"));
+}
+
+#[tokio::test]
+async fn variables_are_sent_as_the_configuration_says() {
+    let sandbox = Sandbox::new();
+    sandbox.host("dev").ssh("SendEnv LAB_* LANG").ssh("SetEnv LAB_SET=set LAB_BOTH=mine").build();
+    let mut local = sandbox.local();
+    let vars = [("LAB_SENT", "sent"), ("LAB_BOTH", "theirs"), ("OTHER", "kept")];
+    local.vars.extend(vars.map(|(name, value)| (name.into(), value.into())));
+    let target = outpost::host::resolve::resolve(&local, &"dev".parse().unwrap()).await.unwrap();
+    let context = Context { local: &local, ask: &NobodyToAsk, watch: &outpost::step::Nobody };
+    for session in [Session::open(&target, &context).await, Session::open_with_system_ssh(&target, &context).await] {
+        let session = session.unwrap();
+        let (out, _) = said(&session, "echo $LAB_SENT $LAB_SET $LAB_BOTH ${OTHER-none}").await;
+        assert_eq!(out, "sent set mine none\n");
+        session.close().await;
+    }
 }
 
 #[tokio::test]

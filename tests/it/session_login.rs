@@ -353,7 +353,7 @@ async fn many_hosts_behind_one_address_take_turns() {
 }
 
 /// What answers on a port that is no SSH server, or will not be one now.
-async fn greeter(words: &'static str) -> u16 {
+pub(crate) async fn greeter(words: &'static str) -> u16 {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {

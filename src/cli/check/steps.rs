@@ -76,7 +76,7 @@ impl Watch for Recorder {
         let mut at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match progress {
             Progress::Began(step) => at.running = Some((step, Instant::now())),
-            Progress::Waiting(_) | Progress::Aside { .. } => {}
+            Progress::Waiting(_) | Progress::Aside { .. } | Progress::Asks(_) => {}
             Progress::Done { step, detail, took } => {
                 at.running = None;
                 at.ended = Some(Instant::now());

@@ -109,6 +109,10 @@ mod tests {
         let target = Target::from_ssh_g("box".parse().unwrap(), &printed, "");
         let failure = known_hosts(&target, &local(dir.path())).unwrap_err();
         assert_eq!(failure.code, Code::HostKeyFiles);
-        assert!(failure.said.contains("209715200 bytes"), "{failure}");
+        let told = format!("{failure}\n{}", failure.hint).replace(&*dir.path().to_string_lossy(), "[DIR]");
+        insta::assert_snapshot!(told, @r"
+        read the known host keys in [DIR]/known: it has 209715200 bytes; at most 16777216 are read
+        Make the file smaller; ssh-keygen -R NAME takes a host out of it.
+        ");
     }
 }

@@ -273,6 +273,30 @@ mod tests {
         }
     }
 
+    /// What no installed OpenSSH makes happen, as it is told.
+    #[test]
+    fn rare_reasons_to_stop_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut told = Vec::new();
+        let of = |known, settings| checker(dir.path(), known, settings, "10.0.0.7");
+        told.push(of("", "").signed(b"\0\0\0\x07ssh-rsa").unwrap_err());
+        let accepted = crate::ssh::host_key::asking::Accepted { key: presented().key, told: String::new() };
+        let other = Presented { key: line::key(OTHER.as_bytes()).unwrap(), certificate: None };
+        for decision in [
+            of("", "").pin(&accepted).decide(&other),
+            of("box {one}\n", "hostkeyalgorithms rsa-sha2-512\n").decide(&presented()),
+            of("box {one}\n10.0.0.7 {other}\n", "checkhostip yes\n").decide(&presented()),
+        ] {
+            let Decision::Stop(failure) = decision else { panic!("{decision:?}") };
+            told.push(failure);
+        }
+        for setting in ["stricthostkeychecking maybe\n", "requiredrsasize big\n"] {
+            told.push(Policy::of(&Target::from_ssh_g("box".parse().unwrap(), setting, "")).unwrap_err());
+        }
+        let lines = told.iter().map(|f| format!("[{}] {f}\n  {}\n", f.code.as_str(), f.hint)).collect::<String>();
+        insta::assert_snapshot!(lines.replace(&*dir.path().to_string_lossy(), "[DIR]"));
+    }
+
     #[test]
     fn a_setting_that_is_no_word_of_openssh_is_an_error() {
         for setting in ["stricthostkeychecking maybe\n", "updatehostkeys sometimes\n", "requiredrsasize big\n", "checkhostip 1\n"]

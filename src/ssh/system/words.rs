@@ -88,6 +88,12 @@ mod tests {
         ] {
             assert_eq!(failure(stderr, "exit status: 255").code, code, "{stderr}");
         }
-        assert_eq!(failure("", "exit status: 255").said, "exit status: 255");
+        let told: String = CAUSES
+            .iter()
+            .map(|(words, ..)| failure(words, ""))
+            .chain([failure("", "exit status: 255")])
+            .map(|failure| format!("[{}] {}\n  {}\n", failure.code.as_str(), failure.said, failure.hint))
+            .collect();
+        insta::assert_snapshot!(told);
     }
 }

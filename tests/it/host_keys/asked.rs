@@ -76,6 +76,12 @@ fn anything_else_does_not() {
     let failure = accept(&lab, &["StrictHostKeyChecking=ask", "BatchMode=yes"], &batch).unwrap_err();
     assert_eq!((failure.code, batch.asked.lock().unwrap().len()), (Code::HostKeyUnknown, 0));
     assert_eq!(std::fs::read_to_string(lab.path("known")).unwrap(), "");
+    let print = meet(&lab, ASK).1.fingerprint();
+    let failure = accept(&lab, ASK, &Script::new(&["no"])).unwrap_err();
+    insta::assert_snapshot!(format!("{failure}\n{}", failure.hint).replace(&print, "FINGERPRINT"), @r"
+    check the host key of box.example: you did not accept FINGERPRINT
+    Find out from who runs the host what its fingerprint is, then try again.
+    ");
 }
 
 #[test]

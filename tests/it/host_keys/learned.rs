@@ -156,3 +156,22 @@ async fn a_person_is_asked_at_the_login() {
         assert!(text.contains(&known));
     }
 }
+
+/// A key that the server announces and cannot prove to hold is not learned: here it is in an agent that signs for nobody.
+#[tokio::test]
+async fn what_is_not_proved_is_not_learned() {
+    let sandbox = crate::bed::Sandbox::new();
+    let socket = crate::session_keys::agent(&sandbox, "agent.sock");
+    let new = sandbox.host("dev").host_keys(&["ed25519", "ecdsa"]).ssh("UpdateHostKeys ask").sshd("LogLevel DEBUG1");
+    let host = new.sshd(&format!("HostKeyAgent {}", socket.display())).build();
+    let key = host.dir.join("hostkey_ecdsa");
+    let mut add = std::process::Command::new("ssh-add");
+    run(add.args(["-q", "-c"]).arg(&key).env("SSH_AUTH_SOCK", &socket), b"").exits(0);
+    std::fs::remove_file(&key).unwrap();
+    let known = format!("dev {}\n", super::lab::public(&host.dir.join("hostkey_ed25519")));
+    std::fs::write(sandbox.known_hosts(), &known).unwrap();
+    // Nobody is asked either: the person has no answers.
+    crate::session::open_asking(&sandbox.local(), "dev", &crate::session_login::Person::who_says(&[])).await.unwrap();
+    assert_eq!(std::fs::read_to_string(sandbox.known_hosts()).unwrap(), known);
+    assert!(host.log().contains("hostkeys-prove"), "it was asked for a proof: {}", host.log());
+}
