@@ -19,6 +19,7 @@ pub(crate) mod process;
 mod pty;
 mod sandbox;
 mod sshd;
+pub(crate) mod tap;
 mod terminal;
 mod works;
 

@@ -1,6 +1,7 @@
 //! The durable connection on real parts: real sshd behind a faulty wire, real codex, a scripted model.
 
 mod moved;
+mod prompts;
 mod questions;
 mod slow;
 mod told;

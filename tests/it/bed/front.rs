@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
 use super::sandbox::Sandbox;
+use super::tap::Tap;
 
 /// Longer than anything here takes: a link that is dead is known in 10 s, and seven of these may share two cores.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -34,12 +35,17 @@ pub(crate) struct Front {
 impl Front {
     /// Reaches a host of the sandbox and says hello.
     pub(crate) async fn reach(sandbox: &Sandbox, alias: &str, settings: Settings) -> Self {
+        Self::tapped(sandbox, alias, (settings, &Tap::default())).await
+    }
+
+    /// As [`Self::reach`], over links that may be tapped.
+    pub(crate) async fn tapped(sandbox: &Sandbox, alias: &str, (settings, tap): (Settings, &Tap)) -> Self {
         let local = sandbox.local();
         let context = Context { local: &local, ask: &NobodyToAsk, watch: &Nobody };
         let alias: Alias = alias.parse().unwrap();
         let (keeper, reached) = Keeper::reach(&context, &alias, Want::server()).await.unwrap();
         let identity = reached.identity();
-        let durable = Durable::start((reached.into_wire(), identity), keeper.dial(), settings);
+        let durable = Durable::start((tap.on(reached.into_wire()), identity), tap.dial(keeper.dial()), settings);
         let (peer, incoming) = Peer::start(durable.wire);
         let front = Self { peer, incoming, heard: Vec::new(), state: durable.state, events: durable.events };
         let hello = json!({"clientInfo": {"name": "front", "version": "0"}, "capabilities": {"experimentalApi": true}});
