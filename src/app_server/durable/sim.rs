@@ -10,7 +10,7 @@ use super::event::Event;
 use super::hold::{Hold, Notes, Out};
 use super::say;
 use crate::rpc::message::{Message, RequestId, RpcError};
-pub use server::{Do, Release, Server};
+pub use server::{Do, FOR_EVER, Release, Server};
 
 /// One client, one machine, one link, one server.
 pub struct World {
@@ -130,6 +130,18 @@ impl World {
             out.to_server.into_iter().for_each(|m| self.server.receive(m));
         }
         self.cut();
+        id
+    }
+
+    /// A prompt is answered, and nothing that the server says besides arrives.
+    pub fn call_and_no_more(&mut self, params: Value) -> i64 {
+        let id = self.next;
+        self.next += 1;
+        let mut out = Out::default();
+        self.hold.client(Message::request(RequestId::Number(id), "turn/start", params), &mut out);
+        out.to_server.into_iter().for_each(|m| self.server.receive(m));
+        self.server.say.retain(|m| matches!(m, Message::Response { .. }));
+        self.pump();
         id
     }
 

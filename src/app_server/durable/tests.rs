@@ -3,6 +3,7 @@
 mod random;
 mod releases;
 mod requests;
+mod running;
 
 use std::time::Duration;
 

@@ -177,6 +177,13 @@ impl Track {
         self.turns.iter().any(|t| !t.over)
     }
 
+    /// Whether a turn runs, as the server says; where it says nothing, as far as the client knows.
+    #[must_use]
+    pub fn active(&self) -> bool {
+        let status = self.status.as_ref().and_then(|status| say::text(status, &["type"]));
+        status.map_or_else(|| self.working(), |status| status == "active")
+    }
+
     /// The link was lost: whatever is open has a gap from now on.
     pub fn cut(&mut self, asked: &[String]) {
         for turn in self.turns.iter_mut().filter(|t| !t.settled()) {

@@ -88,6 +88,42 @@ async fn words_for_a_turn_that_streams_are_found_and_not_sent_again() {
     }
 }
 
+/// The server shows them when the approval was answered and the model is asked again: until then nobody knows of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn words_for_a_turn_that_waits_for_a_person_are_not_sent_again_before_they_show() {
+    for way in WAYS {
+        let mut turn = Turn::of("please work").await;
+        let asked = turn.front.until_method("item/commandExecution/requestApproval").await;
+        let answer = turn.told(way, At::Answer, Some("s1")).await;
+        turn.front.answer(&asked, "accept").await;
+        turn.ends().await;
+        answer.await.unwrap().unwrap();
+        assert_eq!(turn.counts().await, [1; 4], "{way}: {:?}", turn.front.story());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_that_never_arrived_are_sent_again() {
+    for way in WAYS {
+        let mut turn = Turn::of("please work").await;
+        let asked = turn.front.until_method("item/commandExecution/requestApproval").await;
+        let answer = turn.told(way, At::Request, Some("s1")).await;
+        assert_eq!(turn.tap.crossed(), 0, "{way}: they may be there");
+        turn.front.answer(&asked, "accept").await;
+        turn.ends().await;
+        match answer.await.unwrap() {
+            Ok(_) => {
+                turn.ends().await;
+                assert_eq!((way, turn.counts().await), ("turn/start", [1; 4]), "{:?}", turn.front.story());
+            }
+            Err(refused) => {
+                assert!(matches!(&refused, CallError::Refused(e) if e.message.contains("no active turn")), "{refused:?}");
+                assert_eq!((way, turn.counts().await), ("turn/steer", [1, 0, 0, 0]), "{:?}", turn.front.story());
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn words_without_an_id_are_not_known_and_not_sent_again() {
     for (way, at, crossed) in [("turn/steer", At::Request, 0), ("turn/steer", At::Answer, 1), ("turn/start", At::Answer, 1)] {

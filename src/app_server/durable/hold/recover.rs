@@ -12,6 +12,7 @@ use crate::app_server::durable::event::{Event, Server};
 use crate::app_server::durable::method::{self, Kind};
 use crate::app_server::durable::replay::Harvest;
 use crate::app_server::durable::say;
+use crate::app_server::durable::track::Track;
 use crate::failure::{Code, Failure};
 use crate::rpc::message::{Message, RpcError};
 use crate::rpc::pending::NOT_KNOWN;
@@ -161,6 +162,7 @@ impl Hold {
         self.threads.remove(thread);
         out.to_client.extend(self.questions.barrier(Some(thread)));
         out.to_client.push(Message::notification("thread/closed", json!({"threadId": thread})));
+        self.look_again(thread);
     }
 
     /// Tells the client what it missed of a thread, then what came meanwhile.
@@ -308,14 +310,28 @@ impl Hold {
         self.all_settled(now, out);
     }
 
-    /// It is not there: it never arrived, unless its link went so shortly before that it may still be on its way.
+    /// It is not there: it never arrived, unless its link went so shortly before that it may still be on its way, or a turn runs.
+    /// Codex shows words for a running turn when it asks the model next, and an open approval may keep it from that for hours:
+    /// they are looked for again when the turn is over.
     fn not_found(&mut self, id: &str, out: &mut Out) {
-        let Some(prompt) = self.prompts.get(id) else { return };
-        let late = prompt.lost + SETTLE;
-        if prompt.looked < late && self.server != Server::Restarted {
+        let Some(prompt) = self.prompts.get(id).cloned() else { return };
+        let (late, restarted) = (prompt.lost + SETTLE, self.server == Server::Restarted);
+        if prompt.looked < late && !restarted {
             self.settle_at = Some(self.settle_at.map_or(late, |at| at.max(late)));
-        } else if let Some((number, _)) = self.lost_prompts().into_iter().find(|(_, p)| p == id) {
-            self.repeat(number, out);
+            return;
+        }
+        if restarted || !self.threads.get(&prompt.thread).is_some_and(Track::active) {
+            let number = self.lost_prompts().into_iter().find(|(_, p)| p == id).map(|(number, _)| number);
+            number.into_iter().for_each(|number| self.repeat(number, out));
+        }
+    }
+
+    /// A turn is over, or its thread is gone: prompts that may have been taken into it are there now, or never will be.
+    pub(super) fn look_again(&mut self, thread: &str) {
+        let lost = self.lost_prompts();
+        let waits = lost.iter().any(|(_, id)| self.prompts.get(id).is_some_and(|p| p.thread == thread));
+        if waits && matches!(self.phase, Phase::Live | Phase::Settling) {
+            self.settle_at = Some(Duration::ZERO);
         }
     }
 

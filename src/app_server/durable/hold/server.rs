@@ -65,16 +65,18 @@ impl Hold {
             }
             Message::Notification { ref method, ref params } => {
                 self.delivered(params, out);
-                if let Some(turn) = say::text(params, &["turn", "id"]).filter(|_| method == "turn/completed") {
-                    self.prompts.turn_over(turn);
-                }
+                let ended = say::text(params, &["turn", "id"]).filter(|_| method == "turn/completed").map(str::to_owned);
                 let (closed, thread) = (method == "thread/closed", say::text(params, &["threadId"]).map(str::to_owned));
                 match thread.as_ref().and_then(|t| self.threads.get_mut(t)) {
                     Some(track) => track.pass(message, &mut out.to_client),
                     None => out.to_client.push(message),
                 }
-                if let Some(thread) = thread.filter(|_| closed) {
-                    self.threads.remove(&thread);
+                if let Some(thread) = thread.as_ref().filter(|_| closed) {
+                    self.threads.remove(thread);
+                }
+                ended.iter().for_each(|turn| self.prompts.turn_over(turn));
+                if let Some(thread) = thread.filter(|_| closed || ended.is_some()) {
+                    self.look_again(&thread);
                 }
             }
             Message::Response { .. } => {}
@@ -148,7 +150,11 @@ impl Hold {
                 self.shows_ids = shows_ids(value);
             }
             "thread/start" | "thread/resume" | "thread/fork" => self.subscribe(asked, value, out),
-            "thread/unsubscribe" => drop(thread.and_then(|t| self.threads.remove(t))),
+            "thread/unsubscribe" => {
+                if let Some(thread) = thread.filter(|t| self.threads.remove(*t).is_some()) {
+                    self.look_again(thread);
+                }
+            }
             "thread/turns/list" | "thread/read" => {
                 if let Some(track) = thread.and_then(|t| self.threads.get_mut(t)) {
                     track.seed_older(value, &asked.params);

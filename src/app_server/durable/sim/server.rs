@@ -48,6 +48,8 @@ pub struct Thread {
     /// Finished items with their turns, in order.
     pub items: Vec<(String, Value)>,
     pub prompts: usize,
+    /// Words for the running turn that are shown when the model is asked next.
+    pending: Vec<Value>,
     running: Option<Value>,
     waiting: Option<(i64, Value)>,
     turn: Option<String>,
@@ -61,7 +63,8 @@ pub struct Server {
     pub epoch: u32,
     pub answers: Vec<(String, Value)>,
     pub release: Release,
-    /// How many more questions meet a thread whose file is there, and whose entry in the database is not.
+    /// How many more questions meet a thread whose file is there, and whose entry in the database is not; [`FOR_EVER`] when the
+    /// server died over it.
     pub half_stored: u32,
     pub made: u32,
     requests: i64,
@@ -90,6 +93,7 @@ impl Server {
         for thread in self.threads.values_mut() {
             thread.running = None;
             thread.waiting = None;
+            thread.prompts -= std::mem::take(&mut thread.pending).len();
             if let Some(turn) = thread.turn.take() {
                 thread.set_turn(&turn, "interrupted");
             }
@@ -132,7 +136,7 @@ impl Server {
         }
         let stored = ["thread/resume", "thread/turns/list", "thread/items/list", "thread/read"];
         if self.half_stored > 0 && stored.contains(&method) {
-            self.half_stored -= 1;
+            self.half_stored -= u32::from(self.half_stored != FOR_EVER);
             let empty = "failed to read session metadata /s.jsonl: rollout at /s.jsonl is empty";
             return no(METHOD_NOT_FOUND, if self.half_stored == 0 { "list_turns is not supported yet" } else { empty });
         }
@@ -164,6 +168,13 @@ impl Server {
             }
             "thread/turns/list" | "thread/items/list" | "thread/read" => (self.listed(method, &thread, params), None),
             "turn/start" => self.turn_start(&thread, params),
+            "turn/steer" => match self.threads.get(&thread).and_then(|t| t.turn.clone()) {
+                Some(turn) => {
+                    drop(self.turn_start(&thread, params));
+                    (Ok(json!({"turnId": turn})), None)
+                }
+                None => no(INVALID_REQUEST, "no active turn to steer"),
+            },
             "turn/interrupt" => match self.threads.get(&thread).and_then(|t| t.turn.clone()) {
                 Some(_) => {
                     self.end(&thread, "interrupted");
@@ -222,31 +233,47 @@ impl Server {
     }
 
     fn turn_start(&mut self, thread: &str, params: &Value) -> (Result<Value, RpcError>, Option<String>) {
-        if !self.threads.contains_key(thread) {
+        if !self.threads.contains_key(thread) || self.half_stored == FOR_EVER {
             return (Err(RpcError::new(INVALID_REQUEST, "thread not found")), None);
         }
         let running = self.threads.get(thread).and_then(|t| t.turn.clone());
         let joins = running.is_some();
         let turn = running.unwrap_or_else(|| self.id("turn"));
-        let item = self.id("user");
         let value = json!({"id": turn, "status": "inProgress", "items": []});
-        let said =
-            json!({"type": "userMessage", "id": item, "clientId": params["clientUserMessageId"], "content": params["input"]});
         if let Some(t) = self.threads.get_mut(thread) {
             t.prompts += 1;
+            t.pending.push(params.clone());
             if !joins {
                 t.turns.push(value.clone());
             }
             t.turn = Some(turn.clone());
-            t.items.push((turn.clone(), said.clone()));
         }
         self.status(thread);
         if !joins {
             self.tell(thread, "turn/started", json!({"turn": value}));
         }
-        self.tell(thread, "item/started", json!({"turnId": turn, "item": said, "startedAtMs": 1}));
-        self.tell(thread, "item/completed", json!({"turnId": turn, "item": said, "completedAtMs": 1}));
+        // A message that streams gives way to them; a command does not.
+        if self.threads.get(thread).and_then(|t| t.running.as_ref()).is_none_or(|r| r["type"] == json!("agentMessage")) {
+            self.take_in(thread);
+        }
         (Ok(json!({"turn": value})), None)
+    }
+
+    /// The words for a turn become items of it; true when there were any.
+    fn take_in(&mut self, thread: &str) -> bool {
+        let Some(t) = self.threads.get_mut(thread) else { return false };
+        let (pending, turn) = (std::mem::take(&mut t.pending), t.turn.clone().unwrap_or_default());
+        for params in &pending {
+            let item = self.id("user");
+            let said =
+                json!({"type": "userMessage", "id": item, "clientId": params["clientUserMessageId"], "content": params["input"]});
+            if let Some(t) = self.threads.get_mut(thread) {
+                t.items.push((turn.clone(), said.clone()));
+            }
+            self.tell(thread, "item/started", json!({"turnId": turn, "item": said, "startedAtMs": 1}));
+            self.tell(thread, "item/completed", json!({"turnId": turn, "item": said, "completedAtMs": 1}));
+        }
+        !pending.is_empty()
     }
 
     fn status(&mut self, thread: &str) {
@@ -277,9 +304,14 @@ impl Server {
     }
 
     fn end(&mut self, thread: &str, status: &str) {
+        // With words left the agent goes on.
+        if status == "completed" && self.take_in(thread) {
+            return;
+        }
         let Some(t) = self.threads.get_mut(thread) else { return };
         let Some(turn) = t.turn.take() else { return };
         t.running = None;
+        t.prompts -= std::mem::take(&mut t.pending).len();
         let waiting = t.waiting.take();
         t.set_turn(&turn, status);
         if let Some((id, _)) = waiting {
@@ -321,6 +353,7 @@ impl Server {
     }
 
     fn begin(&mut self, thread: &str, turn: &str, item: Value) {
+        self.take_in(thread);
         if let Some(t) = self.threads.get_mut(thread) {
             t.running = Some(item.clone());
         }
@@ -358,6 +391,9 @@ impl Server {
         self.tell(thread, "item/completed", json!({"turnId": turn, "item": item, "completedAtMs": 2}));
     }
 }
+
+/// Such a thread is not loaded, and cannot be.
+pub const FOR_EVER: u32 = u32::MAX;
 
 const ASK: &str = "item/commandExecution/requestApproval";
 
