@@ -66,9 +66,9 @@ impl Prompts {
         self.0.iter().filter(|p| p.thread == thread && p.turn.is_some()).cloned().collect()
     }
 
-    /// A turn is over: whatever was promised to be in it is, or will never be.
-    pub fn turn_over(&mut self, turn: &str) {
-        self.0.retain(|p| p.turn.as_deref() != Some(turn));
+    /// Those that were answered with this turn and then not seen.
+    pub fn of_turn(&self, turn: &str) -> Vec<String> {
+        self.0.iter().filter(|p| p.turn.as_deref() == Some(turn)).map(|p| p.id.clone()).collect()
     }
 
     /// The link went on which one was sent.

@@ -178,7 +178,7 @@ impl Hold {
             track.replay(harvest, &mut out.to_client);
         }
         let over = harvest.turns.iter().filter(|t| !say::runs(t)).filter_map(|t| say::text(t, &["id"]));
-        over.for_each(|turn| self.prompts.turn_over(turn));
+        over.for_each(|turn| self.turn_over(turn, out));
         for message in self.catching_up.remove(thread).map(|c| c.held).unwrap_or_default() {
             match message {
                 Message::Request { id, method, params } => self.put((id, method, params), Again::Yes, out),
@@ -207,6 +207,18 @@ impl Hold {
         }
         out.events.push(Event::SentAgain { thread: prompt.thread, message: id.to_owned(), instead_of: prompt.turn });
         self.ask((Whose::SentAgain(id.to_owned()), &prompt.method, prompt.params), out);
+    }
+
+    /// A turn is over: what was promised to be in it is seen by now, or will never be. Where a server shows
+    /// ids it is given back.
+    pub(super) fn turn_over(&mut self, turn: &str, out: &mut Out) {
+        for id in self.prompts.of_turn(turn) {
+            if self.shows_ids {
+                self.give_back(&id, out);
+            } else {
+                drop(self.prompts.done(&id));
+            }
+        }
     }
 
     pub(super) fn give_back(&mut self, id: &str, out: &mut Out) {

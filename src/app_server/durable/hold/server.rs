@@ -74,7 +74,7 @@ impl Hold {
                 if let Some(thread) = thread.as_ref().filter(|_| closed) {
                     self.threads.remove(thread);
                 }
-                ended.iter().for_each(|turn| self.prompts.turn_over(turn));
+                ended.iter().for_each(|turn| self.turn_over(turn, out));
                 if let Some(thread) = thread.filter(|_| closed || ended.is_some()) {
                     self.look_again(&thread);
                 }
