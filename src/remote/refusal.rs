@@ -1,8 +1,8 @@
 //! What it means when our script says that the remote is not ready.
 
 use super::facts::{Facts, Fields};
-use super::judge::{GUARD, quoted};
-use super::remedy::{CONFIG, READS_INPUT, UNTIL_THEN, elsewhere, removed, there};
+use super::judge::quoted;
+use super::remedy::{CONFIG, READS_INPUT, UNTIL_THEN, elsewhere, guarded, removed, there};
 use crate::failure::{Code, Failure};
 use crate::ssh::quote;
 
@@ -204,7 +204,7 @@ impl Refusal {
                     "make that folder: ssh HOST {make}\nor correct CODEX_HOME in the start-up files there, or in the host's settings"
                 )
             }
-            Self::ShellReplaced => format!("{GUARD}\n{}", elsewhere(facts)),
+            Self::ShellReplaced => guarded(facts),
             Self::CodexConfig => CONFIG.to_owned(),
             Self::FolderMissing => "check the spelling, or make the folder there first".to_owned(),
             Self::FolderNotDirectory => "name the folder that the file is in".to_owned(),
@@ -281,7 +281,7 @@ pub fn refused(fields: &Fields, word: &str) -> Failure {
     // People set PATH in files that only an interactive shell reads.
     if refusal == Refusal::CodexMissing && fields.get("lost") == Some("yes") {
         said.push_str("; its interactive start-up files, where people set PATH too, ended before our script");
-        hint = format!("{GUARD}\n{hint}");
+        hint = guarded(&facts);
     }
     Failure::new(refusal.code(), refusal.tried(&facts, fields)).said(said).hint(hint)
 }

@@ -1,6 +1,7 @@
 //! What a person does about a host that is not ready, in words that can be pasted.
 
 use super::facts::{Candidate, Facts};
+use super::judge::GUARD;
 use crate::ssh::quote;
 
 /// What to do about a start-up file that reads standard input.
@@ -55,6 +56,12 @@ pub fn elsewhere(facts: &Facts) -> String {
     let line = if facts.codex.is_none() { onto_path(&facts.shell, &first.path) } else { None };
     let line = line.map(|line| format!("put it on the PATH, on that host: {line}\nor ")).unwrap_or_default();
     format!("found elsewhere: {}\n{line}use it from here: {set}", all.join(", "))
+}
+
+/// The same where start-up files may have kept the PATH from us.
+pub fn guarded(facts: &Facts) -> String {
+    let or = if facts.candidates.is_empty() { "if there is none: " } else { "" };
+    format!("{GUARD}\n{or}{}", elsewhere(facts))
 }
 
 /// The command that puts the folder of a codex on the PATH of a login shell; none when it goes by another name.

@@ -23,7 +23,7 @@ fail "$@"
 trusted() {
 locate
 if [ -e "${socket%/*}" ] && [ ! -d "${socket%/*}" ]; then
-refuse socket-refused "the folder of the socket is none: ${socket%/*}"
+refuse socket-refused "not a folder: ${socket%/*}"
 fi
 if [ -h "${place%/*}" ]; then
 refuse socket-refused "the folder of the socket is a link: ${place%/*}"
