@@ -92,8 +92,16 @@ async fn field_39_many_starters_one_server() {
 /// Releases before 0.133 have no lock of their own, nor has the stand-in: ours decides alone.
 #[tokio::test]
 async fn field_39_our_own_lock_decides_too() {
-    for _ in 0..6 {
-        let lab = Lab::build(|sandbox, host| host.codex(&Codex::stand_in(sandbox, &serde_json::json!({})))).await;
+    for _ in 0..3 {
+        let lab = Lab::build(|sandbox, host| {
+            // One that takes its time: all others come before it listens.
+            let stand_in = Codex::stand_in(sandbox, &serde_json::json!({}));
+            let real = sandbox.path().join("stand-in/codex").display().to_string();
+            let slow = format!("#!/bin/sh\ncase $* in *--listen*) sleep 0.5 ;; esac\nexec {real} \"$@\"\n");
+            let codex = program(sandbox, "slow/codex", &slow);
+            host.codex(&stand_in).codex(&Codex::in_folder(codex.parent().unwrap()))
+        })
+        .await;
         let all = futures_util::future::join_all((0..5).map(|_| lab.up(Want::server()))).await;
         let hows: Vec<How> = all.iter().map(|remote| remote.as_ref().unwrap().server.how).collect();
         assert_eq!(hows.iter().filter(|how| **how == How::Started).count(), 1, "{hows:?}");
