@@ -64,7 +64,11 @@ impl Forward {
         };
         tokio::select! {
             served = served => served.map(|()| Exit::Done),
-            _ = wishes.recv() => Ok(Exit::Done),
+            _ = wishes.recv() => {
+                // What comes next on the terminal does not stand behind its ^C.
+                context.screen.note_piece(if context.screen.interactive { "\n" } else { "" });
+                Ok(Exit::Done)
+            }
         }
     }
 
@@ -118,23 +122,23 @@ impl Teller<'_> {
             News::Lost { why, again } => {
                 let fields = json!({"state": "lost", "why": why.to_string(), "again_ms": millis(again)});
                 let first = !std::mem::replace(&mut self.lost, true);
-                self.say("link", &fields, first.then(|| format!("the link is lost, trying again ({why})")))
+                self.say("link", &fields, first.then(|| format!("{}: the link is lost, trying again ({why})", self.alias)))
             }
             News::Back { away } => {
                 self.lost = false;
                 self.told.clear();
-                let text = format!("the link is back after {:.0} s", away.as_secs_f64());
+                let text = format!("{}: the link is back after {:.0} s", self.alias, away.as_secs_f64());
                 self.say("link", &json!({"state": "up", "away_ms": millis(away)}), Some(text))
             }
-            News::Unreached(rule, why) => self.port(&rule, "unreached", why.to_string()),
-            News::Deaf(rule, why) => self.port(&rule, "deaf", why.to_string()),
-            News::Broke(rule, why) => self.port(&rule, "broke", why.to_string()),
+            News::Unreached(rule, why) => self.port(&rule, "unreached", (reason(&why), why.to_string())),
+            News::Deaf(rule, why) => self.port(&rule, "deaf", (why.to_string(), why.to_string())),
+            News::Broke(rule, why) => self.port(&rule, "broke", (why.to_string(), why.to_string())),
         }
     }
 
     /// Something about one port; what was said of it before is not said to a person again.
-    fn port(&mut self, rule: &Rule, what: &str, why: String) -> Result<(), Failure> {
-        let said = format!("{}: {}", shown(rule, self.alias), why);
+    fn port(&mut self, rule: &Rule, what: &str, (short, why): (String, String)) -> Result<(), Failure> {
+        let said = format!("{}: {short}", shown(rule, self.alias));
         let fields = json!({"state": what, "port": rule.port, "to": rule.end(), "why": why});
         let news = self.told.insert(said.clone());
         self.say("port", &fields, news.then_some(said))
@@ -145,7 +149,7 @@ impl Teller<'_> {
             return self.line(kind, fields);
         }
         if let Some(text) = text {
-            self.context.screen.note(&plain::line(&format!("{}: {text}", self.alias)));
+            self.context.screen.note(&plain::line(&text));
         }
         Ok(())
     }
@@ -157,6 +161,11 @@ impl Teller<'_> {
         }
         self.context.screen.json(&line)
     }
+}
+
+/// What came back, where that is enough: the line names the port and the host already.
+fn reason(why: &Failure) -> String {
+    if why.said.is_empty() { why.to_string() } else { why.said.clone() }
 }
 
 fn shown(rule: &Rule, alias: &Alias) -> String {

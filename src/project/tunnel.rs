@@ -2,11 +2,13 @@
 
 mod here;
 mod rule;
+mod spool;
 mod there;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc, watch};
@@ -25,6 +27,7 @@ use crate::ssh::session::{Context, Session};
 use crate::step::Nobody;
 use here::Door;
 pub use rule::{Rule, Side};
+use spool::{Disk, Spool};
 
 /// How many connections one port carries at once; further ones wait to be accepted.
 const AT_ONCE: usize = 512;
@@ -95,10 +98,11 @@ impl Tunnel {
     pub async fn serve(self, news: mpsc::Sender<News>) -> Failure {
         let Self { local, alias, mut session, doors, remote } = self;
         let (sessions, current) = watch::channel(Some(session.clone()));
-        let suspect = Arc::new(Notify::new());
+        let (suspect, disk) = (Arc::new(Notify::new()), Disk::of(&local));
+        let to = Shared { news: news.clone(), suspect: Arc::clone(&suspect), disk: Arc::clone(&disk) };
         let mut serving = JoinSet::new();
         for door in doors {
-            serving.spawn(door.serve(current.clone(), Reporter { news: news.clone(), suspect: Arc::clone(&suspect) }));
+            serving.spawn(door.serve(current.clone(), to.clone()));
         }
         let rules: Vec<Rule> = remote.iter().map(|(rule, _)| rule.clone()).collect();
         let mut listeners: Vec<Option<Listener>> = remote.into_iter().map(|(_, listener)| Some(listener)).collect();
@@ -107,7 +111,7 @@ impl Tunnel {
             dialler.policy.up(dialler.began.elapsed());
             let mut there = JoinSet::new();
             for (rule, listener) in rules.iter().zip(listeners) {
-                there.spawn(there::serve(session.clone(), (rule.clone(), listener), news.clone()));
+                there.spawn(there::serve(session.clone(), (rule.clone(), listener), to.clone()));
             }
             ended(&session, &suspect).await;
             drop(there);
@@ -197,14 +201,20 @@ fn wall() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Tells what became of connections.
+/// What all connections share: who is told what became of them, and where is kept what their readers do not take yet.
 #[derive(Clone)]
-struct Reporter {
+struct Shared {
     news: mpsc::Sender<News>,
     suspect: Arc<Notify>,
+    disk: Arc<Disk>,
 }
 
-impl Reporter {
+impl Shared {
+    /// Where a connection's bytes wait, unless its sender does.
+    fn spool(&self, session: &Session) -> Option<Spool> {
+        (!session.holds_senders_back()).then(|| Spool::new(Arc::clone(&self.disk)))
+    }
+
     /// A connection that was not made.
     async fn unreached(&self, rule: &Rule, asking: &TcpStream, why: Failure) {
         self.suspect.notify_one();
@@ -239,18 +249,22 @@ enum Ended {
     Unwanted,
 }
 
-/// Copies both ways; the end of one direction is handed on while the other goes on.
-async fn join(asking: &mut TcpStream, answering: ByteStream) -> Ended {
+/// Copies both ways; the end of one direction is handed on while the other goes on. What the asking side does not take yet is kept in the
+/// spool; without one its sender waits.
+async fn join(asking: &mut TcpStream, (answering, spool): (ByteStream, Option<Spool>)) -> Ended {
     let (mut question, mut answered) = asking.split();
     let (mut answer, mut asked) = tokio::io::split(answering);
     // Who answers may read no more and yet have something to say, and the other way round.
     let there = one_way(&mut question, &mut asked);
     let back = async {
-        match one_way(&mut answer, &mut answered).await {
-            Ok(count) => Ok(count),
-            Err(Broke::Reading(e)) => Err(Ended::Broken(e)),
-            Err(Broke::Writing) => Err(Ended::Unwanted),
-        }
+        let copied = match spool {
+            Some(spool) => keeping(&mut answer, &mut answered, spool).await,
+            None => one_way(&mut answer, &mut answered).await,
+        };
+        copied.map_err(|broke| match broke {
+            Broke::Reading(e) => Ended::Broken(e),
+            Broke::Writing => Ended::Unwanted,
+        })
     };
     let (_, count) = match tokio::try_join!(async { Ok(there.await) }, back) {
         Ok(both) => both,
@@ -277,5 +291,33 @@ async fn one_way(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite 
             return Ok(count);
         }
         to.flush().await.map_err(|_| Broke::Writing)?;
+    }
+}
+
+/// As [`one_way`], but takes whatever comes at once.
+async fn keeping(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    mut spool: Spool,
+) -> Result<u64, Broke> {
+    let (mut buffer, mut count, mut ended) = (BytesMut::new(), 0, false);
+    loop {
+        spool.refill().await.map_err(Broke::Reading)?;
+        if ended && spool.front().is_empty() {
+            to.shutdown().await.map_err(|_| Broke::Writing)?;
+            return Ok(count);
+        }
+        buffer.reserve(PIECE);
+        tokio::select! {
+            read = from.read_buf(&mut buffer), if !ended => {
+                let n = read.map_err(Broke::Reading)?;
+                (ended, count) = (n == 0, count + n as u64);
+                spool.push(buffer.split().freeze()).await.map_err(Broke::Reading)?;
+            }
+            written = to.write(spool.front()), if !spool.front().is_empty() => match written {
+                Ok(n @ 1..) => spool.took(n),
+                Ok(0) | Err(_) => return Err(Broke::Writing),
+            },
+        }
     }
 }

@@ -132,6 +132,16 @@ impl Session {
         }
     }
 
+    /// Whether a stream that is not read makes its sender wait, and nobody else; otherwise it is to be read at once, and loses its
+    /// channel when it is not.
+    #[must_use]
+    pub fn holds_senders_back(&self) -> bool {
+        match &self.carrier {
+            Carrier::InProcess(_) => false,
+            Carrier::System(_) => true,
+        }
+    }
+
     /// Lets the remote listen for us.
     ///
     /// # Errors

@@ -102,6 +102,9 @@ impl Ssh {
 /// How long a master may take to say why a stream ended at once.
 const SAID: Duration = Duration::from_secs(1);
 
+/// What ssh says when a master could not open the stream it was asked for.
+const NOT_OPENED: &str = "open refused by peer";
+
 /// How long a master may take to answer over its local socket.
 const CONTROL: Duration = Duration::from_secs(10);
 
@@ -171,7 +174,7 @@ impl SystemSsh {
     /// Connects to a TCP port as seen from the remote. Whether somebody listens there shows later: by a stream that ends.
     pub(crate) async fn tcp(&self, host: &str, port: u16) -> Result<ByteStream, Failure> {
         let Inner { ssh, master, sockets, ports } = &*self.inner;
-        let there = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        let there = written(host, port);
         let refused = |said: String| {
             let refused = Failure::new(Code::ChannelRefused, format!("open {there} from the remote"));
             self.unless_lost(refused.said(said).hint("sshd must allow it: AllowTcpForwarding yes").at(&ssh.alias))
@@ -194,9 +197,25 @@ impl SystemSsh {
 
     /// Whether a stream that ended at once came to nothing because nobody listens there: ssh says so, but not of which stream.
     pub(crate) async fn refused(&self, host: &str, port: u16) -> Option<Failure> {
-        let said = tokio::time::timeout(SAID, self.inner.master.refusal()).await.ok()?;
+        let said = if self.inner.master.is_ours() {
+            tokio::time::timeout(SAID, self.inner.master.refusal()).await.ok()?
+        } else {
+            tokio::time::timeout(SAID, self.not_opened(&written(host, port))).await.ok()??
+        };
         let failure = Failure::new(Code::ChannelRefused, format!("open {host} port {port} from the remote")).said(said);
         Some(failure.hint("sshd must allow it: AllowTcpForwarding yes").at(&self.inner.ssh.alias))
+    }
+
+    /// A person's own master tells them, and not us, why a stream came to nothing. Whoever asks it for one more, which holds nothing,
+    /// is told by it whether that one came about.
+    async fn not_opened(&self, there: &str) -> Option<String> {
+        let Inner { ssh, master, .. } = &*self.inner;
+        let mut options: Vec<OsString> = vec!["-S".into(), master.socket().into(), "-W".into(), there.into()];
+        options.extend(OURS.iter().map(OsString::from));
+        options.extend(["--".into(), ssh.alias.clone().into()]);
+        let asked = ssh.command(&options).stdin(Stdio::null()).output().await.ok()?;
+        let refused = String::from_utf8_lossy(&asked.stderr).contains(NOT_OPENED);
+        refused.then(|| "the host did not open it; your running ssh (ControlMaster) was told why".to_owned())
     }
 
     /// The session lives as long as the stream.
@@ -288,6 +307,11 @@ impl SystemSsh {
         }
         self.inner.master.close(&self.inner.ssh).await;
     }
+}
+
+/// A port as ssh's options name it.
+fn written(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 fn failed(said: impl std::fmt::Display) -> Failure {

@@ -26,8 +26,12 @@ struct Forward {
 
 impl Forward {
     fn start(sandbox: &Sandbox, carrier: &str, args: &[&str]) -> Self {
+        Self::start_with(sandbox, (carrier, &[]), args)
+    }
+
+    fn start_with(sandbox: &Sandbox, (carrier, vars): (&str, &[(&str, &str)]), args: &[&str]) -> Self {
         let mut command = sandbox.outpost(&[&["--carrier", carrier, "forward", "--json"], args].concat());
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.envs(vars.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let (watchdog, out) = (Watchdog::over(&child), BufReader::new(child.stdout.take().unwrap()));
         let mut forward = Self { child, out, _watchdog: watchdog, ports: Vec::new() };
         let count = args.iter().filter(|arg| arg.contains(':')).count();
@@ -146,35 +150,70 @@ fn an_answer_may_end_before_the_question() {
     }
 }
 
+/// How many pieces of 64 KiB a sender has: 80 MiB, more than a window, the memory and a file hold.
+const PIECES: u64 = 1280;
+
+/// A piece that says which it is.
+fn piece(number: u64) -> Vec<u8> {
+    number.to_le_bytes().repeat(8192)
+}
+
+/// Reads the pieces from this one on; the first that is not there as it was sent.
+fn missing(stream: &mut TcpStream, from: u64) -> Option<u64> {
+    let mut read = vec![0; 65536];
+    (from..PIECES).find(|number| stream.read_exact(&mut read).is_err() || read != piece(*number))
+}
+
 #[test]
-fn who_does_not_read_harms_nobody_else() {
+fn who_does_not_read_harms_nobody_else_and_loses_nothing() {
     let sandbox = Sandbox::new();
     sandbox.host("devbox").build();
-    let (sender, dammed) = std::sync::mpsc::channel();
+    let (sender, sent) = std::sync::mpsc::channel();
     let flood = server(move |mut stream| {
-        while stream.write_all(&[7; 65536]).is_ok() {}
-        sender.send(()).ok();
+        let all = (0..PIECES).all(|number| stream.write_all(&piece(number)).is_ok());
+        sender.send(all).ok();
     });
     let port = server(answer_at_the_end);
-    for carrier in CARRIERS {
-        let mut forward = Forward::start(&sandbox, carrier, &["devbox", &format!("0:{flood}"), &format!("0:{port}")]);
+    let to = [format!("0:{flood}"), format!("0:{port}")];
+    for (carrier, side) in [("builtin", "-L"), ("builtin", "-R"), ("ssh", "-L")] {
+        let args = ["devbox", "-R", to[0].as_str(), "-R", to[1].as_str()];
+        let args: Vec<&str> = args.into_iter().filter(|word| side == "-R" || *word != "-R").collect();
+        let forward = Forward::start(&sandbox, carrier, &args);
         let mut stalled = forward.connect(0);
         stalled.read_exact(&mut [0; 65536]).unwrap();
         for _ in 0..20 {
-            assert_eq!(asked(forward.connect(1), &[1; 1_000_000]).unwrap().len(), 1_000_000, "{carrier}");
+            let answer = asked(forward.connect(1), &[1; 1_000_000]);
+            assert!(
+                answer.as_ref().is_ok_and(|all| all.len() == 1_000_000),
+                "{carrier} {side} {:?}",
+                answer.map(|all| all.len())
+            );
         }
-        if carrier == "builtin" {
-            // Russh cannot hold its sender back (docs/decisions/0007): who reads on has what was kept, and is told the way out.
-            dammed.recv_timeout(LIMIT).unwrap();
-            let mut kept = Vec::new();
-            stalled.read_to_end(&mut kept).unwrap_err();
-            assert!(kept.len() > 16 << 20, "{} bytes", kept.len());
-            let told = forward.line("port");
-            assert_eq!(told["state"], "broke", "{told}");
-            assert!(told["why"].as_str().unwrap().contains("--carrier ssh"), "{told}");
+        // The built-in carrier cannot make its sender wait, so all of it is kept here; ssh's sender waits.
+        if (carrier, side) == ("builtin", "-L") {
+            assert!(sent.recv_timeout(LIMIT).unwrap());
+            assert_eq!(asked(forward.connect(1), &[1; 100]).unwrap().len(), 100);
         }
-        drop(stalled);
+        assert_eq!(missing(&mut stalled, 1), None, "{carrier} {side}");
+        assert_eq!(stalled.read(&mut [0]).unwrap(), 0, "{carrier} {side}");
+        forward.stop();
     }
+}
+
+#[test]
+fn what_cannot_be_kept_for_who_does_not_read_is_said() {
+    let sandbox = Sandbox::new();
+    sandbox.host("devbox").build();
+    let flood = server(|mut stream| while stream.write_all(&[7; 65536]).is_ok() {});
+    let mut forward =
+        Forward::start_with(&sandbox, ("builtin", &[("TMPDIR", "/nonexistent")]), &["devbox", &format!("0:{flood}")]);
+    let mut stalled = forward.connect(0);
+    let told = forward.line("port");
+    assert_eq!(told["state"], "broke", "{told}");
+    let why = told["why"].as_str().unwrap();
+    assert!(why.contains("files in /nonexistent: No such file") && why.contains("--carrier ssh"), "{told}");
+    // A reset, not an end as if that were all.
+    std::io::copy(&mut stalled, &mut std::io::sink()).unwrap_err();
 }
 
 #[test]
@@ -217,6 +256,33 @@ fn nobody_on_the_other_end_is_told() {
     let told = forward.line("port");
     assert_eq!((told["state"].as_str(), told["to"].as_str()), (Some("unreached"), Some(format!("localhost:{free}").as_str())));
     assert!(told["why"].as_str().unwrap().contains("Connection refused"), "{told}");
+}
+
+#[test]
+fn nobody_on_the_other_end_is_told_over_a_control_master_of_ones_own() {
+    let sandbox = Sandbox::new();
+    let control = sandbox.path().join("cm");
+    let host = sandbox.host("devbox").ssh(&format!("ControlPath {}", control.display())).build();
+    let mut master = std::process::Command::new("ssh");
+    master.arg("-F").arg(sandbox.ssh_config()).args(["-oControlMaster=yes", "devbox", "echo up; exec cat"]);
+    let mut master = master.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let _watchdog = Watchdog::over(&master);
+    BufReader::new(master.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (mute, port) = (server(drop), server(answer_at_the_end));
+    let to = [mute, free, port].map(|port| format!("0:{port}"));
+    let mut forward = Forward::start(&sandbox, "ssh", &["devbox", &to[0], &to[1], &to[2]]);
+    // Who listens and says nothing is no trouble.
+    assert_eq!(asked(forward.connect(0), b"").unwrap_or_default(), b"");
+    assert_eq!(asked(forward.connect(1), b"x").unwrap_or_default(), b"");
+    let told = forward.line("port");
+    assert_eq!((told["state"].as_str(), told["to"].as_str()), (Some("unreached"), Some(format!("localhost:{free}").as_str())));
+    assert!(told["why"].as_str().unwrap().contains("your running ssh (ControlMaster) was told why"), "{told}");
+    assert_eq!(asked(forward.connect(2), b"well").unwrap(), b"well");
+    forward.stop();
+    assert_eq!(host.logins(), 1);
+    drop(master.stdin.take());
+    assert!(master.wait().unwrap().success(), "the person's own ssh was ended");
 }
 
 #[test]

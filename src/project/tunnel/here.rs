@@ -6,7 +6,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::{AT_ONCE, Ended, Reporter, Rule, join};
+use super::{AT_ONCE, Ended, Rule, Shared, join};
 use crate::failure::{Code, Failure};
 use crate::ssh::session::Session;
 
@@ -33,7 +33,7 @@ impl Door {
     }
 
     /// Takes connections for ever; those that come while there is no link wait for it.
-    pub(super) async fn serve(self, sessions: watch::Receiver<Option<Session>>, to: Reporter) {
+    pub(super) async fn serve(self, sessions: watch::Receiver<Option<Session>>, to: Shared) {
         let (places, mut all) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
         while let Ok(place) = Arc::clone(&places).acquire_owned().await {
             while all.try_join_next().is_some() {}
@@ -55,7 +55,7 @@ impl Door {
 struct Carry {
     rule: Rule,
     sessions: watch::Receiver<Option<Session>>,
-    to: Reporter,
+    to: Shared,
 }
 
 impl Carry {
@@ -69,7 +69,7 @@ impl Carry {
         drop(stream.set_nodelay(true));
         match session.tcp(&self.rule.to, self.rule.to_port).await {
             Ok(remote) => {
-                let ended = join(&mut stream, remote).await;
+                let ended = join(&mut stream, (remote, self.to.spool(&session))).await;
                 // Over the system's ssh neither a refusal nor a dead link looks like anything else.
                 if matches!(ended, Ended::Well(0)) {
                     self.to.suspect.notify_one();

@@ -7,7 +7,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use super::{AT_ONCE, Ended, News, Rule, join};
+use super::spool::Spool;
+use super::{AT_ONCE, Ended, News, Rule, Shared, join};
 use crate::failure::{Code, Failure};
 use crate::ssh::ByteStream;
 use crate::ssh::forward::Listener;
@@ -17,16 +18,16 @@ use crate::ssh::session::Session;
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// Takes what arrives there for as long as the session lives; asks for the port first when there is no listener yet.
-pub(super) async fn serve(session: Session, (rule, listener): (Rule, Option<Listener>), news: mpsc::Sender<News>) {
+pub(super) async fn serve(session: Session, (rule, listener): (Rule, Option<Listener>), to: Shared) {
     let mut listener = match listener {
         Some(listener) => listener,
-        None => again(&session, &rule, &news).await,
+        None => again(&session, &rule, &to.news).await,
     };
     let (places, mut all) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         while all.try_join_next().is_some() {}
         let Some(stream) = listener.incoming.recv().await else { break };
-        let (rule, news) = (rule.clone(), news.clone());
+        let (rule, news, stream) = (rule.clone(), to.news.clone(), (stream, to.spool(&session)));
         all.spawn(async move {
             carry(rule, stream, news).await;
             drop(place);
@@ -51,7 +52,7 @@ async fn again(session: &Session, rule: &Rule, news: &mpsc::Sender<News>) -> Lis
     }
 }
 
-async fn carry(rule: Rule, stream: ByteStream, news: mpsc::Sender<News>) {
+async fn carry(rule: Rule, stream: (ByteStream, Option<Spool>), news: mpsc::Sender<News>) {
     let mut local = match TcpStream::connect((rule.to.as_str(), rule.to_port)).await {
         Ok(local) => local,
         Err(e) => {
