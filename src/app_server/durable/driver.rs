@@ -161,9 +161,7 @@ impl Driver {
         self.hold.give_up(&mut out);
         // At the end nobody waits for room: an event that does not fit is lost, the failure is not.
         self.events.waiting.extend(out.events);
-        while let Some(event) = self.events.waiting.pop_front() {
-            drop(self.events.to.try_send(event));
-        }
+        self.events.hand_on_now();
     }
 
     async fn next(&mut self) -> Happened {
@@ -219,6 +217,8 @@ impl Driver {
         if !self.events.to.is_closed() {
             self.events.waiting.extend(out.events);
         }
+        // What happened is there to be read before the messages that came of it.
+        self.events.hand_on_now();
         if let Here::Up { to, .. } = &mut self.link {
             to.waiting.extend(out.to_server);
         }

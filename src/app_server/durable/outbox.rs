@@ -15,6 +15,16 @@ impl<T> Outbox<T> {
         Self { to, waiting: VecDeque::new() }
     }
 
+    /// Hands on as many as there is room for, without waiting.
+    pub fn hand_on_now(&mut self) {
+        while !self.waiting.is_empty()
+            && let Ok(permit) = self.to.try_reserve()
+            && let Some(next) = self.waiting.pop_front()
+        {
+            permit.send(next);
+        }
+    }
+
     /// Hands on as many as there is room for; waits for room, or for ever when there is nothing to hand on. False when
     /// nobody takes them any more. Nothing is lost when this is dropped half way.
     pub async fn hand_on(&mut self) -> bool {

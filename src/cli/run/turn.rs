@@ -37,6 +37,8 @@ pub struct Stage {
     pub approve: Approve,
     /// The host's name, for the lines.
     pub host: String,
+    /// The place as it was asked for, for the lines; empty where a thread was named and not a folder.
+    pub place: String,
     /// Whether a person who looks elsewhere is told.
     pub notify: bool,
 }
@@ -47,7 +49,7 @@ impl Stage {
     /// # Errors
     /// When it cannot be written.
     pub fn line(&self, body: Body<'_>) -> Result<(), Failure> {
-        if self.json { self.screen.json(&Line::new(&self.host, body)) } else { Ok(()) }
+        if self.json { self.screen.json(&Line::new((&self.host, &self.place), body)) } else { Ok(()) }
     }
 
     /// Tells a person who looks elsewhere, if that is wanted.
@@ -153,6 +155,12 @@ impl<'t, 'a> Turn<'t, 'a> {
                 },
             };
             if let Some(followed) = followed {
+                if matches!(followed, Followed::Ended(_)) && !self.interrupted {
+                    tokio::select! {
+                        told = self.live.witness.until_back() => told?,
+                        Ok(_) = self.live.wishes.recv() => {}
+                    }
+                }
                 self.ended(&followed).await;
                 return Ok((followed, self.last_message));
             }
@@ -168,9 +176,11 @@ impl<'t, 'a> Turn<'t, 'a> {
 
     async fn happens(&mut self) -> Happens {
         tokio::select! {
-            news = self.live.thread.next() => Happens::News(news),
+            // What happened to the link comes before the news that it brought.
+            biased;
             Ok(wish) = self.live.wishes.recv() => Happens::Wish(wish),
             happened = self.live.witness.next() => Happens::Link(happened),
+            news = self.live.thread.next() => Happens::News(news),
         }
     }
 

@@ -14,6 +14,9 @@ use crate::cli::plain;
 use crate::failure::Failure;
 use crate::project::Life;
 
+/// How long a command whose turn is over waits to be told that the link is back: it comes once all that was missed has been told.
+const BACK: Duration = Duration::from_secs(5);
+
 /// Before a person is told again that a link is lost.
 const TOLD_AGAIN: Duration = Duration::from_secs(8);
 
@@ -22,6 +25,8 @@ pub struct Witness<'a> {
     stage: &'a Stage,
     life: Life,
     told: Told,
+    /// Whether a link was lost, and that it is back is still to be told.
+    away: bool,
 }
 
 /// What a person was told of the link.
@@ -45,7 +50,7 @@ impl<'a> Witness<'a> {
     /// Begins to watch.
     #[must_use]
     pub fn new(stage: &'a Stage, life: Life) -> Self {
-        Self { stage, life, told: Told::default() }
+        Self { stage, life, told: Told::default(), away: false }
     }
 
     /// The next thing that happens; never when the connection is over. Nothing is lost when this is dropped half way.
@@ -86,6 +91,21 @@ impl<'a> Witness<'a> {
         }
     }
 
+    /// The turn is over: that the link is back, which may come a moment after what was missed, is told before the command ends.
+    ///
+    /// # Errors
+    /// As [`Self::tell`].
+    pub async fn until_back(&mut self) -> Result<(), Failure> {
+        // What was told before the end is there already, even if nobody saw that the link was away.
+        let (now, until) = (Instant::now(), Instant::now() + BACK);
+        while let Ok(happened) = tokio::time::timeout_at(if self.away { until } else { now }, self.next()).await {
+            if let Some(words) = self.tell(happened)? {
+                self.stage.note(&words);
+            }
+        }
+        Ok(())
+    }
+
     /// The connection is over: what it still had to tell, prompts that were not delivered above all.
     ///
     /// # Errors
@@ -106,6 +126,11 @@ impl<'a> Witness<'a> {
             Link::Up => ("up", None),
             Link::Lost { since, again, .. } => ("lost", Some((now.saturating_duration_since(*since), *again))),
             Link::Ended(_) => ("ended", Some((Duration::ZERO, None))),
+        };
+        self.away = match &state.link {
+            Link::Up => self.away,
+            Link::Lost { .. } => true,
+            Link::Ended(_) => false,
         };
         if lost.is_some() || self.told.lost {
             let again_ms = lost.and_then(|(_, again)| again).map(|at| ms(at.saturating_duration_since(now)));
@@ -136,6 +161,7 @@ impl<'a> Witness<'a> {
                 format!("whether {} was carried out is not known", plain::line(&method))
             }
             Event::Back { away, server } => {
+                self.away = false;
                 let state = server_word(server);
                 let which = match server {
                     Server::Same => "the same server",
@@ -192,11 +218,13 @@ fn agent_word(agent: Agent) -> &'static str {
 mod tests {
     use super::*;
     use crate::cli::run::approve::Approve;
+    use crate::failure::Code;
 
     #[test]
     fn a_prompt_that_is_given_back_is_there_to_be_copied() {
         let screen = crate::cli::screen::Screen::of_process();
-        let stage = Stage { screen, json: false, approve: Approve::Never, host: "devbox".into(), notify: false };
+        let stage =
+            Stage { screen, json: false, approve: Approve::Never, host: "devbox".into(), place: String::new(), notify: false };
         let state = State { link: Link::Up, server: Server::Same, agent: Agent::Idle };
         let life = Life { state: tokio::sync::watch::channel(state).1, events: tokio::sync::mpsc::channel(1).1 };
         let params = serde_json::json!({"input": [{"type": "text", "text": "mend the tests\u{1b}[2J\nand run them"}]});
@@ -224,5 +252,35 @@ mod tests {
         assert_eq!(at, [0, 30, 60, 120, 240, 480, 960, 1_920, 3_840, 7_680, 15_360, 30_720]);
         assert!(!told.is_news(None));
         assert!(told.is_news(Some((Duration::ZERO, None))), "the next one is told at once");
+    }
+
+    /// The end of a turn that was missed is told before it is told that the link is back.
+    #[tokio::test(start_paused = true)]
+    async fn that_the_link_is_back_is_told_before_the_end() {
+        let state = |link| State { link, server: Server::Same, agent: Agent::Working };
+        let lost = Link::Lost { since: Instant::now(), again: None, why: Failure::new(Code::LinkLost, "use the connection") };
+        for comes in [true, false] {
+            let (screen, out, _) = crate::cli::screen::Screen::captured();
+            let stage =
+                Stage { screen, json: true, approve: Approve::Never, host: "devbox".into(), place: String::new(), notify: false };
+            let (sender, events) = tokio::sync::mpsc::channel(1);
+            let mut witness = Witness::new(&stage, Life { state: tokio::sync::watch::channel(state(Link::Up)).1, events });
+            witness.until_back().await.expect("nothing to wait for");
+            witness.tell(Happened::State(state(lost.clone()))).expect("told");
+            witness.tell(Happened::State(state(Link::Up))).expect("told");
+            let _later = tokio::spawn(async move {
+                tokio::task::yield_now().await;
+                let back = Event::Back { away: Duration::from_secs(1), server: Server::Same };
+                if comes {
+                    sender.send(back).await
+                } else {
+                    sender.closed().await;
+                    Ok(())
+                }
+            });
+            witness.until_back().await.expect("told");
+            let told = String::from_utf8(out.lock().expect("whole").clone()).expect("text");
+            assert_eq!(told.contains("\"type\":\"back\""), comes, "{told}");
+        }
     }
 }
