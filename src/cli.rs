@@ -115,14 +115,16 @@ impl Context {
             return Ok((project.host.clone(), Some(project.path.clone())));
         }
         let listing = crate::host::alias::list(&self.local)?;
-        let found = crate::host::alias::find(&listing, word).map_err(|failure| {
-            let hosts = listing.hosts.iter().map(|listed| listed.alias.as_str());
-            match nearest(word, projects.keys().map(String::as_str).chain(hosts)).as_slice() {
-                [] => failure,
-                near => failure.hint(format!("did you mean {}?", near.join(" or "))),
-            }
-        })?;
-        Ok((found.alias.clone(), None))
+        if let Ok(found) = crate::host::alias::find(&listing, word) {
+            return Ok((found.alias.clone(), None));
+        }
+        let hosts = listing.hosts.iter().map(|listed| listed.alias.as_str());
+        let hint = match nearest(word, projects.keys().map(String::as_str).chain(hosts)).as_slice() {
+            [] => "`outpost hosts` and `outpost projects` list what there is".to_owned(),
+            near => format!("did you mean {}?", near.join(" or ")),
+        };
+        let failure = Failure::new(Code::HostUnknown, format!("find a host or a project '{}'", word.escape_debug()));
+        Err(failure.said("no Host line of the ssh configuration and no project has this name").hint(hint))
     }
 
     /// What a person wrote where a remote folder is wanted: `HOST:PATH`, or a project's name.
@@ -136,9 +138,14 @@ impl Context {
             if hosts().any(|host| host == word) {
                 return failure.hint(format!("{word} is a host; write {word}:PATH, or {word}: for the home folder"));
             }
-            match nearest(word, hosts()).first() {
-                Some(near) if !failure.hint.starts_with("did you mean") => failure.hint(format!("did you mean {near}:PATH?")),
-                Some(_) | None => failure,
+            let near: Vec<String> = nearest(word, hosts()).into_iter().take(1).map(|host| format!("{host}:PATH")).collect();
+            match (near.as_slice(), failure.hint.strip_suffix('?').filter(|hint| hint.starts_with("did you mean"))) {
+                ([], _) => failure,
+                (near, Some(projects)) => {
+                    let hint = format!("{projects} or {}?", near.concat());
+                    failure.hint(hint)
+                }
+                (near, None) => failure.hint(format!("did you mean {}?", near.concat())),
             }
         })
     }
@@ -150,7 +157,7 @@ impl Context {
     pub fn place_or_host(&self, word: &str) -> Result<Place, Failure> {
         match crate::config::projects::place(&self.local, word) {
             Err(unknown) if unknown.code == Code::NameUnknown => {
-                let (alias, _) = self.host_or_project(word).map_err(|neither| unknown.hint(neither.hint))?;
+                let (alias, _) = self.host_or_project(word)?;
                 Ok(Place { alias, path: String::new() })
             }
             other => other,

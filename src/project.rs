@@ -14,6 +14,7 @@ use crate::app_server::durable::link::State;
 use crate::app_server::durable::settings::Settings;
 use crate::app_server::{Server, launch};
 use crate::config::hosts::{self, Carrier, HostSettings};
+use crate::config::projects;
 use crate::failure::{Code, Failure};
 use crate::host::{alias, resolve, target::Target};
 use crate::name::{Alias, Place, RemotePath};
@@ -279,7 +280,8 @@ pub async fn login_alone(context: &Context<'_>, word: &Alias, what: Alone) -> Re
 async fn known(context: &Context<'_>, word: &Alias) -> Result<(Target, HostSettings), Failure> {
     let clock = Clock::begin(context.watch, Step::Resolved);
     let listing = alias::list(context.local)?;
-    let alias = &alias::find(&listing, word.as_str())?.alias;
+    let unknown = |failure| projects::or_meant(context.local, word.as_str(), failure);
+    let alias = &alias::find(&listing, word.as_str()).map_err(unknown)?.alias;
     let settings = hosts::load(context.local)?;
     settings.require_usable(alias)?;
     let settings = settings.settings(alias);

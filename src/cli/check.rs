@@ -74,7 +74,8 @@ impl Watch for Seen<'_> {
 /// The gate and a name that is not known fail at the first step: `--json` has a report for each host in every case.
 async fn one((context, spinner): (&Context, &Spinner), ready: &Result<Listing, Failure>, word: &str) -> (Report, Option<Code>) {
     let recorder = Recorder::default();
-    let found = ready.as_ref().map_err(Clone::clone).and_then(|listing| crate::host::alias::find(listing, word));
+    let unknown = |failure| crate::config::projects::or_meant(&context.local, word, failure);
+    let found = ready.as_ref().map_err(Clone::clone).and_then(|listing| crate::host::alias::find(listing, word).map_err(unknown));
     let result = match found {
         Ok(listed) => {
             let watch = Seen { recorder: &recorder, spinner, host: word };

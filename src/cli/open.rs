@@ -4,11 +4,12 @@ use clap::Args;
 use tokio::process::Command;
 use tokio::sync::mpsc;
 
-use super::Context;
 use super::endpoint::{endpoint, hold};
 use super::run::signals;
+use super::{Context, plain};
 use crate::endpoint::door::Door;
 use crate::failure::{Code, Exit, Failure};
+use crate::ssh::quote::if_needed;
 
 /// Open the Codex TUI on a project.
 ///
@@ -53,6 +54,9 @@ impl Open {
             ended = child.wait() => ended.map_err(failed)?,
         };
         endpoint.keeper.close().await;
+        // The TUI names the address, which has gone with it.
+        let way = format!("outpost open {} -- resume ID", if_needed(&self.place));
+        context.screen.note(&plain::line(&format!("that address has ended; to come back to a thread: {way}")));
         Ok(if ended.success() { Exit::Done } else { Exit::Failed })
     }
 }

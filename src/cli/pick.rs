@@ -83,8 +83,7 @@ impl Pick {
     }
 
     async fn only(&self, context: &Context, word: &str, (picker, wishes): Screened<'_>) -> Result<Exit, Failure> {
-        let listing = crate::host::alias::list(&context.local)?;
-        let alias = crate::host::alias::find(&listing, word)?.alias.clone();
+        let (alias, _) = context.host_or_project(word)?;
         picker.only();
         match folder_of(context, &alias, (picker, wishes)).await? {
             Picked::Folder(path) => self.keep(context, alias, &path),

@@ -8,7 +8,6 @@ use super::table::table;
 use super::{Context, plain};
 use crate::config::projects::{self, Project};
 use crate::failure::{Code, Exit, Failure};
-use crate::name::Place;
 use crate::project;
 
 /// The folders you work in, by name; a name works wherever HOST:PATH does.
@@ -36,7 +35,7 @@ enum Act {
     Add {
         /// The host and the folder.
         #[arg(value_name = "HOST:PATH")]
-        place: Place,
+        place: String,
         /// The name; by default that of the folder.
         #[arg(long)]
         name: Option<String>,
@@ -72,7 +71,7 @@ impl ProjectsCommand {
             Some(Act::Pick(pick)) => return pick.run(context).await,
             Some(Act::Remove { name }) => projects::remove(&context.local, &name)?,
             Some(Act::Rename { from, to }) => {
-                free(context, &to)?;
+                free(context, &to).map_err(|taken| taken.hint(format!("outpost projects rename {from} OTHER_NAME")))?;
                 projects::rename(&context.local, &from, &to)?;
             }
         }
@@ -95,8 +94,13 @@ fn list(context: &Context, as_json: bool) -> Result<(), Failure> {
     context.screen.answer(&table(&projects.iter().map(row).collect::<Vec<_>>()))
 }
 
-async fn add(context: &Context, place: &Place, name: Option<String>) -> Result<(), Failure> {
+async fn add(context: &Context, word: &str, name: Option<String>) -> Result<(), Failure> {
     crate::config::gate::require(&context.local)?;
+    let place = &context.place(word)?;
+    if !word.contains(':') {
+        let said = format!("it is a project already: {place}");
+        return Err(Failure::new(Code::Usage, format!("add '{word}'")).said(said).hint("write HOST:PATH to add another folder"));
+    }
     // What can be wrong here is said before anybody is asked for a password.
     if let Some(name) = &name {
         projects::checked_name(name)?;

@@ -18,9 +18,12 @@ pub mod witness;
 mod work;
 pub mod worktree;
 
+use std::io::IsTerminal;
+
 use clap::Args;
 use futures_util::future::join_all;
 use tokio::sync::broadcast;
+use unicode_width::UnicodeWidthStr;
 
 use super::notify::News;
 use super::{Context, SAME_MOMENT, plain, report};
@@ -29,10 +32,9 @@ use crate::name::Place;
 use crate::project::Host;
 use crate::remote::How;
 use crate::ssh::ask::Secret;
-use crate::thread::ReviewTarget;
-use approve::Approve;
+use crate::thread::{ReviewTarget, Thread};
 use events::{Body, Line};
-use options::ThreadOptions;
+use options::{Manner, ThreadOptions};
 use signals::Wish;
 use turn::{Live, Stage};
 use witness::Witness;
@@ -43,7 +45,7 @@ use worktree::Kept;
 ///
 /// The agent's words, its commands and its changes are shown as they happen. Ctrl-C interrupts the turn; Ctrl-\ leaves it
 /// running on the host. Without a PROMPT, on a terminal, you are asked for one, and for the next after each turn.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(
     override_usage = "outpost run [OPTIONS] HOST:PATH|PROJECT [PROMPT]\n       outpost run [OPTIONS] -p PROJECT... PROMPT",
     after_help = "Examples:\n  outpost run devbox:~/app \"fix the failing test\"\n  git diff | outpost run devbox:/srv/app -\n  \
@@ -51,24 +53,20 @@ use worktree::Kept;
 )]
 pub struct Run {
     /// The host and the folder on it (absolute, `~/…`, or relative to the home there) or a project's name; then what the
-    /// agent shall do (`-` reads it from standard input).
+    /// agent shall do (`-`, or nothing where there is no terminal, reads it from standard input).
     #[arg(value_name = "HOST:PATH|PROJECT PROMPT", num_args = 0..=2)]
     words: Vec<String>,
     /// Run one thread in each of several projects, side by side.
     #[arg(short, long, value_name = "PROJECT|HOST:PATH")]
     project: Vec<String>,
-    /// Take this thread up again instead of starting one: its id, or the beginning of it.
+    /// Take this thread up again instead of starting one: its id, the beginning of it, or its name.
     #[arg(long, value_name = "ID", conflicts_with_all = ["last", "project"])]
     resume: Option<String>,
     /// Take the folder's last thread up again.
     #[arg(long)]
     last: bool,
-    /// What to do when the agent asks for an approval.
-    #[arg(long, value_enum, default_value_t = Approve::Ask)]
-    approve: Approve,
-    /// Leave once the prompt is delivered, and print the thread's id.
-    #[arg(long)]
-    detach: bool,
+    #[command(flatten)]
+    manner: Manner,
     /// Work in a new git worktree of the folder, on a new branch: BRANCH, or one named after the prompt. Both stay.
     #[arg(long, value_name = "BRANCH", num_args = 0..=1, require_equals = true, default_missing_value = "",
           conflicts_with_all = ["resume", "last"])]
@@ -78,12 +76,6 @@ pub struct Run {
     with_access_token: bool,
     #[command(flatten)]
     thread: ThreadOptions,
-    /// Print one JSON object a line (docs/EVENTS.md).
-    #[arg(long)]
-    json: bool,
-    /// Tell you on the desktop, or by the terminal's bell, when a turn ends or you are asked something.
-    #[arg(long)]
-    notify: bool,
     /// Review this instead of running a prompt.
     #[arg(skip)]
     review: Option<ReviewTarget>,
@@ -105,8 +97,8 @@ impl Run {
     pub async fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let result = self.begin(context).await;
         // What fails before there is a place to tell of is told here; the rest tells itself.
-        if let (true, Err((Told::NotYet, failure))) = (self.json, &result) {
-            context.screen.json(&Line::new("", Body::failure(failure, &failure.to_string())))?;
+        if let (true, Err((Told::NotYet, failure))) = (self.manner.json, &result) {
+            context.screen.json(&Line::new(("", ""), Body::failure(failure, &failure.to_string())))?;
         }
         result.map_err(|(_, failure)| failure)
     }
@@ -131,6 +123,9 @@ impl Run {
         let places = places.iter().map(|word| context.place(word)).collect::<Result<Vec<Place>, _>>()?;
         let prompt = self.prompt(prompt, context, places.len()).await?;
         worktree::branch(self.worktree.as_deref().unwrap_or_default(), None)?;
+        if self.with_access_token {
+            token::stays_kept(&self.thread.config)?;
+        }
         Ok((places, prompt))
     }
 
@@ -161,7 +156,8 @@ impl Run {
             None if self.review.is_some() => return Ok(None),
             Some("-") => read_stdin().await?,
             Some(text) => text.to_owned(),
-            None if places == 1 && !self.detach && (self.takes_up() || context.screen.interactive) => return Ok(None),
+            None if places == 1 && !self.manner.detach && (self.takes_up() || context.screen.interactive) => return Ok(None),
+            None if places == 1 && !self.takes_up() && !std::io::stdin().is_terminal() => read_stdin().await?,
             None => return Err(usage("there is no PROMPT, and no terminal to ask for one")),
         };
         if text.trim().is_empty() { Err(usage("the prompt is empty")) } else { Ok(Some(text)) }
@@ -189,17 +185,22 @@ impl Errand<'_> {
     /// One of several: its failure is told here, because the others go on.
     async fn beside(mut self) -> Exit {
         let mut stage = self.stage();
-        if !self.run.json {
+        if !self.run.manner.json {
             stage.screen = self.context.screen.prefixed(&plain::line(&self.place.to_string()));
         }
         let result = self.on(&stage).await;
         drop(tell(&stage, &result).await);
-        if self.run.json { result.unwrap_or_else(|failure| failure.code.exit()) } else { report::exit(&stage.screen, result) }
+        if self.run.manner.json {
+            result.unwrap_or_else(|failure| failure.code.exit())
+        } else {
+            report::exit(&stage.screen, result)
+        }
     }
 
     fn stage(&self) -> Stage {
-        let (screen, host) = (self.context.screen.clone(), self.place.alias.to_string());
-        Stage { screen, json: self.run.json, approve: self.run.approve, host, notify: self.run.notify }
+        let Manner { json, approve, notify, .. } = self.run.manner;
+        let (host, place) = (self.place.alias.to_string(), self.place.to_string());
+        Stage { screen: self.context.screen.clone(), json, approve, host, place, notify }
     }
 
     async fn on(&mut self, stage: &Stage) -> Result<Exit, Failure> {
@@ -226,11 +227,11 @@ impl Errand<'_> {
         let mut options = self.run.thread.thread();
         let peer = host.server.peer.clone();
         if self.token.is_some() {
-            options.config = token::kept_from_commands(&peer).await.map_err(|e| e.at(&stage.host))?;
+            options.config.extend(token::kept_from_commands(&peer).await.map_err(|e| e.at(&stage.host))?);
         }
         let thread = self.run.thread(host.server, folder, &options).await.map_err(|e| e.at(&stage.host))?;
         stage.line(Body::Thread { thread: &thread.id().0, cwd: &thread.view.cwd, model: &thread.model })?;
-        stage.note(&plain::line(&format!("{}:{} · {about} · thread {}", stage.host, thread.view.cwd, thread.id())));
+        stage.note(&head(stage, &thread, &about));
         let live = Live { stage, thread, wishes, witness: Witness::new(stage, life) };
         let mut work = Work { run: self.run, live, codex_home };
         let done = work.all(self.prompt).await;
@@ -246,7 +247,7 @@ impl Errand<'_> {
 
     /// A server inside the session ends when we leave: nothing can be left running there.
     fn may_detach(&self, host: &Host) -> Result<(), Failure> {
-        if !self.run.detach || host.how != How::Attached {
+        if !self.run.manner.detach || host.how != How::Attached {
             return Ok(());
         }
         Err(Failure::new(Code::ServerAttached, "leave the turn running on the host")
@@ -273,6 +274,14 @@ async fn tell(stage: &Stage, result: &Result<Exit, Failure>) -> Result<(), Failu
     }
 }
 
+/// What a person reads first: where, on what, and which thread; its id is not broken where a terminal's line ends.
+fn head(stage: &Stage, thread: &Thread, about: &str) -> String {
+    let place = plain::line(&format!("{}:{} · {about}", stage.host, thread.view.cwd));
+    let id = plain::line(&format!("thread {}", thread.id()));
+    let fits = stage.screen.columns().is_none_or(|columns| place.width() + 3 + id.width() <= columns);
+    if fits { format!("{place} · {id}") } else { format!("{place}\n{id}") }
+}
+
 /// Of several runs the worst decides: SSH before remote before failed before done.
 fn badness(exit: Exit) -> u8 {
     match exit {
@@ -285,9 +294,27 @@ fn badness(exit: Exit) -> u8 {
     }
 }
 
-async fn read_stdin() -> Result<String, Failure> {
+pub(super) async fn read_stdin() -> Result<String, Failure> {
     let fail = |e: std::io::Error| Failure::new(Code::Usage, "read the prompt from standard input").said(e);
     let mut text = String::new();
     tokio::io::AsyncReadExt::read_to_string(&mut tokio::io::stdin(), &mut text).await.map_err(fail)?;
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_of_several_decides() {
+        let worst = |exits: &[Exit]| exits.iter().copied().max_by_key(|exit| badness(*exit));
+        let order = [Exit::Done, Exit::Failed, Exit::Remote, Exit::Ssh];
+        for count in 1..=order.len() {
+            let mut some = order[..count].to_vec();
+            for _ in 0..count {
+                some.rotate_left(1);
+                assert_eq!(worst(&some), Some(order[count - 1]), "{some:?}");
+            }
+        }
+    }
 }

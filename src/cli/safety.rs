@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::run::{approve, paint::Painter, which};
-use super::{plain, report, table};
+use super::{plain, report, table, threads};
 use crate::app_server::protocol::approval::Asked;
 use crate::app_server::protocol::view;
 use crate::failure::{Code, Failure};
@@ -120,5 +120,10 @@ proptest! {
         let title = thread.as_ref().map(which::title).unwrap_or_default();
         let table = table::table(&[vec![plain::line(title), plain::line(&a)]]);
         prop_assert_eq!(driving(&table), None, "{:?}", table);
+        for columns in [None, Some(80)] {
+            let thread = json!({"id": a, "cwd": b, "preview": a, "gitInfo": {"branch": b}, "status": {"type": a}});
+            let listed = view::<View>(&thread).map(|view| threads::shown(view, &b, columns)).unwrap_or_default();
+            prop_assert_eq!(driving(&listed), None, "{:?}", listed);
+        }
     }
 }

@@ -58,6 +58,13 @@ impl Screen {
         Self { out: sink(&self.out), err: sink(&self.err), interactive: false, ..self.clone() }
     }
 
+    /// How many columns a line of the answer has; none where nobody looks at it.
+    #[must_use]
+    pub fn columns(&self) -> Option<usize> {
+        let size = self.out_is_terminal.then(crossterm::terminal::size)?;
+        size.ok().map(|(columns, _)| usize::from(columns)).filter(|columns| *columns > 0)
+    }
+
     /// Writes a piece of the answer as it is and flushes it. The text must already be harmless (see [`plain`]).
     ///
     /// # Errors

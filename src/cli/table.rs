@@ -37,6 +37,26 @@ pub fn cut(text: &str, width: usize) -> String {
     out + "…"
 }
 
+/// A text cut to a width in its middle: of a path the beginning says where, the end says what.
+#[must_use]
+pub fn middle(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let room = width.saturating_sub(1);
+    let of = |c: &char| unicode_width::UnicodeWidthChar::width(*c).unwrap_or(0);
+    let within = |most: usize| {
+        let mut used = 0;
+        move |c: &char| {
+            used += of(c);
+            used <= most
+        }
+    };
+    let end: Vec<char> = text.chars().rev().take_while(within(room - room / 3)).collect();
+    let start = text.chars().take_while(within(room / 3));
+    start.chain(['…']).chain(end.into_iter().rev()).collect()
+}
+
 /// How long ago, in one unit: `12 s`, `5 min`, `3 h`, `2 d`.
 #[must_use]
 pub fn ago(seconds: i64) -> String {
@@ -57,6 +77,11 @@ mod tests {
         let rows = [["a", "größe", "x"], ["日本", "b", ""]].map(|row| row.map(str::to_owned).to_vec());
         assert_eq!(table(&rows), "a     größe  x\n日本  b\n");
         assert_eq!((cut("日本語", 5), cut("short", 5)), ("日本…".to_owned(), "short".to_owned()));
+        let path = "/home/me/work/shop/api";
+        for (width, shown) in [(22, path), (16, "/home…k/shop/api"), (3, "…pi"), (1, "…"), (0, "…")] {
+            assert_eq!(middle(path, width), shown, "{width}");
+        }
+        assert_eq!(middle("日本語日本語", 8), "日…本語");
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::thread::event::Approval;
 
 /// Look at a thread, steer it, answer it, put it away.
 ///
-/// A THREAD is written HOST:ID or PROJECT:ID, as `outpost threads` lists them; the beginning of an id is enough.
+/// A THREAD is written HOST:ID or PROJECT:ID, as `outpost threads` lists them; the beginning of an id is enough, or the thread's name.
 #[derive(Debug, Args)]
 pub struct ThreadCommand {
     #[command(subcommand)]
@@ -103,24 +103,22 @@ struct Review {
 
 #[derive(Debug, Args)]
 struct Rename {
-    /// The thread.
-    #[arg(value_name = "THREAD")]
-    thread: Which,
+    #[command(flatten)]
+    thread: Plain,
     /// Its new name.
     name: String,
 }
 
 #[derive(Debug, Args)]
 struct Delete {
-    /// The thread.
-    #[arg(value_name = "THREAD")]
-    thread: Which,
+    #[command(flatten)]
+    thread: Plain,
     /// Do not ask.
     #[arg(long)]
     yes: bool,
 }
 
-/// `HOST:ID` or `PROJECT:ID`.
+/// `HOST:ID` or `PROJECT:ID`, or a name in place of the id.
 #[derive(Debug, Clone)]
 pub(super) struct Which {
     place: String,
@@ -131,8 +129,8 @@ impl std::str::FromStr for Which {
     type Err = String;
     fn from_str(word: &str) -> Result<Self, String> {
         let (place, id) = word.split_once(':').ok_or("a thread is written HOST:ID or PROJECT:ID")?;
-        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        if place.is_empty() || id.is_empty() || !id.chars().all(fits) {
+        // Whoever writes a folder means something else.
+        if place.is_empty() || id.trim().is_empty() || id.starts_with(['/', '~', '.']) {
             return Err("a thread is written HOST:ID or PROJECT:ID".to_owned());
         }
         Ok(Self { place: place.to_owned(), id: id.to_owned() })
@@ -193,16 +191,16 @@ impl ThreadCommand {
             }
             ThreadAct::Review(command) => {
                 let place = command.thread.host(context)?;
-                command.what.of(place, Some(command.thread.id)).run(context).await
+                command.what.of(place, Some(command.thread.id)).await?.run(context).await
             }
             ThreadAct::Fork(command) => interruptible(fork(context, &command)).await,
             ThreadAct::Rename(command) => interruptible(act(context, &command.thread, &Act::Rename(command.name))).await,
-            ThreadAct::Archive(command) => interruptible(act(context, &command.thread, &Act::Archive)).await,
-            ThreadAct::Unarchive(command) => interruptible(act(context, &command.thread, &Act::Unarchive)).await,
+            ThreadAct::Archive(command) => interruptible(act(context, &command, &Act::Archive)).await,
+            ThreadAct::Unarchive(command) => interruptible(act(context, &command, &Act::Unarchive)).await,
             ThreadAct::Delete(command) => interruptible(delete(context, &command)).await,
             ThreadAct::Steer(command) => interruptible(command.steer(context)).await,
             ThreadAct::Queue(command) => interruptible(command.queue(context)).await,
-            ThreadAct::Interrupt(command) => interruptible(talk::interrupt(context, &command.thread)).await,
+            ThreadAct::Interrupt(command) => interruptible(talk::interrupt(context, &command)).await,
             ThreadAct::Approve(command) => interruptible(command.run(context)).await,
             ThreadAct::Decline(command) => interruptible(command.run(context)).await,
             ThreadAct::Answer(command) => interruptible(command.run(context)).await,
@@ -285,24 +283,45 @@ async fn fork(context: &Context, command: &Plain) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-async fn act(context: &Context, which: &Which, act: &Act) -> Result<Exit, Failure> {
-    let found = which.find(context).await?;
-    catalog::act(&found.host.server.peer, &found.view.id, act).await.map_err(|e| e.at(&found.alias))?;
-    found.host.session.close().await;
-    Ok(Exit::Done)
+async fn act(context: &Context, command: &Plain, act: &Act) -> Result<Exit, Failure> {
+    let found = command.thread.find(context).await?;
+    acted(context, command, (found, act)).await
+}
+
+async fn acted(context: &Context, command: &Plain, (found, act): (Found, &Act)) -> Result<Exit, Failure> {
+    let Found { alias, host, view } = found;
+    catalog::act(&host.server.peer, &view.id, act).await.map_err(|e| e.at(&alias))?;
+    host.session.close().await;
+    let done = match act {
+        Act::Rename(name) => format!("is \"{name}\" now"),
+        Act::Archive => format!("is put away: {}", title(&view)),
+        Act::Unarchive => format!("is taken out again: {}", title(&view)),
+        Act::Delete => format!("is deleted: {}", title(&view)),
+    };
+    command.done(context, (&alias, &view.id.0), &done)
+}
+
+impl Plain {
+    /// Says what was done: a person with words, a program with the id.
+    fn done(&self, context: &Context, (alias, id): (&Alias, &str), done: &str) -> Result<Exit, Failure> {
+        if self.json {
+            context.screen.json(&json!({ "host": alias, "id": id }))?;
+        } else {
+            context.screen.note(&plain::line(&format!("{alias}:{id} {done}")));
+        }
+        Ok(Exit::Done)
+    }
 }
 
 async fn delete(context: &Context, command: &Delete) -> Result<Exit, Failure> {
-    let found = command.thread.find(context).await?;
+    let found = command.thread.thread.find(context).await?;
     if !command.yes {
         let what = format!("delete {}:{} \"{}\" for good?", found.alias, found.view.id, plain::line(title(&found.view)));
         if !super::run::questions::agreed(&context.screen, &what).await? {
             return Err(Failure::new(Code::Usage, "delete a thread").said("nobody agreed").hint("--yes deletes without asking"));
         }
     }
-    catalog::act(&found.host.server.peer, &found.view.id, &Act::Delete).await.map_err(|e| e.at(&found.alias))?;
-    found.host.session.close().await;
-    Ok(Exit::Done)
+    acted(context, &command.thread, (found, &Act::Delete)).await
 }
 
 #[cfg(test)]
@@ -313,7 +332,9 @@ mod tests {
     fn threads_are_written_with_their_host() {
         let which: Which = "devbox:0199-a".parse().expect("a thread");
         assert_eq!((which.place.as_str(), which.id.as_str()), ("devbox", "0199-a"));
-        for bad in ["devbox", "devbox:", ":x", "devbox:~/app", "devbox:a b"] {
+        let named: Which = "shop:the login page".parse().expect("a name");
+        assert_eq!((named.place.as_str(), named.id.as_str()), ("shop", "the login page"));
+        for bad in ["devbox", "devbox:", ":x", "devbox:~/app", "devbox:/srv/app", "devbox: "] {
             assert!(bad.parse::<Which>().is_err(), "{bad}");
         }
     }

@@ -8,10 +8,11 @@ use clap::Args;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
+use unicode_width::UnicodeWidthStr;
 
 use super::run::approve;
 use super::spinner::Spinner;
-use super::table::{ago, cut, table};
+use super::table::{ago, cut, middle, table};
 use super::{Context, plain, waits};
 use crate::config::{hosts, projects};
 use crate::failure::{Exit, Failure};
@@ -120,7 +121,7 @@ impl Threads {
         let mut asking: FuturesUnordered<_> = wanted.iter().map(|wanted| self.ask(context, wanted)).collect();
         while let Some((answer, exit)) = asking.next().await {
             worst = worst.max(exit);
-            if self.json { answers.push(answer) } else { context.screen.answer(&text(&answer))? }
+            if self.json { answers.push(answer) } else { context.screen.answer(&text(&answer, context.screen.columns()))? }
         }
         if self.json {
             answers.sort_by(|a, b| a.host.cmp(&b.host));
@@ -189,18 +190,25 @@ impl Threads {
     }
 }
 
-fn text(answer: &Answer) -> String {
+fn text(answer: &Answer, columns: Option<usize>) -> String {
     let host = plain::line(&answer.host);
     if let Some(error) = &answer.error {
         let hint = if error.hint.is_empty() { String::new() } else { format!("\n  try: {}", plain::line(&error.hint)) };
         let trouble = format!("{host}\n  ✗ {}  [{}]{hint}\n", plain::line(&error.text), error.code);
         let Some(as_of) = answer.as_of.filter(|_| !answer.threads.is_empty()) else { return trouble };
-        return format!("{trouble}  as it was {} ago:\n{}", ago(now() - as_of), rows(&answer.threads));
+        return format!("{trouble}  as it was {} ago:\n{}", ago(now() - as_of), rows(&answer.threads, columns));
     }
     if answer.threads.is_empty() {
         return format!("{host}\n  no threads\n");
     }
-    format!("{host}\n{}", rows(&answer.threads))
+    format!("{host}\n{}", rows(&answer.threads, columns))
+}
+
+/// What is shown of a thread, with what waits there.
+#[cfg(test)]
+pub(super) fn shown(view: View, waits: &str, columns: Option<usize>) -> String {
+    let row = Row { waits: vec![waits.to_owned()], ..Row::from(view) };
+    text(&Answer { host: "devbox".to_owned(), error: None, as_of: None, threads: vec![row] }, columns)
 }
 
 /// Unix time in seconds.
@@ -209,10 +217,14 @@ pub(super) fn now() -> i64 {
 }
 
 /// A line for each thread, and below it what waits there.
-fn rows(threads: &[Row]) -> String {
+fn rows(threads: &[Row], columns: Option<usize>) -> String {
     let now = now();
-    let cells: Vec<Vec<String>> = threads.iter().map(|thread| row(thread, now)).collect();
-    let lines = table(&cells);
+    let cells: Vec<[String; 3]> = threads.iter().map(|thread| row(thread, now)).collect();
+    let widest = |column: usize| cells.iter().filter_map(|row| row.get(column)).map(|cell| cell.width() + 2).max().unwrap_or(0);
+    let room = columns.map(|columns| columns.saturating_sub(widest(0) + widest(1) + widest(2) + 3));
+    let places = places(threads, room);
+    let cells = cells.iter().zip(places).map(|(row, place)| row.iter().cloned().chain(place).collect());
+    let lines = table(&cells.collect::<Vec<Vec<String>>>());
     let with_waits = lines.lines().zip(threads).map(|(line, thread)| {
         let waits = thread.waits.iter().map(|what| format!("    ? {}\n", plain::line(what)));
         format!("{line}\n{}", waits.collect::<String>())
@@ -220,20 +232,42 @@ fn rows(threads: &[Row]) -> String {
     with_waits.collect()
 }
 
-/// How much of a preview is shown, in columns.
+/// What is shown whole of a thread.
+fn row(thread: &Row, now: i64) -> [String; 3] {
+    [format!("  {}", plain::line(&thread.id)), thread.state.as_str().to_owned(), ago(now - thread.updated_at)]
+}
+
+/// How much of a preview is shown where there is room, in columns.
 const PREVIEW: usize = 60;
 
-fn row(thread: &Row, now: i64) -> Vec<String> {
-    // Of a prompt of several lines the first says what it is about.
-    let title = thread.title().trim().lines().next().unwrap_or_default();
+/// The least that is shown of a folder and of a preview, in columns: a terminal that has no room for them wraps.
+const LEAST: usize = 16;
+
+/// The folder with its branch, and the title, of each thread. Where both do not fit into the room of a line, the folders give way, down
+/// to half of it for previews; names that people gave stay whole.
+fn places(threads: &[Row], room: Option<usize>) -> Vec<[String; 2]> {
+    let all: Vec<(String, String, String)> = threads.iter().map(place).collect();
+    let room = room.unwrap_or(usize::MAX);
+    let named = |row: &Row, title: usize| if row.name.is_some() { title } else { title.min(room / 2) };
+    let titles = threads.iter().zip(&all).map(|(row, (_, _, title))| named(row, title.width())).max().unwrap_or(0);
+    let most = room.saturating_sub(titles).max(LEAST);
+    let folders = all.iter().map(|(folder, branch, _)| folder.width() + branch.width()).max().unwrap_or(0).min(most);
+    let title = |row: &Row, title: String| {
+        if row.name.is_some() { title } else { cut(&title, room.saturating_sub(folders).max(LEAST)) }
+    };
+    let shown = |(row, (folder, branch, text)): (&Row, (String, String, String))| {
+        let branch = cut(&branch, folders.saturating_sub(folder.width()).max(folders / 2));
+        [middle(&folder, folders - branch.width()) + &branch, title(row, text)]
+    };
+    threads.iter().zip(all).map(shown).collect()
+}
+
+/// A thread's folder, its branch, and its title: of a prompt of several lines the first says what it is about.
+fn place(thread: &Row) -> (String, String, String) {
+    let title = plain::line(thread.title().trim().lines().next().unwrap_or_default());
     let branch = thread.branch.as_deref().map_or(String::new(), |branch| format!(" ({})", plain::line(branch)));
-    vec![
-        format!("  {}", plain::line(&thread.id)),
-        thread.state.as_str().to_owned(),
-        ago(now - thread.updated_at),
-        format!("{}{branch}", plain::line(&thread.cwd)),
-        cut(&plain::line(title), PREVIEW),
-    ]
+    let title = if thread.name.is_some() { title } else { cut(&title, PREVIEW) };
+    (plain::line(&thread.cwd), branch, title)
 }
 
 #[cfg(test)]
@@ -250,9 +284,9 @@ mod tests {
         let threads = vec![Row { waits: vec!["run a command: $ make\u{1b}[2J".into()], ..row.clone() }];
         let trouble = Trouble { code: "ssh-timeout", text: "old: connect to 10.0.0.9 port 22".into(), hint: "is it up?".into() };
         let all = [
-            text(&Answer { host: "devbox".into(), error: None, as_of: None, threads }),
-            text(&Answer { host: "old".into(), error: Some(trouble), as_of: Some(now() - 300), threads: vec![row] }),
-            text(&Answer { host: "new".into(), error: None, as_of: None, threads: vec![] }),
+            text(&Answer { host: "devbox".into(), error: None, as_of: None, threads }, None),
+            text(&Answer { host: "old".into(), error: Some(trouble), as_of: Some(now() - 300), threads: vec![row] }, None),
+            text(&Answer { host: "new".into(), error: None, as_of: None, threads: vec![] }, None),
         ];
         insta::assert_snapshot!(all.concat(), @r"
         devbox
@@ -265,6 +299,28 @@ mod tests {
           0199  needs approval  0 s  /w (main)  fix␛[2J it
         new
           no threads
+        ");
+    }
+
+    #[test]
+    fn a_line_gives_way_in_its_folder() {
+        let thread = |id: u8, cwd: &str, name: Option<&str>| {
+            let preview = "fix the test that fails on Mondays, and say why it does";
+            json!({"id": format!("0199{id:04}-5c1e-7000-8000-000000000000"), "cwd": cwd, "preview": preview, "name": name,
+                "updatedAt": 4_000_000_000_i64, "status": {"type": "idle"}, "gitInfo": {"branch": "outpost/fix-the-test-1a2b"}})
+        };
+        let short = thread(1, "/w", Some("Mondays"));
+        let long = thread(2, "/home/somebody/work/services/shop/packages/api", None);
+        let read =
+            |all: &[&serde_json::Value]| all.iter().map(|one| Row::from(view::<View>(one).expect("read"))).collect::<Vec<_>>();
+        for columns in [60, 80, 100, 120, 200] {
+            let (both, one) = (rows(&read(&[&short, &long]), Some(columns)), rows(&read(&[&short]), Some(columns)));
+            let widest = both.lines().chain(one.lines()).map(UnicodeWidthStr::width).max().expect("lines");
+            assert!(widest < columns.max(88), "{widest} of {columns}\n{both}{one}");
+        }
+        insta::assert_snapshot!(rows(&read(&[&short, &long]), Some(100)), @r"
+          01990001-5c1e-7000-8000-000000000000  idle  0 s  /w (outpost/fix-the-te…  Mondays
+          01990002-5c1e-7000-8000-000000000000  idle  0 s  /ho…ages/api (outpost/…  fix the test that fail…
         ");
     }
 }

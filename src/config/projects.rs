@@ -117,6 +117,15 @@ pub fn unknown(word: &str, projects: &Projects) -> Failure {
     Failure::new(Code::NameUnknown, format!("find the project '{}'", word.escape_debug())).said("there is none").hint(hint)
 }
 
+/// A host that there is not, told to somebody who may have meant a project.
+#[must_use]
+pub fn or_meant(local: &Local, word: &str, unknown: Failure) -> Failure {
+    match load(local).ok().and_then(|mut projects| projects.remove(word)) {
+        Some(project) => unknown.hint(format!("{word} is a project, its host is {}", project.host)),
+        None => unknown,
+    }
+}
+
 /// Keeps a project under a name; one that goes by this name already is replaced.
 ///
 /// # Errors

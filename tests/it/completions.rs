@@ -52,6 +52,35 @@ fn bash_offers_hosts_and_projects() {
     assert_eq!(bash(&sandbox, &["outpost", "run", "devbox", ":", "~/app", "--eff"]), ["--effort"]);
 }
 
+/// What is behind a colon, as bash itself puts it on the line.
+#[test]
+fn bash_completes_the_id_of_a_thread() {
+    let sandbox = sandbox();
+    let id = "01990001-5c1e-7000-8000-000000000000";
+    let row = serde_json::json!({"id": id, "state": "idle", "name": null, "preview": "mend it", "cwd": "/srv/shop", "branch": null,
+        "created_at": 1, "updated_at": 1, "waits": []});
+    let copy = sandbox.codex_home().join("outpost/threads/devbox.json");
+    std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+    std::fs::write(copy, serde_json::json!({"as_of": 1, "threads": [row]}).to_string()).unwrap();
+    let line = format!("PATH='{}' OUTPOST_SSH_CONFIG='{}' exec bash --norc -i", path(&sandbox), sandbox.ssh_config().display());
+    let terminal = Terminal::of(&sandbox, &line);
+    terminal.type_text("PS1='rea''dy> '; source <(outpost completions bash)");
+    terminal.press(&["Enter"]);
+    terminal.shows("ready>");
+    terminal.type_text("outpost thread show shop:0199");
+    terminal.press(&["Tab"]);
+    terminal.shows(&format!("outpost thread show shop:{id}"));
+    terminal.press(&["C-u"]);
+    terminal.type_text("outpost thread show sho");
+    terminal.press(&["Tab"]);
+    terminal.shows(&format!("outpost thread show shop:{id}"));
+    terminal.press(&["C-u"]);
+    terminal.type_text("outpost forward shop -R 80:8");
+    terminal.press(&["Tab"]);
+    terminal.type_text("1");
+    terminal.shows("outpost forward shop -R 80:81");
+}
+
 #[test]
 fn fish_offers_hosts_and_projects() {
     let sandbox = sandbox();

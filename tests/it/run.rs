@@ -227,10 +227,22 @@ async fn projects_threads_and_several_at_once() {
     bed.run(&["projects", "add", "devbox:nowhere"]).await.exits(6);
     let ran = bed.run(&["run", "-p", "app", "-p", "second", "say from both"]).await.exits(0);
     assert_eq!(ran.stdout.matches("from both").count(), 2, "{}\n{}", ran.stdout, ran.stderr);
+    for place in ["app", "other"] {
+        let line = format!("[devbox:{}] from both", bed.host.home.join(place).display());
+        assert!(ran.stdout.lines().any(|printed| printed == line), "{}", ran.stdout);
+    }
+    // As JSON it is one stream, and each line says whose it is.
+    let stream = lines(&bed.run(&["run", "-p", "app", "-p", "second", "say from both", "--json"]).await.exits(0));
+    let mut places: Vec<&str> = stream.iter().map(|line| line["place"].as_str().unwrap().rsplit('/').next().unwrap()).collect();
+    let ended: Vec<&Value> = stream.iter().filter(|line| line["type"] == "ended").collect();
+    assert_eq!(ended.len(), 2, "{stream:#?}");
+    places.sort_unstable();
+    places.dedup();
+    assert_eq!(places, ["app", "other"]);
     let listed = bed.run(&["threads", "--json"]).await.exits(0);
     let threads: Vec<Value> =
         lines(&listed)[0].as_array().unwrap().iter().flat_map(|h| h["threads"].as_array().unwrap().clone()).collect();
-    assert_eq!(threads.len(), 2, "{}", listed.stdout);
+    assert_eq!(threads.len(), 4, "{}", listed.stdout);
     let again = bed.run(&["run", "--last", "app", "say again", "--json"]).await.exits(0);
     let id = first(&lines(&again), "thread")["thread"].clone();
     assert!(threads.iter().any(|thread| thread["id"] == id), "{threads:#?}");

@@ -30,7 +30,14 @@ async fn how_a_thread_works_is_said_on_the_command_line() {
         .await
         .exits(0);
     assert!(bed.host.home.join("app/asked").exists());
-    for (option, value) in [("--sandbox", "some"), ("--ask-for-approval", "maybe"), ("--image", "/nowhere.png")] {
+    // Any other setting of Codex.
+    bed.run(&["run", "devbox:app", "say third", "-c", "model=yet-another", "-c", "developer_instructions=Be brief."])
+        .await
+        .exits(0);
+    let request = asked("say third");
+    assert!(request["model"] == "yet-another" && request.to_string().contains("Be brief."), "{request}");
+    for (option, value) in [("-c", "model"), ("--sandbox", "some"), ("--ask-for-approval", "maybe"), ("--image", "/nowhere.png")]
+    {
         bed.run(&["run", "devbox:app", "say x", option, value]).await.exits(2);
     }
 }
@@ -64,4 +71,21 @@ async fn all_hosts_are_asked_when_all_are_wanted() {
         listed[0].as_array().unwrap().iter().map(|host| (host["host"].as_str().unwrap(), host["error"].is_null())).collect();
     assert_eq!(hosts, [("bare", false), ("devbox", true)], "{}", ran.stdout);
     assert_eq!(listed[0][1]["threads"][0]["preview"], "say hi");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_comes_from_standard_input_where_none_is_given() {
+    let bed = Bed::new().await;
+    for args in [&["run", "devbox:app"][..], &["run", "devbox:app", "-"], &["run", "-p", "devbox:app"]] {
+        let mut command = bed.sandbox.outpost(args);
+        let ran = tokio::task::spawn_blocking(move || super::bed::process::run(&mut command, b"say It came in.\n"))
+            .await
+            .unwrap()
+            .exits(0);
+        assert!(ran.stdout.contains("It came in."), "{args:?}: {}", ran.stdout);
+    }
+    let ran = bed.run(&["run", "devbox:app"]).await.exits(2);
+    assert!(ran.stderr.contains("the prompt is empty"), "{}", ran.stderr);
+    let ran = bed.run(&["run", "-p", "devbox:app", "-p", "devbox:"]).await.exits(2);
+    assert!(ran.stderr.contains("several projects need a PROMPT"), "{}", ran.stderr);
 }

@@ -32,7 +32,7 @@ async fn a_declined_approval_lets_the_turn_go_on() {
 async fn ctrl_c_interrupts_the_turn() {
     let bed = Bed::new().await;
     let terminal = Terminal::outpost(&bed.sandbox, &["run", "devbox:app", "wait never\nsay x"]);
-    terminal.shows(" · thread ");
+    terminal.shows("\nthread ");
     bed.model.reached("never").await;
     terminal.press(&["C-c"]);
     let screen = terminal.shows("[exit 1]");
@@ -77,6 +77,10 @@ async fn without_a_prompt_it_is_a_conversation() {
     terminal.type_text("say the second answer");
     terminal.press(&["Enter"]);
     terminal.shows("\nthe second answer\n\n›");
+    // What was typed before is a key away.
+    terminal.press(&["Up", "Up", "Enter"]);
+    let again = |screen: &str| screen.matches("the first answer").count() == 4 && screen.trim_end().ends_with('›');
+    terminal.shows_it("the first answer again, and a prompt", again);
     terminal.press(&["C-d"]);
     terminal.shows("[exit 0]");
 }

@@ -44,6 +44,22 @@ async fn an_approval_is_answered_from_another_terminal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_command_is_declined_from_another_terminal() {
+    let bed = Bed::new().await;
+    for (option, outcome) in [(&[][..], "Then not."), (&["--cancel"], "interrupted")] {
+        let ran = bed.run(&["run", "--detach", "devbox:app", "ask touch asked\nsay Then not."]).await.exits(0);
+        let thread = format!("devbox:{}", ran.stdout.trim());
+        bed.becomes(&thread, "waitsForApproval").await;
+        let ran = bed.run(&[&["thread", "decline", &thread], option].concat()).await.exits(0);
+        assert!(ran.stderr.contains("touch asked"), "{}", ran.stderr);
+        bed.becomes(&thread, "idle").await;
+        assert!(!bed.host.home.join("app/asked").exists());
+        let log = bed.run(&["thread", "log", &thread]).await.exits(0).stdout;
+        assert!(log.contains(outcome) || outcome == "interrupted" && !log.contains("\nThen not."), "{option:?}: {log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_follower_may_decline() {
     let bed = Bed::new().await;
     let (thread, following) = bed.asking("ask touch asked\nsay Then not.").await;
@@ -118,8 +134,20 @@ async fn a_conversation_is_read_back_and_its_changes_apply() {
     git(&["init", "-q"], "");
     git(&["apply", "-"], &diff.stdout);
     assert_eq!(std::fs::read_to_string(copy.join("new.txt")).unwrap(), "hello\n");
-    let stat = bed.run(&["thread", "diff", "--stat", "--last-turn", &thread]).await.exits(0);
-    assert!(stat.stdout.ends_with("new.txt (+1 -0)\n"), "{}", stat.stdout);
+    // Another turn changes what is there: the thread's patch has both, the turn's the last.
+    bed.run(&["thread", "resume", &thread, "write more.txt again"]).await.exits(0);
+    let stat = |options: &'static [&str]| {
+        let (bed, thread) = (&bed, thread.as_str());
+        async move {
+            let ran = bed.run(&[&["thread", "diff", "--stat", thread], options].concat()).await.exits(0);
+            ran.stdout.lines().map(|line| line.rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(stat(&[]).await, ["new.txt (+1 -0)", "more.txt (+1 -0)"]);
+    assert_eq!(stat(&["--last-turn"]).await, ["more.txt (+1 -0)"]);
+    let diff = bed.run(&["thread", "diff", "--last-turn", &thread]).await.exits(0);
+    git(&["apply", "-"], &diff.stdout);
+    assert_eq!(std::fs::read_to_string(copy.join("more.txt")).unwrap(), "again\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,17 +157,24 @@ async fn threads_are_named_copied_and_put_away() {
     let id = first(&lines(&ran), "thread")["thread"].as_str().unwrap().to_owned();
     let thread = format!("devbox:{id}");
     bed.run(&["thread", "rename", &thread, "greeting"]).await.exits(0);
-    let shown = bed.run(&["thread", "show", &format!("devbox:{}", &id[..id.len() - 1])]).await.exits(0);
-    assert!(shown.stdout.contains("greeting"), "{}", shown.stdout);
+    for way in [&id[..id.len() - 1], "greeting"] {
+        let shown = bed.run(&["thread", "show", &format!("devbox:{way}")]).await.exits(0);
+        assert!(shown.stdout.contains("greeting") && shown.stdout.contains(&id), "{}", shown.stdout);
+    }
     let fork = bed.run(&["thread", "fork", &thread]).await.exits(0);
     assert!(fork.stdout.starts_with("devbox:") && fork.stdout.trim() != thread);
-    bed.run(&["thread", "archive", &thread]).await.exits(0);
+    let log = bed.run(&["thread", "log", fork.stdout.trim()]).await.exits(0).stdout;
+    assert!(log.contains("› say hi") && log.ends_with("hi\n"), "{log}");
+    let ran = bed.run(&["thread", "archive", &thread]).await.exits(0);
+    assert_eq!(ran.stderr, format!("{thread} is put away: greeting\n"));
     let ids = |ran: &super::bed::Ran| -> Vec<Value> {
         lines(ran)[0][0]["threads"].as_array().unwrap().iter().map(|thread| thread["id"].clone()).collect()
     };
     assert!(!ids(&bed.run(&["threads", "devbox", "--json"]).await).contains(&Value::from(id.clone())));
-    assert_eq!(ids(&bed.run(&["threads", "devbox", "--archived", "--json"]).await), [Value::from(id)]);
-    bed.run(&["thread", "unarchive", &thread]).await.exits(0);
+    assert_eq!(ids(&bed.run(&["threads", "devbox", "--archived", "--json"]).await), [Value::from(id.clone())]);
+    let ran = bed.run(&["thread", "unarchive", "--json", &thread]).await.exits(0);
+    assert_eq!(lines(&ran)[0], serde_json::json!({"host": "devbox", "id": id}));
+    assert!(ids(&bed.run(&["threads", "devbox", "--json"]).await).contains(&Value::from(id)));
     let fork = fork.stdout.trim();
     bed.run(&["thread", "delete", fork]).await.exits(2);
     bed.run(&["thread", "delete", "--yes", fork]).await.exits(0);

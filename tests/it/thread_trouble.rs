@@ -35,6 +35,18 @@ async fn what_does_not_exist_gives_what_is_near() {
         let ran = bed.run(args).await.exits(4);
         assert!(ran.stderr.contains(hint), "{args:?}: {}", ran.stderr);
     }
+    // A word that may have been meant for either kind, for neither, or for the other.
+    bed.run(&["projects", "add", "devbox:app", "--name", "devbux"]).await.exits(0);
+    for (args, hint) in [
+        (&["run", "devbx", "x"][..], "did you mean devbux or devbox:PATH?"),
+        (&["threads", "zzzzzz"], "`outpost hosts` and `outpost projects` list what there is"),
+        (&["run", "shop:sub", "x"], "shop is a project, its host is devbox"),
+        (&["stop", "shop"], "shop is a project, its host is devbox"),
+        (&["check", "shop"], "shop is a project, its host is devbox"),
+    ] {
+        let ran = bed.run(args).await.exits(4);
+        assert!([ran.stderr, ran.stdout].concat().contains(hint), "{args:?}: {hint}");
+    }
     // Ids begin with the time, so two of one minute have a beginning in common.
     let common: String = one.chars().zip(two.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a).collect();
     assert!(!common.is_empty());

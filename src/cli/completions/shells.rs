@@ -34,6 +34,11 @@ const SCRIPT: &str = r#"_outpost() {
     elif [[ ${COMPREPLY-} =~ [=/:]$ ]]; then
         compopt -o nospace 2>/dev/null
     fi
+    # bash puts what is offered in the place of what stands behind the last colon.
+    if [[ ${words[at]} == *:* && $COMP_WORDBREAKS == *:* ]]; then
+        before=${words[at]%"${words[at]##*:}"}
+        COMPREPLY=("${COMPREPLY[@]#"$before"}")
+    fi
 }
 complete -o nospace -o bashdefault -F _outpost BIN
 "#;

@@ -10,11 +10,12 @@ use crate::cli::plain;
 use crate::thread::event::{Approval, Decision, End};
 
 /// What is done about an approval request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Approve {
     /// Decline all.
     Never,
     /// Ask on the terminal; without one, decline.
+    #[default]
     Ask,
     /// Accept all.
     Always,

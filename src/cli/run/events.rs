@@ -13,15 +13,17 @@ const VERSION: u32 = 1;
 pub struct Line<'a> {
     v: u32,
     host: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    place: &'a str,
     #[serde(flatten)]
     body: Body<'a>,
 }
 
 impl<'a> Line<'a> {
-    /// A line about a host.
+    /// A line about a host, and about a place on it (`HOST:PATH`) where that is known.
     #[must_use]
-    pub fn new(host: &'a str, body: Body<'a>) -> Self {
-        Self { v: VERSION, host, body }
+    pub fn new((host, place): (&'a str, &'a str), body: Body<'a>) -> Self {
+        Self { v: VERSION, host, place, body }
     }
 }
 
@@ -109,7 +111,7 @@ pub enum Body<'a> {
         /// Its method.
         method: &'a str,
     },
-    /// The link is back; what was missed follows, each item once.
+    /// The link is back, and what was missed has been told, each item once.
     Back {
         /// How long it was gone, in milliseconds.
         away_ms: u64,
@@ -148,5 +150,56 @@ impl<'a> Body<'a> {
     #[must_use]
     pub fn failure(failure: &'a Failure, error: &'a str) -> Self {
         Self::Failure { code: failure.code.as_str(), error, hint: &failure.hint }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Code;
+
+    /// A line of each type, with all its fields.
+    fn all(failure: &Failure) -> Vec<Body<'_>> {
+        let one = Some("same");
+        vec![
+            Body::Codex { message: &Value::Null },
+            Body::Link { state: "lost", detail: "", lost_ms: Some(1), again_ms: Some(1), server: one, agent: one },
+            Body::Server { state: "joined", version: one, codex_home: "/c" },
+            Body::Thread { thread: "t", cwd: "/w", model: "m" },
+            Body::Worktree { path: "/w", branch: "b", uncommitted: 1, remove: "" },
+            Body::Turn { turn: "t", message_id: "m" },
+            Body::Delivered { message_id: "m" },
+            Body::SentAgain { message_id: "m" },
+            Body::GivenBack { message_id: "m" },
+            Body::NotKnown { method: "m" },
+            Body::Back { away_ms: 1, server: "same" },
+            Body::Approval { decision: "accept", by: "person" },
+            Body::Ended { outcome: "completed", why: "", resume: "" },
+            Body::failure(failure, "e"),
+        ]
+    }
+
+    #[test]
+    fn the_document_names_every_type_and_field() {
+        let document = include_str!("../../../docs/EVENTS.md");
+        let rows: Vec<(&str, &str)> = document.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | ")).collect();
+        let failure = Failure::new(Code::Usage, "x");
+        let mut told: Vec<String> = Vec::new();
+        for body in all(&failure) {
+            let line = serde_json::to_value(Line::new(("h", "h:/w"), body)).expect("JSON");
+            let kind = line["type"].as_str().expect("a type");
+            let fields = rows.iter().find(|(name, _)| *name == kind).map(|(_, fields)| *fields).unwrap_or_default();
+            for key in line.as_object().expect("an object").keys() {
+                let everywhere = ["v", "host", "place", "type"].contains(&key.as_str());
+                let named = if everywhere { document.split('|').next().expect("a head") } else { fields };
+                assert!(named.contains(&format!("`{key}`")), "docs/EVENTS.md says nothing of {key} of {kind}");
+            }
+            told.push(kind.to_owned());
+        }
+        let written: Vec<&str> = rows.iter().map(|(name, _)| *name).filter(|name| *name != "type").collect();
+        told.sort_unstable();
+        let mut written: Vec<String> = written.into_iter().map(str::to_owned).collect();
+        written.sort_unstable();
+        assert_eq!(written, told);
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
+use super::approve::Approve;
 use crate::failure::{Code, Failure};
 use crate::thread::{Options, Prompt};
 
@@ -23,6 +24,9 @@ pub struct ThreadOptions {
     /// When the agent asks a person.
     #[arg(short, long, value_enum, value_name = "POLICY")]
     pub ask_for_approval: Option<Policy>,
+    /// Another value of the host's Codex configuration for this thread: a dotted name, and TOML or plain text. May be given several times.
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = setting)]
+    pub config: Vec<(String, Value)>,
     /// A picture for the prompt; it is uploaded to the host first. May be given several times.
     #[arg(short, long, value_name = "FILE")]
     pub image: Vec<PathBuf>,
@@ -32,6 +36,23 @@ pub struct ThreadOptions {
     /// Write the agent's last message to this file.
     #[arg(short, long, value_name = "FILE")]
     pub output_last_message: Option<PathBuf>,
+}
+
+/// How the turns are shown, and how the agent's questions are answered.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Manner {
+    /// What to do when the agent asks for an approval.
+    #[arg(long, value_enum, default_value_t = Approve::Ask)]
+    pub approve: Approve,
+    /// Leave once the host has taken in what is asked for, and print the thread's id.
+    #[arg(long)]
+    pub detach: bool,
+    /// Print one JSON object a line (docs/EVENTS.md).
+    #[arg(long)]
+    pub json: bool,
+    /// Tell you on the desktop, or by the terminal's bell, when a turn ends or you are asked something.
+    #[arg(long)]
+    pub notify: bool,
 }
 
 /// What the agent's commands may touch.
@@ -69,7 +90,7 @@ impl ThreadOptions {
             model: self.model.clone(),
             approval_policy: self.ask_for_approval.as_ref().and_then(word),
             sandbox: self.sandbox.as_ref().and_then(word),
-            ..Options::default()
+            config: self.config.iter().cloned().collect(),
         }
     }
 
@@ -92,8 +113,50 @@ impl ThreadOptions {
     }
 }
 
+/// `KEY=VALUE` as Codex reads it: what is no TOML is text.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn setting(word: &str) -> Result<(String, Value), String> {
+    let (key, value) = word.split_once('=').ok_or("a setting is written KEY=VALUE")?;
+    let key = key.trim();
+    if key.is_empty() || key.split('.').any(str::is_empty) {
+        return Err(format!("'{}' is no name of a setting", key.escape_debug()));
+    }
+    let parsed = toml::from_str::<toml::Table>(&format!("value = {}", value.trim())).ok();
+    let parsed = parsed.filter(|table| table.len() == 1).and_then(|mut table| table.remove("value"));
+    let parsed = parsed.and_then(|value| serde_json::to_value(value).ok());
+    Ok((key.to_owned(), parsed.unwrap_or_else(|| Value::from(value.trim()))))
+}
+
 fn schema(file: &std::path::Path) -> Result<Value, Failure> {
     let usage = |said: String| Failure::new(Code::Usage, format!("read the schema {}", file.display())).said(said);
     let text = crate::paths::read_text(file).map_err(|e| usage(e.to_string()))?;
     serde_json::from_str(&text).map_err(|e| usage(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn settings_are_toml_or_text() {
+        for (word, key, value) in [
+            ("model=gpt-5", "model", json!("gpt-5")),
+            ("model=\"gpt-5\"", "model", json!("gpt-5")),
+            ("a.b = true", "a.b", json!(true)),
+            ("n=3", "n", json!(3)),
+            ("list=[\"x\", \"y\"]", "list", json!(["x", "y"])),
+            ("t={a=1}", "t", json!({"a": 1})),
+            ("text=a=b", "text", json!("a=b")),
+            ("two=1\nmore=2", "two", json!("1\nmore=2")),
+            ("empty=", "empty", json!("")),
+        ] {
+            assert_eq!(setting(word), Ok((key.to_owned(), value)), "{word}");
+        }
+        for bad in ["model", "=x", "a..b=1", ".a=1"] {
+            assert!(setting(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -2,13 +2,16 @@
 //!
 //! Pure: events in, text out. All remote text goes through [`Plain`].
 
+mod words;
+
 use std::collections::HashMap;
-use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 
 use crate::cli::plain::{self, Plain};
-use crate::thread::event::{Change, ChangeKind, End, Event, TurnEnd};
+use crate::thread::event::{Change, End, Event, TurnEnd};
+pub use words::{bare, head};
+use words::{diff_lines, mark, outcome};
 
 pub(in crate::cli) const DIM: Style = Style::new().dimmed();
 pub(in crate::cli) const BOLD: Style = Style::new().bold();
@@ -29,6 +32,8 @@ pub struct Painter {
     /// Whether anything was written at all.
     begun: bool,
     commands: HashMap<String, String>,
+    /// The result of a review, until the agent has said something: it says it once more.
+    told: String,
 }
 
 /// What is being written.
@@ -53,7 +58,11 @@ impl Painter {
                 let text = plain::text(text.trim_end()).replace('\n', "\n  ");
                 self.block(&self.style(BOLD, &format!("› {text}")));
             }
-            Event::Said { item, piece } => self.piece(Block::Said(item.clone()), piece),
+            Event::Said { item, piece } => {
+                if std::mem::take(&mut self.told) != piece.trim() {
+                    self.piece(Block::Said(item.clone()), piece);
+                }
+            }
             Event::Thought { item, piece } => self.piece(Block::Thought(item.clone()), piece),
             Event::Output { item, piece } => self.piece(Block::Output(item.clone()), piece),
             Event::Command { item, command, .. } => self.command(item, command),
@@ -61,7 +70,10 @@ impl Painter {
             Event::Changed { end, changes, .. } => self.changed(*end, changes),
             Event::Plan(steps) => self.plan(steps),
             Event::Did(what) => self.block(&self.style(CYAN, &format!("• {}", plain::line(what)))),
-            Event::Told(text) => self.block(plain::text(text).trim_end()),
+            Event::Told(text) => {
+                text.trim().clone_into(&mut self.told);
+                self.block(plain::text(text).trim_end());
+            }
             Event::Warning(text) => self.block(&self.style(YELLOW, &format!("warning: {}", plain::line(text)))),
             Event::Error { text, will_retry } => {
                 let again = if *will_retry { " (the server tries again)" } else { "" };
@@ -217,76 +229,13 @@ impl Painter {
     }
 }
 
-/// The command without the shell that runs it: `/bin/bash -lc 'cargo test'` is `cargo test`.
-#[must_use]
-pub fn bare(command: &str) -> &str {
-    let inner = || {
-        let (shell, rest) = command.split_once(' ')?;
-        let script = rest.strip_prefix("-lc ").or_else(|| rest.strip_prefix("-c "))?;
-        let quoted = script.strip_prefix('\'').and_then(|s| s.strip_suffix('\''));
-        let plain = quoted.unwrap_or(script);
-        (shell.ends_with("sh") && !plain.contains('\'') && (quoted.is_some() || !plain.contains(['"', '\\']))).then_some(plain)
-    };
-    inner().unwrap_or(command)
-}
-
-fn mark(state: &str) -> char {
-    match state {
-        "completed" => '✓',
-        "inProgress" => '›',
-        _ => '·',
-    }
-}
-
-fn outcome(end: End, exit_code: Option<i64>, took: Option<Duration>) -> String {
-    let how = match (end, exit_code) {
-        (End::Declined, _) => "declined, not run".to_owned(),
-        (End::Done | End::Failed, Some(code)) => format!("exit {code}"),
-        (End::Done, None) => "done".to_owned(),
-        (End::Failed, None) => "failed".to_owned(),
-    };
-    took.map_or(how.clone(), |took| format!("{how} · {:.1} s", took.as_secs_f64()))
-}
-
-/// What happens to a file, in a line: `edited src/main.rs (+3 -1)`.
-#[must_use]
-pub fn head(change: &Change, end: End) -> String {
-    let verb = match &change.kind {
-        ChangeKind::Add => "added",
-        ChangeKind::Delete => "deleted",
-        ChangeKind::Update { move_path: None } => "edited",
-        ChangeKind::Update { .. } => "moved",
-        ChangeKind::Other => "changed",
-    };
-    let count = |sign| diff_lines(change).filter(|(s, _)| *s == sign).count();
-    let moved = match &change.kind {
-        ChangeKind::Update { move_path: Some(to) } => format!(" → {}", plain::line(to)),
-        ChangeKind::Update { .. } | ChangeKind::Add | ChangeKind::Delete | ChangeKind::Other => String::new(),
-    };
-    let verb = match end {
-        End::Done => verb.to_owned(),
-        End::Failed => format!("not {verb} (it failed)"),
-        End::Declined => format!("not {verb} (declined)"),
-    };
-    format!("{verb} {}{moved} (+{} -{})", plain::line(&change.path), count('+'), count('-'))
-}
-
-/// The lines of a change with their sign: a new file's content is all `+`, a deleted one's all `-`.
-fn diff_lines(change: &Change) -> impl Iterator<Item = (char, &str)> {
-    change.diff.lines().map(|line| match &change.kind {
-        ChangeKind::Add => ('+', line),
-        ChangeKind::Delete => ('-', line),
-        ChangeKind::Update { .. } | ChangeKind::Other => match line.chars().next() {
-            Some(sign @ ('+' | '-' | ' ')) => (sign, line.get(1..).unwrap_or_default()),
-            _ => (' ', line),
-        },
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::name::TurnId;
+    use crate::thread::event::ChangeKind;
 
     fn said(piece: &str) -> Event {
         Event::Said { item: "a".into(), piece: piece.into() }
@@ -350,19 +299,6 @@ mod tests {
     }
 
     #[test]
-    fn the_shell_around_a_command_is_not_shown() {
-        for (command, shown) in [
-            ("/bin/bash -lc 'cargo test'", "cargo test"),
-            ("zsh -c ls", "ls"),
-            ("/bin/bash -lc 'a'\\''b'", "/bin/bash -lc 'a'\\''b'"),
-            ("bash -lc \"x\"", "bash -lc \"x\""),
-            ("python -c 'x'", "python -c 'x'"),
-        ] {
-            assert_eq!(bare(command), shown);
-        }
-    }
-
-    #[test]
     fn commands_that_overlap_stay_apart() {
         let text = paint(&[
             command("c", "one"),
@@ -388,5 +324,13 @@ mod tests {
 
         the turn failed: it broke
         ");
+    }
+
+    #[test]
+    fn the_result_of_a_review_is_told_once() {
+        let review = "- [P1] Two\n  lines of it\n";
+        let told = Event::Told(review.to_owned());
+        assert_eq!(paint(&[told.clone(), said(review), said("And more.")]), format!("{review}\nAnd more."));
+        assert_eq!(paint(&[told, said("Else."), said(review)]), format!("{review}\nElse.{review}"));
     }
 }

@@ -49,12 +49,25 @@ pub enum Typed {
 /// # Errors
 /// [`Code::LocalIo`] when the terminal cannot be read.
 pub async fn line(prompt: &str) -> Result<Typed, Failure> {
-    let prompt = prompt.to_owned();
+    line_after(prompt, &[]).await
+}
+
+/// As [`line()`], with lines that were typed before for the key that brings them back.
+///
+/// # Errors
+/// As [`line()`].
+pub async fn line_after(prompt: &str, before: &[String]) -> Result<Typed, Failure> {
+    let (prompt, before) = (prompt.to_owned(), before.to_vec());
     // Whoever stops waiting for the line gets the terminal back as it was.
     let _terminal = crate::cli::ask::TerminalMode::kept();
     let fail = |said: String| Failure::new(Code::LocalIo, "read a line from the terminal").said(said);
-    let read =
-        tokio::task::spawn_blocking(move || rustyline::DefaultEditor::new().and_then(|mut editor| editor.readline(&prompt)));
+    let read = tokio::task::spawn_blocking(move || {
+        let mut editor = rustyline::DefaultEditor::new()?;
+        for line in before {
+            editor.add_history_entry(line)?;
+        }
+        editor.readline(&prompt)
+    });
     match read.await.map_err(|e| fail(e.to_string()))? {
         Ok(line) => Ok(Typed::Line(line)),
         Err(ReadlineError::Interrupted) => Ok(Typed::Interrupt),
@@ -98,7 +111,9 @@ async fn secret() -> Typed {
     }
 }
 
-fn text(question: &AgentQuestion) -> String {
+/// A question with its options.
+#[must_use]
+pub fn text(question: &AgentQuestion) -> String {
     let mut text = format!("\n? {}", plain::text(&question.question));
     for (number, option) in question.options.iter().flatten().enumerate() {
         let description = plain::line(&option.description);
@@ -108,7 +123,8 @@ fn text(question: &AgentQuestion) -> String {
 }
 
 /// A number stands for the option of that number, anything else for itself.
-fn chosen(question: &AgentQuestion, typed: &str) -> String {
+#[must_use]
+pub fn chosen(question: &AgentQuestion, typed: &str) -> String {
     let options = question.options.as_deref().unwrap_or_default();
     let picked = typed.parse::<usize>().ok().and_then(|number| options.get(number.checked_sub(1)?));
     picked.map_or_else(|| typed.to_owned(), |option| option.label.clone())

@@ -3,8 +3,7 @@
 use clap::Args;
 
 use super::Run;
-use super::approve::Approve;
-use super::options::{Policy, Sandbox, ThreadOptions};
+use super::options::{self, Manner, Policy, Sandbox, ThreadOptions};
 use crate::cli::Context;
 use crate::failure::{Exit, Failure};
 use crate::thread::ReviewTarget;
@@ -21,15 +20,11 @@ pub struct What {
     /// Review what this commit changed.
     #[arg(long, value_name = "SHA", conflicts_with = "words")]
     commit: Option<String>,
-    /// Review what these words say instead.
+    /// Review what these words say instead (`-` reads them from standard input).
     #[arg(value_name = "PROMPT")]
     words: Option<String>,
-    /// What to do when the agent asks for an approval.
-    #[arg(long, value_enum, default_value_t = Approve::Ask)]
-    approve: Approve,
-    /// Leave once the review has begun, and print the thread's id.
-    #[arg(long)]
-    detach: bool,
+    #[command(flatten)]
+    manner: Manner,
     /// The model the agent uses.
     #[arg(short, long, value_name = "MODEL")]
     model: Option<String>,
@@ -39,15 +34,12 @@ pub struct What {
     /// When the agent asks a person.
     #[arg(short, long, value_enum, value_name = "POLICY")]
     ask_for_approval: Option<Policy>,
+    /// Another value of the host's Codex configuration for this thread: a dotted name, and TOML or plain text. May be given several times.
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = options::setting)]
+    config: Vec<(String, serde_json::Value)>,
     /// Write the review to this file.
     #[arg(short, long, value_name = "FILE")]
     output_last_message: Option<std::path::PathBuf>,
-    /// Print one JSON object a line (docs/EVENTS.md).
-    #[arg(long)]
-    json: bool,
-    /// Tell you on the desktop, or by the terminal's bell, when the turn ends or you are asked something.
-    #[arg(long)]
-    notify: bool,
 }
 
 /// Let the agent review changes in a folder of a host.
@@ -70,40 +62,31 @@ impl Review {
     /// # Errors
     /// As [`Run::run`]; a branch or commit that does not exist, with the near ones.
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        self.what.of(self.place, None).run(context).await
+        self.what.of(self.place, None).await?.run(context).await
     }
 }
 
 impl What {
     /// The run that does it, in a thread that there is or in a new one.
-    #[must_use]
-    pub fn of(self, place: String, resume: Option<String>) -> Run {
+    ///
+    /// # Errors
+    /// [`Code::Usage`](crate::failure::Code::Usage) when standard input is no text.
+    pub async fn of(self, place: String, resume: Option<String>) -> Result<Run, Failure> {
         let target = match (self.base, self.commit, self.words) {
             (Some(branch), _, _) => ReviewTarget::Base(branch),
             (_, Some(sha), _) => ReviewTarget::Commit(sha),
+            (_, _, Some(words)) if words == "-" => ReviewTarget::Custom(super::read_stdin().await?),
             (_, _, Some(words)) => ReviewTarget::Custom(words),
             (None, None, None) => ReviewTarget::Uncommitted,
         };
         let thread = ThreadOptions {
             model: self.model,
             sandbox: self.sandbox,
+            config: self.config,
             ask_for_approval: self.ask_for_approval,
             output_last_message: self.output_last_message,
             ..ThreadOptions::default()
         };
-        Run {
-            words: vec![place],
-            resume,
-            approve: self.approve,
-            detach: self.detach,
-            thread,
-            json: self.json,
-            notify: self.notify,
-            review: Some(target),
-            project: Vec::new(),
-            last: false,
-            worktree: None,
-            with_access_token: false,
-        }
+        Ok(Run { words: vec![place], resume, manner: self.manner, thread, review: Some(target), ..Run::default() })
     }
 }

@@ -33,6 +33,20 @@ pub fn take(context: &Context) -> Result<(Secret, Context), Failure> {
     Ok((Secret::new(token), context))
 }
 
+/// Refuses settings that would undo what keeps the token from the agent's commands.
+///
+/// # Errors
+/// [`Code::Usage`] with the setting.
+pub fn stays_kept(settings: &[(String, Value)]) -> Result<(), Failure> {
+    let table = EXCLUDE.split('.').next().unwrap_or(EXCLUDE);
+    match settings.iter().find(|(key, _)| key.split('.').next() == Some(table)) {
+        None => Ok(()),
+        Some((key, _)) => Err(Failure::new(Code::Usage, format!("set {key} for this run"))
+            .said("with --with-access-token it keeps the token from the agent's commands")
+            .hint("leave it out, or sign the host in for good: outpost login HOST --with-access-token")),
+    }
+}
+
 /// The configuration of a thread whose commands do not get the token, whatever else the host keeps from them.
 ///
 /// # Errors
@@ -63,6 +77,13 @@ mod tests {
         let vars = token.map(|t| (VARIABLE.into(), t.into())).into_iter().collect();
         let local = Local { home: "/".into(), user: "u".into(), codex_home: "/c".into(), ssh_config: None, vars };
         Context { local, screen: Screen::captured().0, ask: Arc::new(NobodyToAsk) }
+    }
+
+    #[test]
+    fn no_setting_shows_the_token_to_commands() {
+        let refused = |key: &str| stays_kept(&[("model".into(), json!("m")), (key.into(), json!({}))]).is_err();
+        assert!(refused("shell_environment_policy") && refused(EXCLUDE) && refused("shell_environment_policy.inherit"));
+        assert!(!refused("model_reasoning_effort"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::thread::catalog::{self, Filter};
 /// The length of an id as Codex makes them (UUID).
 const WHOLE: usize = 36;
 
-/// The thread whose id begins with `word`.
+/// The thread whose id begins with `word`, or whose name it is.
 ///
 /// # Errors
 /// [`Code::NameUnknown`] when there is none; several with the same beginning are listed.
@@ -30,14 +30,18 @@ pub async fn by_id(peer: &Peer, word: &str) -> Result<View, Failure> {
 fn one_of(all: Vec<View>, word: &str) -> Result<View, Failure> {
     let unknown = |said: String| Failure::new(Code::NameUnknown, format!("find the thread '{}'", word.escape_debug())).said(said);
     let near = near(&all, word);
-    let mut found: Vec<View> = all.into_iter().filter(|view| !word.is_empty() && view.id.0.starts_with(word)).collect();
+    let begins = |view: &View| !word.is_empty() && view.id.0.starts_with(word);
+    let called = |view: &View| view.name.as_deref().is_some_and(|name| name.trim() == word.trim());
+    let by_id = all.iter().any(begins);
+    let mut found: Vec<View> = all.into_iter().filter(|view| if by_id { begins(view) } else { called(view) }).collect();
     match (found.pop(), found.as_slice()) {
         (Some(view), []) => Ok(view),
         (None, _) if near.is_empty() => Err(unknown("there are no threads there".to_owned())),
         (None, _) => Err(unknown("there is none".to_owned()).hint(format!("did you mean one of these?\n{near}"))),
         (Some(last), others) => {
             let lines = others.iter().chain([&last]).map(|view| format!("{}  {}", view.id, title(view)));
-            Err(unknown(format!("several begin with it\n{}", lines.collect::<Vec<_>>().join("\n"))).hint("give more of the id"))
+            let how = if by_id { "several begin with it" } else { "several have this name" };
+            Err(unknown(format!("{how}\n{}", lines.collect::<Vec<_>>().join("\n"))).hint("give more of the id"))
         }
     }
 }
@@ -93,6 +97,11 @@ mod tests {
         assert_eq!(one_of(all(), "0199").expect_err("two").said, "several begin with it\n0199a  p\n0199b  p");
         assert_eq!(one_of(all(), "03").expect_err("none").code, Code::NameUnknown);
         assert!(one_of(all(), "").is_err());
+        let named = [("01", "the page"), ("02", "the page"), ("03", "02"), ("04", "alone")];
+        let named = || named.map(|(id, name)| view::<View>(&json!({"id":id,"name":name})).expect("read")).to_vec();
+        assert_eq!(one_of(named(), "alone").expect("one").id.0, "04");
+        assert_eq!(one_of(named(), "02").expect("the id counts").id.0, "02");
+        assert_eq!(one_of(named(), "the page").expect_err("two").said, "several have this name\n01  the page\n02  the page");
         assert_eq!(one_of(all(), "0198a").expect_err("none").hint, "did you mean one of these?\n0199a  p\n0199b  p");
         assert_eq!(one_of(vec![], "0198a").expect_err("none").said, "there are no threads there");
     }

@@ -9,7 +9,6 @@ use crate::cli::plain;
 use crate::cli::screen::BROKEN_PIPE;
 use crate::failure::{Exit, Failure};
 use crate::name::TurnId;
-use crate::ssh::quote::if_needed;
 use crate::thread::event::TurnEnd;
 use crate::thread::{message_id, repository};
 
@@ -31,7 +30,7 @@ pub(super) struct Done {
 impl Work<'_> {
     /// What runs already, then the prompt, or prompts as long as the person has some.
     pub(super) async fn all(&mut self, prompt: Option<&str>) -> Result<Done, Failure> {
-        let caught_up = if self.run.takes_up() && !self.run.detach { self.catch_up().await? } else { None };
+        let caught_up = if self.run.takes_up() && !self.run.manner.detach { self.catch_up().await? } else { None };
         match (caught_up, prompt) {
             (Some(done), _) if done.left => Ok(done),
             (_, _) if self.run.review.is_some() => self.review().await,
@@ -59,7 +58,7 @@ impl Work<'_> {
             Ok(_) = self.live.wishes.recv() => return self.left_early("the prompt"),
         };
         self.live.stage.line(Body::Turn { turn: &turn.0, message_id: &id })?;
-        if self.run.detach {
+        if self.run.manner.detach {
             let followed = Turn::new(&mut self.live, turn).of_prompt(&id).until_delivered().await?;
             return self.detach(&followed);
         }
@@ -79,7 +78,7 @@ impl Work<'_> {
             Ok(_) = self.live.wishes.recv() => return self.left_early("the review"),
         };
         self.live.stage.line(Body::Turn { turn: &turn.0, message_id: "" })?;
-        if self.run.detach {
+        if self.run.manner.detach {
             return self.detach(&Followed::Left);
         }
         let (followed, last) = self.follow(turn, "").await?;
@@ -106,7 +105,7 @@ impl Work<'_> {
         if *followed != Followed::Left {
             return self.ended(followed);
         }
-        if !self.run.json {
+        if !self.run.manner.json {
             self.live.stage.screen.line(&self.live.thread.id().0)?;
         }
         self.ended(followed).map(|done| Done { exit: Exit::Done, ..done })
@@ -114,8 +113,7 @@ impl Work<'_> {
 
     fn ended(&self, followed: &Followed) -> Result<Done, Failure> {
         let stage = self.live.stage;
-        let place = format!("{}:{}", stage.host, self.live.thread.view.cwd);
-        let resume = format!("outpost run --resume {} {}", self.live.thread.id(), if_needed(&place));
+        let resume = format!("outpost thread resume {}:{}", stage.host, self.live.thread.id());
         let (outcome, why, exit) = match followed {
             Followed::Ended(TurnEnd::Completed) => ("completed", "", Exit::Done),
             Followed::Ended(TurnEnd::Interrupted) => ("interrupted", "", Exit::Failed),
@@ -135,11 +133,12 @@ impl Work<'_> {
     /// Asks for prompts until the person has none or leaves; the exit code is that of the last turn.
     async fn conversation(&mut self, before: Option<Done>) -> Result<Done, Failure> {
         let mut last = before.unwrap_or(Done { exit: Exit::Done, left: false });
+        let mut prompts = Vec::new();
         loop {
             // A wish of the turn before is not one for the next.
             self.live.wishes = self.live.wishes.resubscribe();
             let typed = tokio::select! {
-                typed = questions::line("\n› ") => typed?,
+                typed = questions::line_after("\n› ", &prompts) => typed?,
                 Ok(_) = self.live.wishes.recv() => return Ok(last),
             };
             match typed {
@@ -148,6 +147,7 @@ impl Work<'_> {
                     // Since the last turn somebody may have taken the folder away.
                     repository::exists(self.live.thread.peer(), &self.live.thread.view.cwd).await?;
                     last = self.one(&text).await?;
+                    prompts.push(text);
                 }
                 Typed::Interrupt | Typed::End => return Ok(last),
             }

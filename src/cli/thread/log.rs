@@ -64,6 +64,7 @@ impl Log {
             json: self.json,
             approve: self.approve,
             host: alias.to_string(),
+            place: String::new(),
             notify: self.notify,
         };
         let wishes: broadcast::Receiver<_> = signals::listen()?;

@@ -2,21 +2,21 @@
 
 use clap::Args;
 
-use super::{Found, Which};
+use super::{Found, Plain, Which};
 use crate::app_server::protocol::approval::{Asked, QuestionsAsked};
 use crate::app_server::protocol::form::Field;
+use crate::cli::Context;
 use crate::cli::run::approve::{self, question};
 use crate::cli::run::{forms, questions};
-use crate::cli::{Context, plain};
 use crate::failure::{Code, Exit, Failure};
+use crate::name::Alias;
 use crate::thread::event::{Approval, Decision};
 use crate::thread::{Options, Prompt, Thread, message_id};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Words {
-    /// The thread.
-    #[arg(value_name = "THREAD")]
-    thread: Which,
+    #[command(flatten)]
+    thread: Plain,
     /// What to tell the agent.
     #[arg(value_name = "TEXT")]
     text: String,
@@ -61,6 +61,7 @@ pub(in crate::cli) struct Answer {
 
 /// A thread that we are subscribed to, and its host.
 struct Joined {
+    alias: Alias,
     thread: Thread,
     session: crate::project::Current,
     name: String,
@@ -71,13 +72,18 @@ impl Joined {
         let Found { alias, host, view } = which.find(context).await?;
         let name = format!("{alias}:{}", view.id);
         let thread = Thread::resume(host.server, &view.id, &Options::default()).await.map_err(|e| e.at(&alias))?;
-        Ok(Self { thread, session: host.session, name })
+        Ok(Self { alias, thread, session: host.session, name })
     }
 
     async fn running(&self) -> Result<crate::name::TurnId, Failure> {
         let none =
             || Failure::new(Code::NameUnknown, format!("find the running turn of {}", self.name)).said("no turn runs there");
         self.thread.running().await?.ok_or_else(none)
+    }
+
+    async fn done(self, context: &Context, command: &Plain, done: &str) -> Result<Exit, Failure> {
+        self.session.close().await;
+        command.done(context, (&self.alias, &self.thread.id().0), done)
     }
 
     /// What waits for a person; nothing waiting is an error that says so.
@@ -96,18 +102,17 @@ impl Joined {
 
 impl Words {
     pub(super) async fn steer(&self, context: &Context) -> Result<Exit, Failure> {
-        let joined = Joined::to(&self.thread, context).await?;
-        let turn = joined.running().await.map_err(|e| e.hint("outpost run --resume ID begins a turn with a prompt"))?;
+        let joined = Joined::to(&self.thread.thread, context).await?;
+        let turn =
+            joined.running().await.map_err(|e| e.hint(format!("outpost thread resume {} \"…\" begins a turn", joined.name)))?;
         joined.thread.steer(&turn, &self.prompt(), &message_id()).await?;
-        joined.session.close().await;
-        Ok(Exit::Done)
+        joined.done(context, &self.thread, "has it in its running turn").await
     }
 
     pub(super) async fn queue(&self, context: &Context) -> Result<Exit, Failure> {
-        let joined = Joined::to(&self.thread, context).await?;
+        let joined = Joined::to(&self.thread.thread, context).await?;
         joined.thread.queue(&self.prompt(), &message_id()).await?;
-        joined.session.close().await;
-        Ok(Exit::Done)
+        joined.done(context, &self.thread, "has it in its queue").await
     }
 
     fn prompt(&self) -> Prompt {
@@ -115,12 +120,11 @@ impl Words {
     }
 }
 
-pub(super) async fn interrupt(context: &Context, which: &Which) -> Result<Exit, Failure> {
-    let joined = Joined::to(which, context).await?;
+pub(super) async fn interrupt(context: &Context, command: &Plain) -> Result<Exit, Failure> {
+    let joined = Joined::to(&command.thread, context).await?;
     let turn = joined.running().await?;
     joined.thread.interrupt(&turn).await?;
-    joined.session.close().await;
-    Ok(Exit::Done)
+    joined.done(context, command, "was told to stop").await
 }
 
 impl Approve {
@@ -188,11 +192,11 @@ impl Answer {
         let given = if self.answers.is_empty() && context.screen.interactive {
             questions::ask(asked, &context.screen).await?
         } else if self.answers.len() == asked.questions.len() {
-            let ids = asked.questions.iter().map(|question| question.id.clone());
-            ids.zip(self.answers.iter().map(|answer| vec![answer.clone()])).collect()
+            let both = asked.questions.iter().zip(&self.answers);
+            both.map(|(question, answer)| (question.id.clone(), vec![questions::chosen(question, answer)])).collect()
         } else {
-            let list: Vec<String> = asked.questions.iter().map(|question| plain::line(&question.question)).collect();
-            let said = format!("it asks {} questions\n{}", list.len(), list.join("\n"));
+            let list: String = asked.questions.iter().map(questions::text).collect();
+            let said = format!("{} answers are wanted, {} were given{list}", asked.questions.len(), self.answers.len());
             return Err(Failure::new(Code::Usage, format!("answer {}", joined.name)).said(said).hint("give one answer for each"));
         };
         joined.thread.reply(approval, &given).await?;

@@ -108,7 +108,7 @@ impl Turn<'_, '_> {
                     self.held.push_back(news);
                     if over {
                         drop(keys);
-                        self.live.stage.screen.note("  answered elsewhere\n");
+                        self.live.stage.screen.note("  answered elsewhere");
                         return Ok(None);
                     }
                 }
@@ -129,7 +129,7 @@ impl Turn<'_, '_> {
             self.live.thread.fill(approval, content).await?;
         }
         self.live.stage.line(Body::Approval { decision: decision.as_str(), by: "person" })?;
-        self.live.stage.screen.note(&format!("  {}\n", approve::word(decision)));
+        self.live.stage.screen.note(&format!("  {}", approve::word(decision)));
         Ok(true)
     }
 }
