@@ -1,5 +1,7 @@
 //! The durable connection on real parts: real sshd behind a faulty wire, real codex, a scripted model.
 
+#[cfg(target_os = "linux")]
+mod laptop;
 mod moved;
 mod prompts;
 mod questions;
