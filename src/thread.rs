@@ -5,8 +5,6 @@ pub mod event;
 pub mod reader;
 pub mod repository;
 
-use std::time::Duration;
-
 use futures_util::FutureExt;
 use rand::RngExt;
 use serde_json::{Map, Value, json};
@@ -100,9 +98,7 @@ impl Thread {
     /// process writes to it.
     pub async fn resume(server: Server, id: &ThreadId, options: &Options) -> Result<Self, Failure> {
         let mut params = options.params();
-        params.insert("threadId".into(), json!(id));
-        // The history comes in pages when somebody reads it; with this answer it could be larger than a message may be.
-        params.insert("excludeTurns".into(), json!(true));
+        params.extend(named(id));
         Self::open(server, "thread/resume", params).await
     }
 
@@ -194,19 +190,15 @@ impl Thread {
         Ok(turns.into_iter().find(|turn| turn.status == TurnStatus::InProgress).map(|turn| turn.id))
     }
 
-    /// The questions that wait for a person, right after [`Self::resume`]: the server sends them again, mostly before it answers
-    /// anything else; on a busy machine (seen) a moment later.
+    /// The questions that wait for a person, right after [`Self::resume`]. The server sends them again some time after its answer
+    /// to that, but before the one to the next: a thread's resumes are worked off one after the other.
     ///
     /// # Errors
     /// As [`Self::start`].
     pub async fn waiting(&mut self) -> Result<Vec<Approval>, Failure> {
-        let status = catalog::get(self.peer(), &self.view.id).await?.status;
+        self.call("thread/resume", Value::from_iter(named(self.id()))).await?;
         let mut waiting: Vec<Approval> = Vec::new();
         while let Some(Some(news)) = self.next().now_or_never() {
-            gather(&mut waiting, news);
-        }
-        while waiting.is_empty() && catalog::State::of(&status).waits() {
-            let Ok(Some(news)) = tokio::time::timeout(ASKED_AGAIN, self.next()).await else { break };
             gather(&mut waiting, news);
         }
         Ok(waiting)
@@ -296,12 +288,15 @@ impl Prompt {
     }
 }
 
-/// How long a server that says that it waits may take to ask again.
-const ASKED_AGAIN: Duration = Duration::from_secs(5);
+/// A thread to resume. Its history comes in pages when somebody reads it; with this answer it could be larger than a message may be.
+fn named(id: &ThreadId) -> [(String, Value); 2] {
+    [("threadId".to_owned(), json!(id)), ("excludeTurns".to_owned(), json!(true))]
+}
 
 fn gather(waiting: &mut Vec<Approval>, news: News) {
     for event in news.events {
         if let Event::Asked(approval) = event {
+            waiting.retain(|known| known.id != approval.id);
             waiting.push(approval);
         } else if let Event::Resolved(id) = event {
             waiting.retain(|approval| approval.id != id);

@@ -51,7 +51,8 @@ enum Stage {
     /// For releases that cannot list: the thread as a whole. `thread/resume` gives of a running turn all that is finished;
     /// `thread/read` leaves the commands out.
     Whole,
-    /// The server puts open requests again after that answer, and before any later one.
+    /// The server puts open requests again some time after the answer to `thread/resume`, but before that to the next one: a
+    /// thread's resumes are worked off one after the other. (Under load other answers overtake the requests.)
     Barrier,
 }
 
@@ -107,7 +108,7 @@ impl CatchUp {
     pub fn question(&self) -> Step {
         let thread = &self.thread;
         match &self.stage {
-            Stage::Resume => Step::Ask("thread/resume", json!({"threadId": thread, "excludeTurns": true})),
+            Stage::Resume | Stage::Barrier => Step::Ask("thread/resume", json!({"threadId": thread, "excludeTurns": true})),
             Stage::Turns { cursor } => Step::Ask(
                 "thread/turns/list",
                 json!({"threadId": thread, "cursor": cursor, "limit": TURNS, "sortDirection": "desc", "itemsView": "notLoaded"}),
@@ -119,7 +120,6 @@ impl CatchUp {
                 Step::Ask("thread/items/list", params)
             }
             Stage::Whole => Step::Ask("thread/resume", json!({"threadId": thread})),
-            Stage::Barrier => Step::Ask("thread/read", json!({"threadId": thread, "includeTurns": false})),
         }
     }
 
@@ -177,16 +177,22 @@ impl CatchUp {
                 self.finished()
             }
             Stage::Whole => {
+                // It was resumed for this answer, too: what is open has been put.
                 self.take_whole(value, track);
-                self.stage = Stage::Barrier;
-                false
+                true
             }
             Stage::Barrier => true,
         }
     }
 
-    fn finished(&self) -> bool {
-        matches!(self.stage, Stage::Items { turn, .. } if turn >= self.harvest.turns.len())
+    /// Whether all is listed, and nothing can be open.
+    fn finished(&mut self) -> bool {
+        let listed = matches!(self.stage, Stage::Items { turn, .. } if turn >= self.harvest.turns.len());
+        let idle = self.harvest.status.as_ref().and_then(|s| say::text(s, &["type"])) == Some("idle");
+        if listed && !idle {
+            self.stage = Stage::Barrier;
+        }
+        listed && idle
     }
 
     fn first_items(&mut self) -> Stage {

@@ -1,7 +1,8 @@
 //! Requests of the server that wait for the client: each is put once, and answered once, whatever happens to links.
 //!
 //! The server numbers its requests from 0 in each process, so the client is given numbers of ours. After a return the
-//! server puts its open requests again: the client has them already, and may have answered in the meantime.
+//! server puts its open requests again, for each `thread/resume`: the client has them already, and may have answered in the
+//! meantime.
 
 use serde_json::{Value, json};
 
@@ -40,6 +41,8 @@ struct Open {
     method: String,
     params: Value,
     answer: Option<Result<Value, RpcError>>,
+    /// Whether the client resumed the thread by itself, and is to hear it again.
+    wanted: bool,
 }
 
 /// The requests of one client.
@@ -84,26 +87,30 @@ impl Open {
 }
 
 impl Questions {
-    /// The server puts a request. `again` says that our own return made it do so, so that the client need not hear it twice.
-    pub fn put(&mut self, request: (RequestId, String, Value), again: bool) -> Put {
-        let (id, method, params) = request;
-        if let Some(open) = self.open.iter_mut().find(|o| o.same(&method, &params)) {
-            if again && open.upstream.as_ref() == Some(&id) {
-                // The thread was resumed twice.
-                return Put::Nothing;
-            }
-            open.upstream = Some(id.clone());
-            return match &open.answer {
-                Some(answer) if again => Put::ToServer(Message::response(id, answer.clone())),
-                None if again => Put::Nothing,
-                _ => Put::ToClient(open.to_client()),
-            };
+    /// The server puts a request.
+    pub fn put(&mut self, id: RequestId, method: String, params: Value) -> Put {
+        let Some(open) = self.open.iter_mut().find(|o| o.same(&method, &params)) else {
+            let open = Open { number: self.next, upstream: Some(id), method, params, answer: None, wanted: false };
+            self.next += 1;
+            let put = Put::ToClient(open.to_client());
+            self.open.push(open);
+            return put;
+        };
+        let before = open.upstream.replace(id.clone());
+        let wanted = std::mem::take(&mut open.wanted);
+        match (before, &open.answer) {
+            _ if wanted => Put::ToClient(open.to_client()),
+            // The thread was resumed twice.
+            (Some(before), _) if before == id => Put::Nothing,
+            (Some(_), _) => Put::ToClient(open.to_client()),
+            (None, Some(answer)) => Put::ToServer(Message::response(id, answer.clone())),
+            (None, None) => Put::Nothing,
         }
-        let open = Open { number: self.next, upstream: Some(id), method, params, answer: None };
-        self.next += 1;
-        let put = Put::ToClient(open.to_client());
-        self.open.push(open);
-        put
+    }
+
+    /// The client resumed a thread by itself: it hears what is open there once more.
+    pub fn wanted(&mut self, thread: &str) {
+        self.open.iter_mut().filter(|o| o.thread() == Some(thread)).for_each(|o| o.wanted = true);
     }
 
     /// The client answers. Without a link the answer waits for the request to come again.
@@ -135,7 +142,7 @@ impl Questions {
 
     /// The link was lost: no request has an id until it is put again. Gives back the items that may come to be declined.
     pub fn cut(&mut self) -> Vec<String> {
-        self.open.iter_mut().for_each(|o| o.upstream = None);
+        self.open.iter_mut().for_each(|o| (o.upstream, o.wanted) = (None, false));
         let may_be_declined = self.open.iter().filter(|o| o.answer.is_none() || o.refused());
         may_be_declined.filter_map(|o| say::text(&o.params, &["itemId"]).map(str::to_owned)).collect()
     }
@@ -162,8 +169,9 @@ mod tests {
 
     const ASK: &str = "item/commandExecution/requestApproval";
 
-    fn ask(id: i64, item: &str) -> (RequestId, String, Value) {
-        (RequestId::Number(id), ASK.into(), json!({"threadId":"t","turnId":"u","itemId":item,"startedAtMs":id}))
+    fn put(questions: &mut Questions, id: i64, item: &str) -> Put {
+        let params = json!({"threadId":"t","turnId":"u","itemId":item,"startedAtMs":id});
+        questions.put(RequestId::Number(id), ASK.into(), params)
     }
 
     fn yes() -> Result<Value, RpcError> {
@@ -173,11 +181,11 @@ mod tests {
     #[test]
     fn field_68_a_question_is_put_once_and_its_answer_follows_it() {
         let mut questions = Questions::default();
-        let Put::ToClient(Message::Request { id, .. }) = questions.put(ask(7, "i"), false) else { panic!() };
+        let Put::ToClient(Message::Request { id, .. }) = put(&mut questions, 7, "i") else { panic!() };
         questions.cut();
         assert_eq!(questions.answered(&id, yes()), None, "there is no link");
         assert!(!questions.waiting("t"));
-        assert_eq!(questions.put(ask(0, "i"), true), Put::ToServer(Message::response(RequestId::Number(0), yes())));
+        assert_eq!(put(&mut questions, 0, "i"), Put::ToServer(Message::response(RequestId::Number(0), yes())));
         let settled = questions.resolved(&RequestId::Number(0)).expect("settled");
         assert_eq!(settled.refused, None);
         assert_eq!(settled.told.as_ref().and_then(Message::params), Some(&json!({"threadId":"t","requestId":0})));
@@ -186,29 +194,32 @@ mod tests {
     #[test]
     fn unanswered_it_is_not_put_twice_and_another_with_its_number_is_another() {
         let mut questions = Questions::default();
-        questions.put(ask(0, "i"), false);
+        put(&mut questions, 0, "i");
         questions.cut();
-        assert!(matches!(questions.put(ask(0, "j"), true), Put::ToClient(Message::Request { id: RequestId::Number(1), .. })));
-        assert_eq!(questions.put(ask(1, "i"), true), Put::Nothing);
+        assert!(matches!(put(&mut questions, 0, "j"), Put::ToClient(Message::Request { id: RequestId::Number(1), .. })));
+        assert_eq!(put(&mut questions, 1, "i"), Put::Nothing);
         assert_eq!(questions.answered(&RequestId::Number(0), yes()), Some(Message::response(RequestId::Number(1), yes())));
     }
 
     #[test]
     fn one_that_is_not_put_again_was_settled_by_somebody_else() {
         let mut questions = Questions::default();
-        questions.put(ask(3, "i"), false);
-        questions.put((RequestId::Number(4), "attestation/generate".into(), json!({})), false);
+        put(&mut questions, 3, "i");
+        questions.put(RequestId::Number(4), "attestation/generate".into(), json!({}));
         assert_eq!(questions.cut(), ["i"]);
         questions.answered(&RequestId::Number(0), yes());
         assert_eq!(questions.barrier(None), [], "nobody is told of what belonged to the connection");
         assert_eq!(questions.barrier(Some("t")).len(), 1);
-        assert_eq!(questions.put(ask(3, "i"), true), Put::ToClient(questions.open[0].to_client()));
+        assert_eq!(put(&mut questions, 3, "i"), Put::ToClient(questions.open[0].to_client()));
     }
 
     #[test]
     fn a_client_that_resumes_by_itself_hears_it_again() {
         let mut questions = Questions::default();
-        let first = questions.put(ask(3, "i"), false);
-        assert_eq!(questions.put(ask(3, "i"), false), first);
+        let first = put(&mut questions, 3, "i");
+        assert_eq!(put(&mut questions, 3, "i"), Put::Nothing, "our own return resumed it twice");
+        questions.wanted("t");
+        assert_eq!(put(&mut questions, 3, "i"), first);
+        assert_eq!(put(&mut questions, 3, "i"), Put::Nothing);
     }
 }

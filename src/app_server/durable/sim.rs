@@ -81,7 +81,7 @@ impl World {
 
     /// Messages cross until there are none.
     pub fn pump(&mut self) {
-        while let Some(message) = self.server.say.pop_front() {
+        while let Some(message) = self.server.next() {
             let mut out = Out::default();
             self.hold.server(message, self.now, &mut out);
             self.take(out);
@@ -91,7 +91,7 @@ impl World {
     /// So many messages of the server arrive.
     pub fn pump_few(&mut self, messages: usize) {
         for _ in 0..messages {
-            let Some(message) = self.server.say.pop_front() else { break };
+            let Some(message) = self.server.next() else { break };
             let mut out = Out::default();
             self.hold.server(message, self.now, &mut out);
             self.take(out);

@@ -146,8 +146,9 @@ fn an_interrupted_message_keeps_what_is_known_of_it_behind_a_gap() {
 
 #[test]
 fn an_approval_stays_open_and_its_answer_is_delivered() {
-    for answered_while_away in [true, false] {
+    for (answered_while_away, late) in [(true, false), (false, false), (true, true), (false, true)] {
         let (mut world, thread) = working();
+        world.server.late = late;
         world.act(&thread, Do::Ask);
         world.cut();
         if answered_while_away {
@@ -167,15 +168,18 @@ fn an_approval_stays_open_and_its_answer_is_delivered() {
 
 #[test]
 fn an_answer_that_was_on_its_way_is_sent_again() {
-    let (mut world, thread) = working();
-    world.act(&thread, Do::Ask);
-    let mut out = Out::default();
-    world.hold.client(Message::response(RequestId::Number(0), Ok(json!({"decision": "accept"}))), &mut out);
-    assert_eq!(out.to_server.len(), 1, "it goes out, and is lost");
-    world.cut();
-    back(&mut world);
-    assert_eq!(world.server.answers.len(), 1);
-    assert_eq!(world.asked().len(), 1);
+    for late in [false, true] {
+        let (mut world, thread) = working();
+        world.server.late = late;
+        world.act(&thread, Do::Ask);
+        let mut out = Out::default();
+        world.hold.client(Message::response(RequestId::Number(0), Ok(json!({"decision": "accept"}))), &mut out);
+        assert_eq!(out.to_server.len(), 1, "it goes out, and is lost");
+        world.cut();
+        back(&mut world);
+        assert_eq!(world.server.answers.len(), 1);
+        assert_eq!(world.asked().len(), 1);
+    }
 }
 
 #[test]

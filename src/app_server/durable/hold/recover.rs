@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::prompts::{self, prompt_id};
-use super::server::Again;
 use super::{Hold, Notes, Out, Phase, Whose};
 use crate::app_server::durable::catch_up::{self, CatchUp, Step};
 use crate::app_server::durable::event::{Event, Server};
@@ -180,10 +179,7 @@ impl Hold {
         let over = harvest.turns.iter().filter(|t| !say::runs(t)).filter_map(|t| say::text(t, &["id"]));
         over.for_each(|turn| self.turn_over(turn, out));
         for message in self.catching_up.remove(thread).map(|c| c.held).unwrap_or_default() {
-            match message {
-                Message::Request { id, method, params } => self.put((id, method, params), Again::Yes, out),
-                other @ (Message::Notification { .. } | Message::Response { .. }) => self.hand_on(other, out),
-            }
+            self.hand_on(message, out);
         }
         out.to_client.extend(self.questions.barrier(Some(thread)));
         for prompt in promised {

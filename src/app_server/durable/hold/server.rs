@@ -53,7 +53,7 @@ impl Hold {
     /// A request or notification goes to the client, once.
     pub(super) fn hand_on(&mut self, message: Message, out: &mut Out) {
         match message {
-            Message::Request { id, method, params } => self.put((id, method, params), Again::No, out),
+            Message::Request { id, method, params } => self.put((id, method, params), out),
             Message::Notification { ref method, ref params } if method == "serverRequest/resolved" => {
                 let id = params.get("requestId").and_then(|id| serde_json::from_value(id.clone()).ok());
                 let Some(settled) = id.and_then(|id| self.questions.resolved(&id)) else { return };
@@ -83,12 +83,12 @@ impl Hold {
         }
     }
 
-    pub(super) fn put(&mut self, request: (RequestId, String, Value), again: Again, out: &mut Out) {
-        let (thread, item) = (say::text(&request.2, &["threadId"]), say::text(&request.2, &["itemId"]));
+    fn put(&mut self, (id, method, params): (RequestId, String, Value), out: &mut Out) {
+        let (thread, item) = (say::text(&params, &["threadId"]), say::text(&params, &["itemId"]));
         if let Some((track, item)) = thread.and_then(|t| self.threads.get_mut(t)).zip(item) {
             track.asked_again(item);
         }
-        match self.questions.put(request, again == Again::Yes) {
+        match self.questions.put(id, method, params) {
             Put::ToClient(message) => out.to_client.push(message),
             Put::ToServer(message) => out.to_server.push(message),
             Put::Nothing => {}
@@ -201,6 +201,7 @@ impl Hold {
         }
         let known = track.history_known;
         self.threads.insert(id.to_owned(), track);
+        self.questions.wanted(id);
         if let Some(held) = self.catching_up.remove(id).map(|c| c.held) {
             held.into_iter().for_each(|m| self.hand_on(m, out));
         }
@@ -209,13 +210,6 @@ impl Hold {
             self.ask((Whose::Baseline(id.to_owned()), "thread/turns/list", params), out);
         }
     }
-}
-
-/// Whether a request is put again because of our own return.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Again {
-    Yes,
-    No,
 }
 
 /// An interrupt that is sent again may find its turn gone: that is what was wanted.

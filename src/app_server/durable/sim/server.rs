@@ -71,6 +71,10 @@ pub struct Server {
     pub made: u32,
     requests: i64,
     greeted: bool,
+    /// Whether open requests are put again as late as they may: before the next word of the thread.
+    pub late: bool,
+    /// Threads whose open requests are still to be put.
+    resumed: BTreeSet<String>,
     subscribed: BTreeSet<String>,
     pub say: VecDeque<Message>,
 }
@@ -84,6 +88,7 @@ impl Server {
     pub fn connect(&mut self) {
         self.greeted = false;
         self.subscribed.clear();
+        self.resumed.clear();
         self.say.clear();
     }
 
@@ -104,6 +109,7 @@ impl Server {
     }
 
     fn tell(&mut self, thread: &str, method: &str, mut params: Value) {
+        self.put_again(thread);
         params["threadId"] = json!(thread);
         if self.subscribed.contains(thread) {
             self.say.push_back(Message::notification(method, params));
@@ -117,7 +123,10 @@ impl Server {
                 let (result, after) = self.answer(&method, &params);
                 self.say.push_back(Message::response(id, result));
                 if let Some(thread) = after {
-                    self.put_again(&thread);
+                    self.resumed.insert(thread.clone());
+                    if !self.late {
+                        self.put_again(&thread);
+                    }
                 }
             }
             Message::Response { id, result } => self.decided(&id, result.unwrap_or_default()),
@@ -125,9 +134,22 @@ impl Server {
     }
 
     fn put_again(&mut self, thread: &str) {
-        if let Some((id, params)) = self.threads.get(thread).and_then(|t| t.waiting.clone()) {
+        if self.resumed.remove(thread)
+            && let Some((id, params)) = self.threads.get(thread).and_then(|t| t.waiting.clone())
+        {
             self.say.push_back(Message::request(RequestId::Number(id), ASK, params));
         }
+    }
+
+    /// What it says next; what was late comes when there is nothing else.
+    pub fn next(&mut self) -> Option<Message> {
+        if self.say.is_empty() {
+            std::mem::take(&mut self.resumed).iter().for_each(|thread| {
+                self.resumed.insert(thread.clone());
+                self.put_again(thread);
+            });
+        }
+        self.say.pop_front()
     }
 
     fn answer(&mut self, method: &str, params: &Value) -> (Result<Value, RpcError>, Option<String>) {
@@ -158,6 +180,7 @@ impl Server {
             "thread/resume" => match self.threads.get(&thread) {
                 Some(t) if t.prompts > 0 && !t.ephemeral => {
                     let status = t.status();
+                    self.put_again(&thread);
                     self.subscribed.insert(thread.clone());
                     let whole = params["excludeTurns"] != json!(true);
                     let turns = if whole { self.given_back(&thread, "thread/resume") } else { Vec::new() };
@@ -248,6 +271,7 @@ impl Server {
     }
 
     fn settle(&mut self, thread: &str, accepted: bool) {
+        self.put_again(thread);
         let Some(t) = self.threads.get_mut(thread) else { return };
         let (Some((id, _)), Some(turn)) = (t.waiting.take(), t.turn.clone()) else { return };
         let item = t.running.clone().unwrap_or_default();
@@ -266,6 +290,7 @@ impl Server {
         if status == "completed" && self.take_in(thread) {
             return;
         }
+        self.put_again(thread);
         let Some(t) = self.threads.get_mut(thread) else { return };
         let Some(turn) = t.turn.take() else { return };
         t.running = None;

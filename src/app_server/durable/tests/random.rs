@@ -116,6 +116,9 @@ fn compare(world: &World, thread: &str, person: &Person) {
     for id in &person.calls {
         assert_eq!(world.answers(*id).len(), 1, "each request is answered once");
     }
+    let asks = heard.iter().filter(|m| matches!(m, Message::Request { .. })).filter_map(|m| say::item_of(m.params()?));
+    let asks: Vec<&str> = asks.collect();
+    assert_eq!(asks.iter().collect::<HashSet<_>>().len(), asks.len(), "each question is put once");
 }
 
 /// The same finished items in the same order; of a release that does not keep them commands may be missing, and that is said.
@@ -141,9 +144,10 @@ proptest! {
     fn nothing_is_lost_or_told_twice_in_a_random_life(
         lives in prop::collection::vec(life(), 1..60),
         release in prop_oneof![2 => Just(Release::Newest), 1 => Just(Release::Numbers), 1 => Just(Release::Forgets)],
+        late in any::<bool>(),
     ) {
         let (mut world, thread) = working();
-        world.server.release = release;
+        (world.server.release, world.server.late) = (release, late);
         let mut person = Person { prompts: 1, calls: vec![], answered: 0 };
         for what in lives {
             person.lives(&mut world, &thread, what);
