@@ -13,8 +13,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::app_server::durable::driver::{Durable, Identity};
+use crate::app_server::durable::event::Event;
 use crate::app_server::durable::link::{Link, State};
 use crate::app_server::durable::policy::Pace;
+use crate::app_server::durable::prompt_words;
 use crate::app_server::durable::settings::Settings;
 use crate::failure::Failure;
 use crate::project::keeper::Keeper;
@@ -36,6 +38,8 @@ pub enum News {
     Went(usize, Option<Failure>),
     /// The state of a client's connection changed.
     State(State),
+    /// A client's prompt was not delivered, and will not be: its words.
+    GivenBack(String),
     /// Somebody was not let in.
     Refused(Failure),
 }
@@ -120,37 +124,46 @@ async fn next(web: Option<&mut Web>) -> Result<(ByteStream, web::Key), Failure> 
 }
 
 /// Passes messages between a client and its durable connection until one of them ends; the failure is that of the latter.
-async fn join(mut client: Wire, mut durable: Durable, news: &mpsc::Sender<News>) -> Option<Failure> {
-    let (to_server, to_client) = (durable.wire.to.clone(), client.to.clone());
+async fn join(mut client: Wire, durable: Durable, news: &mpsc::Sender<News>) -> Option<Failure> {
+    let Durable { wire: Wire { to, mut from, ended }, mut state, mut events, .. } = durable;
     let up = async {
         while let Some(message) = client.from.recv().await {
-            if to_server.send(message).await.is_err() {
+            if to.send(message).await.is_err() {
                 break;
             }
         }
     };
     let down = async {
-        while let Some(message) = durable.wire.from.recv().await {
-            if to_client.send(message).await.is_err() {
+        while let Some(message) = from.recv().await {
+            if client.to.send(message).await.is_err() {
                 break;
             }
         }
     };
     let watch = async {
-        while durable.state.changed().await.is_ok() {
-            let state = durable.state.borrow_and_update().clone();
+        while state.changed().await.is_ok() {
+            let state = state.borrow_and_update().clone();
             drop(news.try_send(News::State(state)));
         }
     };
-    // A stock client hears of them by messages.
-    let heard = async { while durable.events.recv().await.is_some() {} };
-    tokio::select! {
+    let heard = hear(&mut events, news);
+    let why = tokio::select! {
         () = up => None,
-        () = down => {
-            let state = durable.wire.ended.why();
-            Some(state)
-        }
+        () = down => Some(ended.why()),
         () = async { tokio::join!(watch, heard, std::future::pending::<()>()); } => None,
+    };
+    // With nobody there it ends, and tells what was not delivered.
+    drop((to, from));
+    hear(&mut events, news).await;
+    why
+}
+
+/// A stock client hears of the rest by messages.
+async fn hear(events: &mut mpsc::Receiver<Event>, news: &mpsc::Sender<News>) {
+    while let Some(event) = events.recv().await {
+        if let Event::GivenBack { params, .. } = event {
+            drop(news.try_send(News::GivenBack(prompt_words(&params))));
+        }
     }
 }
 

@@ -17,6 +17,8 @@ mod say;
 pub mod settings;
 mod track;
 
+pub use say::prompt_words;
+
 #[cfg(test)]
 mod sim;
 #[cfg(test)]

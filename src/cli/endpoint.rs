@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::run::signals;
+use super::run::witness::given_back;
 use super::spinner::Spinner;
 use super::{Context, plain};
 use crate::app_server::durable::link::Link;
@@ -117,6 +118,10 @@ async fn tell(context: &Context, host: &str, mut news: mpsc::Receiver<News>) {
             News::Went(clients, None) => format!("a client went; {}", count(clients)),
             News::Went(clients, Some(why)) => format!("a client was given up: {why}; {}", count(clients)),
             News::Refused(why) => format!("somebody was not let in: {why}"),
+            News::GivenBack(words) => {
+                context.screen.note(&given_back(&words));
+                continue;
+            }
             News::State(state) if is_news(&link, &state.link) => {
                 link = state.link.clone();
                 format!("{host}: {}", state.words(Instant::now()))

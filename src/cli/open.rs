@@ -1,12 +1,16 @@
 //! `outpost open`: the stock Codex TUI on a remote project.
 
+use std::time::Duration;
+
 use clap::Args;
 use tokio::process::Command;
 use tokio::sync::mpsc;
 
 use super::endpoint::{endpoint, hold};
 use super::run::signals;
+use super::run::witness::given_back;
 use super::{Context, plain};
+use crate::endpoint::News;
 use crate::endpoint::door::Door;
 use crate::failure::{Code, Exit, Failure};
 use crate::ssh::quote::if_needed;
@@ -46,18 +50,65 @@ impl Open {
         command.arg("--remote").arg(format!("unix://{}", door.path().display()));
         command.arg("-C").arg(held.folder.as_str()).args(&self.args).kill_on_drop(true);
         let endpoint = endpoint(held, &place, self.limit);
-        let (sender, _news) = mpsc::channel(1);
+        let (sender, mut news) = mpsc::channel(64);
         let failed = |e: std::io::Error| Failure::new(Code::LocalIo, format!("run {}", codex.display())).said(e);
         let mut child = command.spawn().map_err(failed)?;
-        let ended = tokio::select! {
-            served = endpoint.serve(door, None, sender) => return served.map(|()| Exit::Failed),
-            ended = child.wait() => ended.map_err(failed)?,
+        let mut heard = Heard::default();
+        let mut serving = std::pin::pin!(endpoint.serve(door, None, sender));
+        let ended = loop {
+            tokio::select! {
+                served = &mut serving => return served.map(|()| Exit::Failed),
+                ended = child.wait() => break ended.map_err(failed)?,
+                Some(news) = news.recv() => heard.take(news),
+            }
         };
+        // What it leaves undelivered is known when its connections are over.
+        while heard.clients > 0
+            && let Ok(Some(news)) = tokio::time::timeout(OVER, either(&mut serving, news.recv())).await
+        {
+            heard.take(news);
+        }
         endpoint.keeper.close().await;
+        heard.given_back.iter().for_each(|words| context.screen.note(&given_back(words)));
         // The TUI names the address, which has gone with it.
         let way = format!("outpost open {} -- resume ID", if_needed(&self.place));
         context.screen.note(&plain::line(&format!("that address has ended; to come back to a thread: {way}")));
-        Ok(if ended.success() { Exit::Done } else { Exit::Failed })
+        let done = if ended.success() { Exit::Done } else { Exit::Failed };
+        heard.why.map_or(Ok(done), |why| Err(why.at(&place.alias)))
+    }
+}
+
+/// How long a connection may take to end once the TUI is gone.
+const OVER: Duration = Duration::from_secs(5);
+
+/// What the person is told when the terminal is theirs again.
+#[derive(Debug, Default)]
+struct Heard {
+    clients: usize,
+    given_back: Vec<String>,
+    /// Why the TUI was given up.
+    why: Option<Failure>,
+}
+
+impl Heard {
+    fn take(&mut self, news: News) {
+        match news {
+            News::Came(clients) => self.clients = clients,
+            News::Went(clients, why) => {
+                self.clients = clients;
+                self.why = why.or(self.why.take());
+            }
+            News::GivenBack(words) => self.given_back.push(words),
+            News::State(_) | News::Refused(_) => {}
+        }
+    }
+}
+
+/// News, as long as somebody makes them.
+async fn either(serving: impl Future<Output = Result<(), Failure>>, news: impl Future<Output = Option<News>>) -> Option<News> {
+    tokio::select! {
+        news = news => news,
+        _ = serving => None,
     }
 }
 

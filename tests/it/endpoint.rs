@@ -87,6 +87,29 @@ async fn what_the_stock_tui_sends_into_a_half_open_link_arrives_once() {
     assert_eq!(said.matches("say typed into a hole").count(), 1, "{said}");
 }
 
+/// With a limit the TUI is given up some day: what was typed until then is on the screen once it has gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_stock_tui_could_not_send_is_given_back() {
+    let bed = Bed::new().await;
+    let tui = Tui::open(&bed, &["--limit", "5"]);
+    tui.line("say good day");
+    tui.shows_times("good day", 2);
+    bed.wire.mood(Mood::Refuse);
+    bed.wire.fault(Fault::Cut);
+    tui.line("say typed and never sent");
+    tui.presses_until("C-c", "[exit");
+    let screen = tui.screen();
+    let told = screen.find("the prompt could not").map(|at| &screen[at..]);
+    insta::assert_snapshot!(told.unwrap_or(&screen), @r"
+    the prompt could not be delivered; it is yours to send again:
+    say typed and never sent
+    that address has ended; to come back to a thread: outpost open devbox:app -- resume ID
+    error[link-lost]: devbox: wait for the link to come back
+      said: there was no link for 5 s
+    [exit 5]
+    ");
+}
+
 /// Each outage is told twice, whatever was told before: 0.169 counts its warnings at the foot and shows them on F2, one at a
 /// time, and a text that it had before it does not count again.
 #[tokio::test(flavor = "multi_thread")]

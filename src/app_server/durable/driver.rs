@@ -159,6 +159,7 @@ impl Driver {
     fn give_up(&mut self) {
         let mut out = Out::default();
         self.hold.give_up(&mut out);
+        self.to_client.waiting.extend(out.to_client);
         // At the end nobody waits for room: an event that does not fit is lost, the failure is not.
         self.events.waiting.extend(out.events);
         self.events.hand_on_now();

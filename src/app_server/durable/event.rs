@@ -31,7 +31,7 @@ pub enum Event {
     GivenBack {
         /// The thread.
         thread: String,
-        /// Its `clientUserMessageId`.
+        /// Its `clientUserMessageId`; empty where the client gave none.
         message: String,
         /// The parameters of the request, the words among them.
         params: Value,

@@ -120,6 +120,24 @@ pub fn commands_are_not_kept() -> Message {
     )
 }
 
+/// How much of a prompt a note about it holds, in characters.
+const SHOWN: usize = 4_000;
+
+/// The words of a prompt, by the parameters of `turn/start` or `turn/steer`.
+#[must_use]
+pub fn prompt_words(params: &Value) -> String {
+    let parts = params.get("input").and_then(Value::as_array).into_iter().flatten();
+    parts.filter_map(|part| text(part, &["text"])).collect::<Vec<_>>().join("\n")
+}
+
+/// The note that a prompt came to nothing.
+pub fn given_back(params: &Value) -> Message {
+    let words = prompt_words(params);
+    let shown: String = words.chars().take(SHOWN).collect();
+    let cut = if shown.len() < words.len() { " […]" } else { "" };
+    warning(&format!("Outpost: this was not delivered; it is yours to send again: {shown}{cut}"))
+}
+
 /// A note for the people behind a client of somebody else's.
 pub fn warning(message: &str) -> Message {
     Message::notification("warning", json!({"threadId": null, "message": message}))

@@ -3,13 +3,13 @@
 use std::future::Future;
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::time::Instant;
 
 use super::events::Body;
 use super::turn::Stage;
 use crate::app_server::durable::event::{Agent, Event, Server};
 use crate::app_server::durable::link::{Link, State};
+use crate::app_server::durable::prompt_words;
 use crate::cli::plain;
 use crate::failure::Failure;
 use crate::project::Life;
@@ -152,9 +152,7 @@ impl<'a> Witness<'a> {
             }
             Event::GivenBack { message, params, .. } => {
                 self.stage.line(Body::GivenBack { message_id: &message })?;
-                let text = params.pointer("/input/0/text").and_then(Value::as_str).unwrap_or_default();
-                let text = plain::text(text);
-                format!("the prompt could not be delivered; it is yours to send again:\n{text}")
+                given_back(&prompt_words(&params))
             }
             Event::NotKnown { method, .. } => {
                 self.stage.line(Body::NotKnown { method: &method })?;
@@ -192,6 +190,12 @@ impl Told {
         self.lost = true;
         news
     }
+}
+
+/// What a person is told of a prompt, by its words.
+#[must_use]
+pub fn given_back(words: &str) -> String {
+    format!("the prompt could not be delivered; it is yours to send again:\n{}", plain::text(words))
 }
 
 fn ms(time: Duration) -> u64 {

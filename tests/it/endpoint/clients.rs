@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::served::Served;
 use crate::bed::faulty::{Fault, Mood};
-use crate::bed::front::{Front, method, request_id, text};
+use crate::bed::front::{Front, method, params, request_id, text};
 use crate::durable::Bed;
 
 pub(super) struct Client {
@@ -120,11 +120,22 @@ async fn several_clients_share_one_connection_and_a_thread_over_a_cut() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_is_given_up_after_the_persons_limit() {
     let bed = Bed::new().await;
-    let served = Served::begin(&bed.sandbox, &["--limit", "2"]).await;
+    let served = Served::begin(&bed.sandbox, &["--limit", "5"]).await;
     let mut client = Client::join(&served, "patient").await;
+    let started = client.peer.call("thread/start", json!({"cwd": bed.host.home.join("app")})).await.unwrap();
     bed.wire.mood(Mood::Refuse);
     bed.wire.fault(Fault::Cut);
-    let ended =
-        tokio::time::timeout(std::time::Duration::from_secs(60), async { while client.incoming.recv().await.is_some() {} });
-    assert!(ended.await.is_ok(), "it is still kept");
+    let (peer, prompt) = (client.peer.clone(), Front::prompt(text(&started, &["thread", "id"]), "c1", "say it never went"));
+    let sending = tokio::spawn(async move { peer.call("turn/start", prompt).await });
+    let heard = async {
+        let mut warned = Vec::new();
+        while let Some(message) = client.incoming.recv().await {
+            warned.extend((method(&message) == "warning").then(|| text(params(&message), &["message"]).to_owned()));
+        }
+        warned
+    };
+    let warned = tokio::time::timeout(std::time::Duration::from_secs(60), heard).await.expect("it is still kept");
+    assert!(sending.await.unwrap().is_err());
+    // The prompt is the person's again.
+    assert!(warned.last().is_some_and(|w| w.ends_with("yours to send again: say it never went")), "{warned:?}");
 }

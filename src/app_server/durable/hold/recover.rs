@@ -219,8 +219,15 @@ impl Hold {
 
     pub(super) fn give_back(&mut self, id: &str, out: &mut Out) {
         if let Some(prompt) = self.prompts.done(id) {
-            out.events.push(Event::GivenBack { thread: prompt.thread, message: prompt.id, params: prompt.params });
+            self.returned((prompt.thread, prompt.id), prompt.params, out);
         }
+    }
+
+    fn returned(&self, (thread, message): (String, String), params: Value, out: &mut Out) {
+        if self.notes != Notes::Quiet {
+            out.to_client.push(say::given_back(&params));
+        }
+        out.events.push(Event::GivenBack { thread, message, params });
     }
 
     /// The connection ends: prompts that the server is not known to have are given back, those that were never sent too.
@@ -231,10 +238,10 @@ impl Hold {
         for message in std::mem::take(&mut self.queue) {
             if let Message::Request { method, params, .. } = message
                 && method::kind(&method) == Kind::Prompt
-                && let Some((message, thread)) = prompt_id(&params).zip(say::text(&params, &["threadId"]))
+                && let Some(thread) = say::text(&params, &["threadId"])
             {
-                let (message, thread) = (message.to_owned(), thread.to_owned());
-                out.events.push(Event::GivenBack { thread, message, params });
+                let named = (thread.to_owned(), prompt_id(&params).unwrap_or_default().to_owned());
+                self.returned(named, params, out);
             }
         }
     }

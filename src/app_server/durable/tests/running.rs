@@ -131,15 +131,20 @@ fn a_thread_that_can_never_be_resumed_is_closed_and_said() {
 /// The server answered a prompt, died over its thread, and has nothing of either.
 #[test]
 fn a_prompt_whose_thread_can_never_be_resumed_is_given_back() {
-    let mut world = World::new(Notes::Quiet);
-    let thread = world.start_thread();
-    let id = world.call_and_no_more(World::prompt(&thread, "c1"));
-    assert!(matches!(world.answers(id)[..], [Ok(_)]));
-    world.kill();
-    world.server.half_stored = FOR_EVER;
-    back(&mut world);
-    let given = |e: &Event| matches!(e, Event::GivenBack { message, .. } if message == "c1");
-    assert!(world.events.iter().any(given), "{:?}", world.events);
-    assert_eq!(world.answers(id).len(), 1);
-    assert_eq!(world.story(&thread).last().map(String::as_str), Some("thread/closed"));
+    for (notes, told) in [(Notes::Quiet, 0), (Notes::Warn("devbox".into()), 1)] {
+        let mut world = World::new(notes);
+        let thread = world.start_thread();
+        let id = world.call_and_no_more(World::prompt(&thread, "c1"));
+        assert!(matches!(world.answers(id)[..], [Ok(_)]));
+        world.kill();
+        world.server.half_stored = FOR_EVER;
+        back(&mut world);
+        let given = |e: &Event| matches!(e, Event::GivenBack { message, .. } if message == "c1");
+        assert!(world.events.iter().any(given), "{:?}", world.events);
+        assert_eq!(world.answers(id).len(), 1);
+        assert_eq!(world.story(&thread).last().map(String::as_str), Some("thread/closed"));
+        let words = "Outpost: this was not delivered; it is yours to send again: hi";
+        let warned = world.heard.iter().filter_map(Message::params).filter(|p| say::text(p, &["message"]) == Some(words));
+        assert_eq!(warned.count(), told);
+    }
 }
