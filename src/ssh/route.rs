@@ -31,6 +31,10 @@ const PREAMBLE: usize = 1024;
 /// The most of it that is shown, in characters.
 const SHOWN: usize = 200;
 
+/// How much is acknowledged at once after the login, in bytes: what a bring-up has to say. An sshd leaves Nagle on until its
+/// first session starts, and an ACK that is delayed (by 40 ms, in both directions of a login) holds back what it says next.
+const QUICK: usize = 16 * 1024;
+
 /// How a target is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -66,7 +70,8 @@ pub(crate) struct Route {
     proxy: Option<Proxy>,
     heard: Tail,
     greeted: Option<oneshot::Receiver<()>>,
-    quick: Arc<AtomicBool>,
+    /// Whether it is used by a login, and not yet by sessions.
+    logs_in: Arc<AtomicBool>,
     /// Gives the stream up, with all it still holds.
     pub(crate) cut: CancellationToken,
 }
@@ -87,7 +92,7 @@ impl Route {
             proxy: None,
             heard: heard.clone(),
             greeted: Some(greeted),
-            quick: Arc::new(AtomicBool::new(true)),
+            logs_in: Arc::new(AtomicBool::new(true)),
             cut: CancellationToken::new(),
         };
         let stream = match (way, via) {
@@ -150,14 +155,15 @@ impl Route {
         if target.host_name() != dialled.address.ip().to_string() {
             self.address = format!("{} ({})", self.address, dialled.address.ip());
         }
-        let (quick, mut mark) = (Arc::clone(&self.quick), dialled.mark);
-        let tap = Tap::new(dialled.stream, move |stream: &TcpStream, _: &[u8]| {
-            // sshd leaves Nagle on until the first session starts: an ACK that is not delayed frees what it holds back.
-            if quick.load(Ordering::Relaxed) {
+        let (logs_in, mut mark, mut quick) = (Arc::clone(&self.logs_in), dialled.mark, QUICK);
+        let tap = Tap::new(dialled.stream, move |stream: &TcpStream, read: &[u8]| {
+            if !logs_in.load(Ordering::Relaxed) {
+                quick = quick.saturating_sub(read.len());
+                mark.take().into_iter().for_each(|mark| socket::mark(stream, mark));
+            }
+            if quick > 0 {
                 #[cfg(target_os = "linux")]
                 drop(stream.set_quickack(true));
-            } else if let Some(mark) = mark.take() {
-                socket::mark(stream, mark);
             }
         });
         Ok(Box::new(Line::new(tap, self.cut.clone(), |tap| reset(&tap.io))))
@@ -173,9 +179,9 @@ impl Route {
         self.greeted.take().unwrap_or_else(|| oneshot::channel().1)
     }
 
-    /// The login is done: ACKs may be delayed again, and packets are marked for what the session is.
+    /// The login is done: packets are marked for what the session is, and soon ACKs may be delayed again.
     pub(crate) fn settle(&self) {
-        self.quick.store(false, Ordering::Relaxed);
+        self.logs_in.store(false, Ordering::Relaxed);
     }
 
     /// Why the handshake failed, with what the far side, or the proxy, said.
