@@ -38,8 +38,13 @@ pub enum News {
     Went(usize, Option<Failure>),
     /// The state of a client's connection changed.
     State(State),
-    /// A client's prompt was not delivered, and will not be: its words.
-    GivenBack(String),
+    /// A client's prompt is not known to be delivered, and nobody will send it.
+    GivenBack {
+        /// Its words.
+        words: String,
+        /// Whether it was on its way: then it may have arrived.
+        sent: bool,
+    },
     /// Somebody was not let in.
     Refused(Failure),
 }
@@ -161,8 +166,8 @@ async fn join(mut client: Wire, durable: Durable, news: &mpsc::Sender<News>) -> 
 /// A stock client hears of the rest by messages.
 async fn hear(events: &mut mpsc::Receiver<Event>, news: &mpsc::Sender<News>) {
     while let Some(event) = events.recv().await {
-        if let Event::GivenBack { params, .. } = event {
-            drop(news.try_send(News::GivenBack(prompt_words(&params))));
+        if let Event::GivenBack { params, sent, .. } = event {
+            drop(news.try_send(News::GivenBack { words: prompt_words(&params), sent }));
         }
     }
 }

@@ -118,8 +118,8 @@ async fn tell(context: &Context, host: &str, mut news: mpsc::Receiver<News>) {
             News::Went(clients, None) => format!("a client went; {}", count(clients)),
             News::Went(clients, Some(why)) => format!("a client was given up: {why}; {}", count(clients)),
             News::Refused(why) => format!("somebody was not let in: {why}"),
-            News::GivenBack(words) => {
-                context.screen.note(&given_back(&words));
+            News::GivenBack { words, sent } => {
+                context.screen.note(&given_back(&words, sent));
                 continue;
             }
             News::State(state) if is_news(&link, &state.link) => {

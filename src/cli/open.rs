@@ -69,7 +69,7 @@ impl Open {
             heard.take(news);
         }
         endpoint.keeper.close().await;
-        heard.given_back.iter().for_each(|words| context.screen.note(&given_back(words)));
+        heard.given_back.iter().for_each(|told| context.screen.note(told));
         // The TUI names the address, which has gone with it.
         let way = format!("outpost open {} -- resume ID", if_needed(&self.place));
         context.screen.note(&plain::line(&format!("that address has ended; to come back to a thread: {way}")));
@@ -85,6 +85,7 @@ const OVER: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 struct Heard {
     clients: usize,
+    /// Each as it is told.
     given_back: Vec<String>,
     /// Why the TUI was given up.
     why: Option<Failure>,
@@ -98,7 +99,7 @@ impl Heard {
                 self.clients = clients;
                 self.why = why.or(self.why.take());
             }
-            News::GivenBack(words) => self.given_back.push(words),
+            News::GivenBack { words, sent } => self.given_back.push(given_back(&words, sent)),
             News::State(_) | News::Refused(_) => {}
         }
     }

@@ -27,7 +27,7 @@ pub enum Event {
         /// The turn that was promised for it and died with its server.
         instead_of: Option<String>,
     },
-    /// A prompt could not be delivered: the person gets it back.
+    /// A prompt is not known to have been delivered: the person gets it back.
     GivenBack {
         /// The thread.
         thread: String,
@@ -35,6 +35,8 @@ pub enum Event {
         message: String,
         /// The parameters of the request, the words among them.
         params: Value,
+        /// Whether it was on its way when the connection was given up: it may have arrived all the same.
+        sent: bool,
     },
     /// The answer of a request was lost, and it is not known whether it happened.
     NotKnown {

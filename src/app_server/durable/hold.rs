@@ -7,8 +7,9 @@
 mod prompts;
 mod recover;
 mod server;
+mod unsure;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -77,8 +78,15 @@ enum Whose {
     Baseline(String),
     /// The search for a prompt.
     Lookup(String),
-    /// Nobody: a prompt that its server had not kept, by its `clientUserMessageId`.
-    SentAgain(String),
+    /// Nobody: a prompt that its server had not kept, by its `clientUserMessageId`; `lost` as above.
+    SentAgain { message: String, lost: bool },
+}
+
+impl Whose {
+    /// Whether the link went before the answer, and what became of it is still to be found out.
+    fn lost(&self) -> bool {
+        matches!(self, Self::Client { lost: true, .. } | Self::SentAgain { lost: true, .. })
+    }
 }
 
 #[derive(Debug)]
@@ -106,12 +114,20 @@ pub struct Hold {
     codex_home: Option<String>,
     /// Whether the server shows a prompt's id again.
     shows_ids: bool,
+    /// The server process behind the link.
     epoch: Option<String>,
+    /// The one that the client last talked to.
+    known: Option<String>,
+    /// What the one is to the other.
     server: Server,
     lost_at: Option<Duration>,
     warned: bool,
     /// Of how many outages the client was warned.
     outages: u32,
+    /// How many prompts the client was told to have back.
+    handed_back: u32,
+    /// Ephemeral threads that the last loss of the link closed: what was sent there cannot be looked for.
+    passed: HashSet<String>,
     /// Whether this is not the first link.
     returned: bool,
     /// What was last said to the client that a server says on every new connection, by its method.
@@ -141,10 +157,13 @@ impl Hold {
             codex_home: None,
             shows_ids: true,
             epoch: None,
+            known: None,
             server: Server::Unknown,
             lost_at: None,
             warned: false,
             outages: 0,
+            handed_back: 0,
+            passed: HashSet::new(),
             returned: false,
             greetings: HashMap::new(),
             later: Vec::new(),
@@ -221,9 +240,9 @@ impl Hold {
     /// Sends a request to the server under a number of ours.
     fn ask(&mut self, request: (Whose, &str, Value), out: &mut Out) {
         let (whose, method, params) = request;
-        if let Whose::Client { .. } = whose {
+        if let Whose::Client { .. } | Whose::SentAgain { .. } = whose {
             match method::kind(method) {
-                Kind::Prompt => self.prompts.sent(method, &params),
+                Kind::Prompt => self.prompts.sent(method, &params, self.epoch.as_deref()),
                 Kind::Effect if method == "initialize" => self.initialize = Some(params.clone()),
                 Kind::Read | Kind::Interrupt | Kind::Effect => {}
             }
@@ -248,6 +267,8 @@ impl Hold {
         if self.settle_at.as_ref().is_some_and(due) {
             self.settle_at = None;
             self.look_for_prompts(now, out);
+            // They may have been seen meanwhile.
+            self.all_settled(now, out);
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::event::{Agent, Server};
-use crate::failure::Failure;
+use crate::failure::{Failure, Remedy};
 
 /// The link to the host.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,13 +42,14 @@ impl State {
     pub fn words(&self, now: Instant) -> String {
         let (link, was) = match &self.link {
             Link::Up => ("link up".to_owned(), false),
-            Link::Lost { since, again, .. } => {
+            Link::Lost { since, again, why } => {
                 let ago = whole_seconds(now.saturating_duration_since(*since));
                 let next = match again.map(|at| at.saturating_duration_since(now)) {
                     Some(left) if !left.is_zero() => format!("trying again in {} s", whole_seconds(left).max(1)),
                     Some(_) | None => "trying now".to_owned(),
                 };
-                (format!("link lost {ago} s ago, {next}"), true)
+                let why = if why.code.remedy() == Remedy::Person { format!(" ({why})") } else { String::new() };
+                (format!("link lost {ago} s ago{why}, {next}"), true)
             }
             Link::Ended(why) => (format!("link lost: {why}"), true),
         };
@@ -75,6 +76,7 @@ mod tests {
     fn the_three_states_are_said_apart() {
         let now = Instant::now() + Duration::from_secs(60);
         let why = Failure::new(Code::LinkLost, "x");
+        let missing = Failure::new(Code::CodexMissing, "look for codex").said("it is not there");
         let lost = |again| Link::Lost { since: now - Duration::from_secs(12), again, why: why.clone() };
         for (link, agent, want) in [
             (Link::Up, Agent::Idle, "link up"),
@@ -85,6 +87,12 @@ mod tests {
                 "link lost 12 s ago, trying again in 4 s; the turn was running",
             ),
             (lost(None), Agent::Idle, "link lost 12 s ago, trying now"),
+            // Why the network does not carry us mends itself; what a person can mend is said.
+            (
+                Link::Lost { since: now - Duration::from_secs(12), again: None, why: missing },
+                Agent::Idle,
+                "link lost 12 s ago (look for codex: it is not there), trying now",
+            ),
         ] {
             assert_eq!(State { link, server: Server::Same, agent }.words(now), want);
         }

@@ -123,19 +123,37 @@ pub fn commands_are_not_kept() -> Message {
 /// How much of a prompt a note about it holds, in characters.
 const SHOWN: usize = 4_000;
 
-/// The words of a prompt, by the parameters of `turn/start` or `turn/steer`.
+/// The words of a prompt, by the parameters of `turn/start` or `turn/steer`; what is not words by its type.
 #[must_use]
 pub fn prompt_words(params: &Value) -> String {
     let parts = params.get("input").and_then(Value::as_array).into_iter().flatten();
-    parts.filter_map(|part| text(part, &["text"])).collect::<Vec<_>>().join("\n")
+    let shown = |part| text(part, &["text"]).map(str::to_owned).or_else(|| Some(format!("[{}]", text(part, &["type"])?)));
+    parts.filter_map(shown).collect::<Vec<_>>().join("\n")
 }
 
-/// The note that a prompt came to nothing.
-pub fn given_back(params: &Value) -> Message {
-    let words = prompt_words(params);
-    let shown: String = words.chars().take(SHOWN).collect();
-    let cut = if shown.len() < words.len() { " […]" } else { "" };
-    warning(&format!("Outpost: this was not delivered; it is yours to send again: {shown}{cut}"))
+/// The note that a prompt came to nothing, or may have; `nth` counts them, as [`link_is_lost`] does.
+pub fn given_back(params: &Value, sent: bool, nth: u32) -> Message {
+    let what = if sent { "this was sent, and may not have arrived" } else { "this was not delivered" };
+    let nth = if nth > 1 { format!(" ({nth})") } else { String::new() };
+    warning(&format!("Outpost: {what}{nth}; it is yours to send again: {}", clean(&prompt_words(params), SHOWN)))
+}
+
+/// The note that a thread was closed, and what the server said.
+pub fn thread_is_gone(thread: &str, said: &str) -> Message {
+    let (thread, said) = (clean(thread, 64), clean(said, 300));
+    warning(&format!("Outpost: the thread {thread} cannot be gone on with: {said}"))
+}
+
+/// A text for a note: nothing in it moves a cursor, and what is longer than so many characters is cut.
+fn clean(text: &str, most: usize) -> String {
+    let plain = |c: char| match c {
+        '\n' => '\n',
+        '\t' => ' ',
+        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    let cut = if text.chars().nth(most).is_some() { " […]" } else { "" };
+    format!("{}{cut}", text.chars().take(most).map(plain).collect::<String>())
 }
 
 /// A note for the people behind a client of somebody else's.

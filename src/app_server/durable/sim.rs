@@ -21,6 +21,8 @@ pub struct World {
     pub heard: Vec<Message>,
     pub events: Vec<Event>,
     pub up: bool,
+    /// Requests of this method are lost on their way.
+    pub loses: Option<&'static str>,
     next: i64,
 }
 
@@ -35,6 +37,7 @@ impl World {
             heard: Vec::new(),
             events: Vec::new(),
             up: false,
+            loses: None,
             next: 0,
         };
         world.link();
@@ -55,6 +58,16 @@ impl World {
         }
     }
 
+    /// A link comes up, and goes when so many messages of the server have arrived.
+    pub fn link_for(&mut self, messages: usize) {
+        self.up = true;
+        self.server.connect();
+        let mut out = Out::default();
+        self.hold.up(Some(self.server.epoch.to_string()), self.now, &mut out);
+        self.take(out);
+        self.pump_some(messages);
+    }
+
     /// The link goes.
     pub fn cut(&mut self) {
         self.up = false;
@@ -73,7 +86,8 @@ impl World {
         self.heard.extend(out.to_client);
         self.events.extend(out.events);
         if self.up {
-            out.to_server.into_iter().for_each(|m| self.server.receive(m));
+            let arrives = |m: &Message| self.loses.is_none() || m.method() != self.loses;
+            out.to_server.into_iter().filter(arrives).for_each(|m| self.server.receive(m));
         } else {
             assert_eq!(out.to_server, [], "there is no link");
         }

@@ -1,5 +1,6 @@
 //! Every row of the table of cuts and every rule, two machines stepped through virtual time; then random cuts.
 
+mod handed_back;
 mod random;
 mod releases;
 mod requests;

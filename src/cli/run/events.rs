@@ -101,10 +101,12 @@ pub enum Body<'a> {
         /// The id it was sent with.
         message_id: &'a str,
     },
-    /// A prompt of ours could not be delivered.
+    /// A prompt of ours is not known to have been delivered.
     GivenBack {
         /// The id it was sent with.
         message_id: &'a str,
+        /// Whether it was on its way: then it may have arrived.
+        sent: bool,
     },
     /// The answer of a request was lost with the link: whether it was carried out is not known.
     NotKnown {
@@ -170,7 +172,7 @@ mod tests {
             Body::Turn { turn: "t", message_id: "m" },
             Body::Delivered { message_id: "m" },
             Body::SentAgain { message_id: "m" },
-            Body::GivenBack { message_id: "m" },
+            Body::GivenBack { message_id: "m", sent: true },
             Body::NotKnown { method: "m" },
             Body::Back { away_ms: 1, server: "same" },
             Body::Approval { decision: "accept", by: "person" },

@@ -10,7 +10,7 @@ use super::approve::Approve;
 use super::events::{Body, Line};
 use super::paint::Painter;
 use super::signals::Wish;
-use super::witness::{Happened, Witness};
+use super::witness::{Fate, Happened, Witness};
 use crate::cli::notify::{self, News as Notice};
 use crate::cli::screen::Screen;
 use crate::failure::Failure;
@@ -85,6 +85,8 @@ pub struct Turn<'t, 'a> {
     id: TurnId,
     /// The id our prompt was sent with: the person need not read it again.
     ours: String,
+    /// The turn that began last: the one that a prompt which is taken in now is in.
+    latest: Option<TurnId>,
     painter: Painter,
     /// What came while an approval was on the screen.
     held: VecDeque<News>,
@@ -105,7 +107,7 @@ impl<'t, 'a> Turn<'t, 'a> {
     pub fn new(live: &'t mut Live<'a>, id: TurnId) -> Self {
         let painter = Painter::new(live.stage.screen.colour);
         let (held, last_message) = (VecDeque::new(), String::new());
-        Self { live, id, ours: String::new(), painter, held, interrupted: false, last_message }
+        Self { live, id, ours: String::new(), latest: None, painter, held, interrupted: false, last_message }
     }
 
     /// As [`Self::new`], for a turn that a prompt of ours began.
@@ -114,29 +116,70 @@ impl<'t, 'a> Turn<'t, 'a> {
         Self { ours: message_id.to_owned(), ..self }
     }
 
-    /// Follows it until the server has taken our prompt in, showing nothing; an end that comes first is an end.
+    /// Follows it until the server has taken our prompt in, showing nothing; an end that comes first is an end. None when the
+    /// person leaves before.
     ///
     /// # Errors
     /// When the connection ends first.
-    pub async fn until_delivered(self) -> Result<Followed, Failure> {
+    pub async fn until_delivered(mut self) -> Result<Option<Followed>, Failure> {
         loop {
-            let Some(news) = self.live.witness.during(self.live.thread.next()).await? else {
-                return Err(self.live.thread.why_ended());
+            let followed = match self.happens().await {
+                Happens::News(Some(news)) => self.delivered(news)?,
+                Happens::News(None) => return Err(self.live.thread.why_ended()),
+                Happens::Wish(_) => return Ok(None),
+                Happens::Link(happened) => self.link(happened)?,
             };
-            self.live.stage.line(Body::Codex { message: &news.raw })?;
-            for event in news.events {
-                // Releases before 0.138 repeat no id; in a turn that our prompt began the first prompt is ours.
-                if matches!(&event, Event::Prompted { message_id, .. } if message_id.as_ref().is_none_or(|id| *id == self.ours)) {
-                    self.live.stage.line(Body::Delivered { message_id: &self.ours })?;
-                    return Ok(Followed::Left);
-                }
-                if let Event::TurnEnded(id, end) = event
-                    && id == self.id
-                {
-                    return Ok(Followed::Ended(end));
-                }
+            if let Some(followed) = followed
+                && !self.goes_on(&followed).await?
+            {
+                return Ok(Some(followed));
             }
         }
+    }
+
+    fn delivered(&mut self, news: News) -> Result<Option<Followed>, Failure> {
+        self.live.stage.line(Body::Codex { message: &news.raw })?;
+        for event in news.events {
+            self.learn(&event)?;
+            // Releases before 0.138 repeat no id; in a turn that our prompt began the first prompt is ours.
+            if matches!(&event, Event::Prompted { message_id, .. } if message_id.as_ref().is_none_or(|id| *id == self.ours)) {
+                self.live.stage.line(Body::Delivered { message_id: &self.ours })?;
+                return Ok(Some(Followed::Left));
+            }
+            if let Event::TurnEnded(id, end) = event
+                && id == self.id
+            {
+                return Ok(Some(Followed::Ended(end)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Which turn our prompt is in: another than was said, when it was sent again.
+    fn learn(&mut self, event: &Event) -> Result<(), Failure> {
+        if let Event::TurnStarted(id) = event {
+            self.latest = Some(id.clone());
+        }
+        if matches!(event, Event::Prompted { message_id: Some(id), .. } if *id == self.ours) {
+            self.live.witness.fate(&self.ours);
+            if let Some(latest) = self.latest.take_if(|latest| *latest != self.id) {
+                self.id = latest;
+                self.live.stage.line(Body::Turn { turn: &self.id.0, message_id: &self.ours })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the end of the turn is not that of our prompt: its server died before it was taken in, and it was sent again.
+    async fn goes_on(&mut self, followed: &Followed) -> Result<bool, Failure> {
+        if !matches!(followed, Followed::Ended(_)) || self.interrupted {
+            return Ok(false);
+        }
+        tokio::select! {
+            told = self.live.witness.until_back() => told?,
+            Ok(_) = self.live.wishes.recv() => {}
+        }
+        Ok(self.live.witness.fate(&self.ours) == Some(Fate::SentAgain))
     }
 
     /// Follows it to its end; also gives the agent's last message.
@@ -154,13 +197,9 @@ impl<'t, 'a> Turn<'t, 'a> {
                     Happens::Link(happened) => self.link(happened)?,
                 },
             };
-            if let Some(followed) = followed {
-                if matches!(followed, Followed::Ended(_)) && !self.interrupted {
-                    tokio::select! {
-                        told = self.live.witness.until_back() => told?,
-                        Ok(_) = self.live.wishes.recv() => {}
-                    }
-                }
+            if let Some(followed) = followed
+                && !self.goes_on(&followed).await?
+            {
                 self.ended(&followed).await;
                 return Ok((followed, self.last_message));
             }
@@ -190,7 +229,8 @@ impl<'t, 'a> Turn<'t, 'a> {
             self.live.stage.screen.answer(&text)?;
             self.live.stage.note(&words);
         }
-        Ok(None)
+        let given_back = self.live.witness.given_back(&self.ours);
+        Ok(given_back.then_some(Followed::Ended(TurnEnd::Interrupted)))
     }
 
     /// The first Ctrl-C stops the turn, the second does not wait for its end.
@@ -214,6 +254,7 @@ impl<'t, 'a> Turn<'t, 'a> {
     async fn show(&mut self, news: News) -> Result<Option<Followed>, Failure> {
         self.live.stage.line(Body::Codex { message: &news.raw })?;
         for event in news.events {
+            self.learn(&event)?;
             let ours = matches!(&event, Event::Prompted { message_id: Some(id), .. } if *id == self.ours);
             if !self.live.stage.json && !ours {
                 let text = self.painter.paint(&event);

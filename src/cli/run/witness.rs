@@ -11,7 +11,7 @@ use crate::app_server::durable::event::{Agent, Event, Server};
 use crate::app_server::durable::link::{Link, State};
 use crate::app_server::durable::prompt_words;
 use crate::cli::plain;
-use crate::failure::Failure;
+use crate::failure::{Code, Failure, Remedy};
 use crate::project::Life;
 
 /// How long a command whose turn is over waits to be told that the link is back: it comes once all that was missed has been told.
@@ -27,6 +27,17 @@ pub struct Witness<'a> {
     told: Told,
     /// Whether a link was lost, and that it is back is still to be told.
     away: bool,
+    /// What became of a prompt that did not arrive, by the id it was sent with.
+    fate: Option<(String, Fate)>,
+}
+
+/// What became of a prompt that did not arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It was sent again: another turn will have it.
+    SentAgain,
+    /// It is the person's again.
+    GivenBack,
 }
 
 /// What a person was told of the link.
@@ -36,6 +47,8 @@ struct Told {
     lost: bool,
     /// How long it must have been lost before that is told again.
     patience: Duration,
+    /// What stands in the way that a person can mend.
+    why: Option<Code>,
 }
 
 /// Something that happened to the connection.
@@ -50,7 +63,7 @@ impl<'a> Witness<'a> {
     /// Begins to watch.
     #[must_use]
     pub fn new(stage: &'a Stage, life: Life) -> Self {
-        Self { stage, life, told: Told::default(), away: false }
+        Self { stage, life, told: Told::default(), away: false, fate: None }
     }
 
     /// The next thing that happens; never when the connection is over. Nothing is lost when this is dropped half way.
@@ -106,6 +119,17 @@ impl<'a> Witness<'a> {
         Ok(())
     }
 
+    /// What became of a prompt that did not arrive, once.
+    pub fn fate(&mut self, message_id: &str) -> Option<Fate> {
+        self.fate.take_if(|(id, _)| id == message_id).map(|(_, fate)| fate)
+    }
+
+    /// Whether a prompt did not arrive, and will not.
+    #[must_use]
+    pub fn given_back(&self, message_id: &str) -> bool {
+        self.fate.as_ref().is_some_and(|(id, fate)| id == message_id && *fate == Fate::GivenBack)
+    }
+
     /// The connection is over: what it still had to tell, prompts that were not delivered above all.
     ///
     /// # Errors
@@ -122,10 +146,10 @@ impl<'a> Witness<'a> {
     fn state(&mut self, state: &State) -> Result<Option<String>, Failure> {
         let now = Instant::now();
         let words = state.words(now);
-        let (word, lost) = match &state.link {
-            Link::Up => ("up", None),
-            Link::Lost { since, again, .. } => ("lost", Some((now.saturating_duration_since(*since), *again))),
-            Link::Ended(_) => ("ended", Some((Duration::ZERO, None))),
+        let (word, lost, why) = match &state.link {
+            Link::Up => ("up", None, None),
+            Link::Lost { since, again, why } => ("lost", Some((now.saturating_duration_since(*since), *again)), Some(why.code)),
+            Link::Ended(_) => ("ended", Some((Duration::ZERO, None)), None),
         };
         self.away = match &state.link {
             Link::Up => self.away,
@@ -138,7 +162,7 @@ impl<'a> Witness<'a> {
             let (server, agent) = (Some(server_word(state.server)), Some(agent_word(state.agent)));
             self.stage.line(Body::Link { state: word, detail: &words, lost_ms, again_ms, server, agent })?;
         }
-        let news = self.told.is_news(lost);
+        let news = self.told.is_news(lost, why.filter(|code| code.remedy() == Remedy::Person));
         Ok(news.then(|| plain::line(&words)))
     }
 
@@ -148,11 +172,14 @@ impl<'a> Witness<'a> {
             Event::Delivered { .. } => return Ok(None),
             Event::SentAgain { message, .. } => {
                 self.stage.line(Body::SentAgain { message_id: &message })?;
+                self.fate = Some((message, Fate::SentAgain));
                 "the prompt had not arrived; it was sent again".to_owned()
             }
-            Event::GivenBack { message, params, .. } => {
-                self.stage.line(Body::GivenBack { message_id: &message })?;
-                given_back(&prompt_words(&params))
+            Event::GivenBack { message, params, sent, .. } => {
+                self.stage.line(Body::GivenBack { message_id: &message, sent })?;
+                // One that was on its way is given back when the connection ends, which is told by itself.
+                self.fate = (!sent).then_some((message, Fate::GivenBack));
+                given_back(&prompt_words(&params), sent)
             }
             Event::NotKnown { method, .. } => {
                 self.stage.line(Body::NotKnown { method: &method })?;
@@ -176,14 +203,18 @@ impl<'a> Witness<'a> {
 }
 
 impl Told {
-    /// A loss, and then when it lasts twice as long as at the time before, so that a night is a dozen lines. `lost` is how long
-    /// ago that was, and when it is dialled again.
-    fn is_news(&mut self, lost: Option<(Duration, Option<Instant>)>) -> bool {
+    /// A loss, and then when it lasts twice as long as at the time before, so that a night is a dozen lines, or when a person
+    /// can mend something. `lost` is how long ago that was, and when it is dialled again.
+    fn is_news(&mut self, lost: Option<(Duration, Option<Instant>)>, why: Option<Code>) -> bool {
         let Some((ago, again)) = lost else {
             *self = Self::default();
             return false;
         };
-        let news = !self.lost || again.is_some() && ago >= self.patience;
+        let mends = again.is_some() && why.is_some() && why != self.why;
+        let news = !self.lost || mends || again.is_some() && ago >= self.patience;
+        if mends {
+            self.why = why;
+        }
         if news {
             self.patience = (2 * ago).max(TOLD_AGAIN);
         }
@@ -192,10 +223,11 @@ impl Told {
     }
 }
 
-/// What a person is told of a prompt, by its words.
+/// What a person is told of a prompt, by its words; one that was sent may have arrived.
 #[must_use]
-pub fn given_back(words: &str) -> String {
-    format!("the prompt could not be delivered; it is yours to send again:\n{}", plain::text(words))
+pub fn given_back(words: &str, sent: bool) -> String {
+    let what = if sent { "was sent, and may not have arrived" } else { "could not be delivered" };
+    format!("the prompt {what}; it is yours to send again:\n{}", plain::text(words))
 }
 
 fn ms(time: Duration) -> u64 {
@@ -222,7 +254,6 @@ fn agent_word(agent: Agent) -> &'static str {
 mod tests {
     use super::*;
     use crate::cli::run::approve::Approve;
-    use crate::failure::Code;
 
     #[test]
     fn a_prompt_that_is_given_back_is_there_to_be_copied() {
@@ -232,7 +263,7 @@ mod tests {
         let state = State { link: Link::Up, server: Server::Same, agent: Agent::Idle };
         let life = Life { state: tokio::sync::watch::channel(state).1, events: tokio::sync::mpsc::channel(1).1 };
         let params = serde_json::json!({"input": [{"type": "text", "text": "mend the tests\u{1b}[2J\nand run them"}]});
-        let given = Event::GivenBack { thread: "t".into(), message: "c".into(), params };
+        let given = Event::GivenBack { thread: "t".into(), message: "c".into(), params, sent: false };
         let words = Witness::new(&stage, life).tell(Happened::Event(given)).expect("told").expect("words");
         insta::assert_snapshot!(words, @r"
         the prompt could not be delivered; it is yours to send again:
@@ -248,14 +279,17 @@ mod tests {
         for ago in (0..12 * 3600).step_by(30) {
             // Each dial fails after 10 s, and then the next one is named.
             for (seconds, again) in [(ago, true), (ago + 20, false)] {
-                if told.is_news(Some((Duration::from_secs(seconds), again.then(Instant::now)))) {
+                if told.is_news(Some((Duration::from_secs(seconds), again.then(Instant::now))), None) {
                     at.push(seconds);
                 }
             }
         }
         assert_eq!(at, [0, 30, 60, 120, 240, 480, 960, 1_920, 3_840, 7_680, 15_360, 30_720]);
-        assert!(!told.is_news(None));
-        assert!(told.is_news(Some((Duration::ZERO, None))), "the next one is told at once");
+        assert!(!told.is_news(None, None));
+        let mut is_news = |ago, why| told.is_news(Some((Duration::from_secs(ago), Some(Instant::now()))), why);
+        assert!(is_news(0, None), "the next one is told at once");
+        assert!(is_news(1, Some(Code::CodexMissing)), "and what a person can mend");
+        assert!(!is_news(2, Some(Code::CodexMissing)), "once");
     }
 
     /// The end of a turn that was missed is told before it is told that the link is back.

@@ -59,8 +59,10 @@ impl Work<'_> {
         };
         self.live.stage.line(Body::Turn { turn: &turn.0, message_id: &id })?;
         if self.run.manner.detach {
-            let followed = Turn::new(&mut self.live, turn).of_prompt(&id).until_delivered().await?;
-            return self.detach(&followed);
+            return match Turn::new(&mut self.live, turn).of_prompt(&id).until_delivered().await? {
+                Some(followed) => self.detach(&followed),
+                None => self.left_early("the prompt"),
+            };
         }
         let (followed, last) = self.follow(turn, &id).await?;
         self.run.thread.keep(&last)?;

@@ -17,6 +17,8 @@ pub struct Prompt {
     pub thread: String,
     pub method: String,
     pub params: Value,
+    /// The server process that was asked, when that is known.
+    pub server: Option<String>,
     /// The turn that the answer named.
     pub turn: Option<String>,
     /// When the link went on which it was sent.
@@ -30,8 +32,8 @@ pub struct Prompt {
 pub struct Prompts(Vec<Prompt>);
 
 impl Prompts {
-    /// One goes out. Those without an id (releases before 0.138, titles) cannot be followed.
-    pub fn sent(&mut self, method: &str, params: &Value) {
+    /// One goes out, to this server process. Those without an id (releases before 0.138, titles) cannot be followed.
+    pub fn sent(&mut self, method: &str, params: &Value, server: Option<&str>) {
         let Some((id, thread)) = say::text(params, &["clientUserMessageId"]).zip(say::text(params, &["threadId"])) else {
             return;
         };
@@ -45,6 +47,7 @@ impl Prompts {
             thread,
             method,
             params: params.clone(),
+            server: server.map(str::to_owned),
             turn: None,
             lost: Duration::ZERO,
             looked: Duration::ZERO,
@@ -59,6 +62,11 @@ impl Prompts {
     pub fn done(&mut self, id: &str) -> Option<Prompt> {
         let at = self.0.iter().position(|p| p.id == id)?;
         Some(self.0.remove(at))
+    }
+
+    /// All of them; none is left.
+    pub fn take(&mut self) -> Vec<Prompt> {
+        std::mem::take(&mut self.0)
     }
 
     /// Those of a thread that were answered with a turn and then not seen.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::prompts::{self, prompt_id};
+use super::prompts::{self, Prompt, prompt_id};
 use super::{Hold, Notes, Out, Phase, Whose};
 use crate::app_server::durable::catch_up::{self, CatchUp, Step};
 use crate::app_server::durable::event::{Event, Server};
@@ -14,7 +14,6 @@ use crate::app_server::durable::say;
 use crate::app_server::durable::track::Track;
 use crate::failure::{Code, Failure};
 use crate::rpc::message::{Message, RpcError};
-use crate::rpc::pending::NOT_KNOWN;
 
 /// How long after its link went a prompt that was on its way may take to show up on the server that got it.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -24,17 +23,15 @@ const SEARCHED: usize = 50;
 impl Hold {
     /// A link stands. `epoch` names the server process behind it, when that is known.
     pub fn up(&mut self, epoch: Option<String>, now: Duration, out: &mut Out) {
-        self.server = match (&self.epoch, &epoch) {
-            (Some(was), Some(is)) if was == is => Server::Same,
-            (Some(_), Some(_)) => Server::Restarted,
-            (None, _) | (_, None) => Server::Unknown,
-        };
-        self.epoch = epoch.or(self.epoch.take());
+        self.server = is_to(self.known.as_ref(), epoch.as_ref());
+        self.epoch = epoch;
         let Some(params) = self.initialize.clone() else { return self.go_live(now, out) };
         self.phase = Phase::Greeting;
         let ephemeral: Vec<String> = self.threads.values().filter(|t| t.ephemeral).map(|t| t.id.clone()).collect();
         for thread in ephemeral {
+            self.give_back_promised(&thread, out);
             self.close(&thread, out);
+            self.passed.insert(thread);
         }
         for thread in self.threads.keys().cloned().collect::<Vec<_>>() {
             self.begin_catch_up(&thread);
@@ -58,14 +55,14 @@ impl Hold {
             }
         }
         self.asked.retain(|_, asked| match &mut asked.whose {
-            Whose::Client { lost, .. } => {
+            Whose::Client { lost, .. } | Whose::SentAgain { lost, .. } => {
                 if let Some(id) = prompt_id(&asked.params).filter(|_| !*lost) {
                     self.prompts.lost(id, now);
                 }
                 *lost = true;
                 true
             }
-            Whose::Greeting | Whose::CatchUp(_) | Whose::Baseline(_) | Whose::Lookup(_) | Whose::SentAgain(_) => false,
+            Whose::Greeting | Whose::CatchUp(_) | Whose::Baseline(_) | Whose::Lookup(_) => false,
         });
         let waiting = self.questions.cut();
         self.threads.values_mut().for_each(|track| track.cut(&waiting));
@@ -148,12 +145,10 @@ impl Hold {
         }
         let code = if error.message.contains("active writer") { Code::ActiveWriter } else { Code::ServerRefused };
         let why = Failure::new(code, "resume the thread after the link was lost").said(&error.message);
-        out.to_client.push(say::warning(&format!("Outpost: a thread cannot be gone on with: {}", error.message)));
+        out.to_client.push(say::thread_is_gone(thread, &error.message));
         out.events.push(Event::ThreadGone { thread: thread.to_owned(), why });
         self.catching_up.remove(thread);
-        for prompt in self.prompts.promised(thread) {
-            self.give_back(&prompt.id, out);
-        }
+        self.give_back_promised(thread, out);
         self.close(thread, out);
     }
 
@@ -183,26 +178,32 @@ impl Hold {
         }
         out.to_client.extend(self.questions.barrier(Some(thread)));
         for prompt in promised {
-            self.send_again(&prompt, harvest, out);
+            self.send_again(prompt, harvest, out);
         }
     }
 
-    /// Prompts that were answered with a turn which the server has not kept.
-    fn promised(&self, thread: &str, harvest: &Harvest) -> Vec<String> {
-        let listed = |turn: &Option<String>| turn.as_deref().is_some_and(|t| harvest.turn(t).is_some());
-        let running = harvest.status.as_ref().is_some_and(|s| say::text(s, &["type"]) == Some("active"));
-        let lost = self.prompts.promised(thread).into_iter().filter(|p| !listed(&p.turn) && !running);
-        lost.filter(|_| self.server != Server::Same).map(|p| p.id).collect()
+    /// Prompts that were answered with a turn which died with its server before they were in it; they are taken out.
+    fn promised(&mut self, thread: &str, harvest: &Harvest) -> Vec<Prompt> {
+        let runs = harvest.status.as_ref().is_some_and(|s| say::text(s, &["type"]) == Some("active"));
+        let listed = |p: &Prompt| p.turn.as_deref().is_some_and(|turn| harvest.turn(turn).is_some());
+        let died = |p: &Prompt| match is_to(p.server.as_ref(), self.epoch.as_ref()) {
+            Server::Same => false,
+            // A turn may be stored before its prompt is; a server that shows no ids does not tell.
+            Server::Restarted => self.shows_ids || !listed(p),
+            Server::Unknown => !runs && !listed(p),
+        };
+        let died: Vec<String> = self.prompts.promised(thread).iter().filter(|p| died(p)).map(|p| p.id.clone()).collect();
+        died.iter().filter_map(|id| self.prompts.done(id)).collect()
     }
 
-    /// Its server died with a prompt that it had answered: it is sent to the next one, or given back.
-    fn send_again(&mut self, id: &str, harvest: &Harvest, out: &mut Out) {
-        let Some(prompt) = self.prompts.get(id).cloned() else { return };
+    /// It is sent to the next server, or given back.
+    fn send_again(&mut self, prompt: Prompt, harvest: &Harvest, out: &mut Out) {
         if harvest.status.is_none() || prompt.method != "turn/start" {
-            return self.give_back(id, out);
+            return self.returned((prompt.id, prompt.params), false, out);
         }
-        out.events.push(Event::SentAgain { thread: prompt.thread, message: id.to_owned(), instead_of: prompt.turn });
-        self.ask((Whose::SentAgain(id.to_owned()), &prompt.method, prompt.params), out);
+        out.events.push(Event::SentAgain { thread: prompt.thread, message: prompt.id.clone(), instead_of: prompt.turn });
+        let whose = Whose::SentAgain { message: prompt.id, lost: false };
+        self.ask((whose, &prompt.method, prompt.params), out);
     }
 
     /// A turn is over: what was promised to be in it is seen by now, or will never be. Where a server shows
@@ -217,42 +218,13 @@ impl Hold {
         }
     }
 
-    pub(super) fn give_back(&mut self, id: &str, out: &mut Out) {
-        if let Some(prompt) = self.prompts.done(id) {
-            self.returned((prompt.thread, prompt.id), prompt.params, out);
-        }
-    }
-
-    fn returned(&self, (thread, message): (String, String), params: Value, out: &mut Out) {
-        if self.notes != Notes::Quiet {
-            out.to_client.push(say::given_back(&params));
-        }
-        out.events.push(Event::GivenBack { thread, message, params });
-    }
-
-    /// The connection ends: prompts that the server is not known to have are given back, those that were never sent too.
-    pub fn give_up(&mut self, out: &mut Out) {
-        for (_, id) in self.lost_prompts() {
-            self.give_back(&id, out);
-        }
-        for message in std::mem::take(&mut self.queue) {
-            if let Message::Request { method, params, .. } = message
-                && method::kind(&method) == Kind::Prompt
-                && let Some(thread) = say::text(&params, &["threadId"])
-            {
-                let named = (thread.to_owned(), prompt_id(&params).unwrap_or_default().to_owned());
-                self.returned(named, params, out);
-            }
-        }
-    }
-
     /// Once no thread is being caught up with, the requests whose answers were lost are seen to.
     fn all_caught(&mut self, now: Duration, out: &mut Out) {
         if self.phase != Phase::CatchingUp || !self.catching_up.is_empty() {
             return;
         }
         self.phase = Phase::Settling;
-        let lost = self.asked.iter().filter(|(_, a)| matches!(a.whose, Whose::Client { lost: true, .. }));
+        let lost = self.asked.iter().filter(|(_, a)| a.whose.lost());
         for number in lost.map(|(number, _)| *number).collect::<Vec<_>>() {
             self.settle(number, out);
         }
@@ -262,7 +234,8 @@ impl Hold {
 
     fn settle(&mut self, number: i64, out: &mut Out) {
         let Some(asked) = self.asked.get(&number) else { return };
-        let prompt = self.shows_ids && prompt_id(&asked.params).is_some_and(|id| self.prompts.get(id).is_some());
+        let passed = say::text(&asked.params, &["threadId"]).is_some_and(|thread| self.passed.contains(thread));
+        let prompt = self.shows_ids && !passed && prompt_id(&asked.params).is_some_and(|id| self.prompts.get(id).is_some());
         match method::kind(&asked.method) {
             Kind::Prompt if prompt => {}
             Kind::Read | Kind::Interrupt => self.repeat(number, out),
@@ -271,28 +244,18 @@ impl Hold {
     }
 
     fn repeat(&mut self, number: i64, out: &mut Out) {
-        if let Some(asked) = self.asked.remove(&number)
-            && let Whose::Client { id, .. } = asked.whose
-        {
-            self.ask((Whose::Client { id, lost: false, again: true }, &asked.method, asked.params), out);
-        }
-    }
-
-    fn not_known(&mut self, number: i64, out: &mut Out) {
-        if let Some(asked) = self.asked.remove(&number)
-            && let Whose::Client { id, .. } = asked.whose
-        {
-            let thread = say::text(&asked.params, &["threadId"]).map(str::to_owned);
-            let said =
-                format!("the link was lost before the answer to {} came: it is not known whether it happened", asked.method);
-            out.to_client.push(Message::response(id, Err(RpcError::new(NOT_KNOWN, said))));
-            out.events.push(Event::NotKnown { method: asked.method, thread });
-        }
+        let Some(asked) = self.asked.remove(&number) else { return };
+        let whose = match asked.whose {
+            Whose::Client { id, .. } => Whose::Client { id, lost: false, again: true },
+            Whose::SentAgain { message, .. } => Whose::SentAgain { message, lost: false },
+            Whose::Greeting | Whose::CatchUp(_) | Whose::Baseline(_) | Whose::Lookup(_) => return,
+        };
+        self.ask((whose, &asked.method, asked.params), out);
     }
 
     /// The lost prompts that are still to be found.
-    fn lost_prompts(&self) -> Vec<(i64, String)> {
-        let lost = self.asked.iter().filter(|(_, a)| matches!(a.whose, Whose::Client { lost: true, .. }));
+    pub(super) fn lost_prompts(&self) -> Vec<(i64, String)> {
+        let lost = self.asked.iter().filter(|(_, a)| a.whose.lost());
         lost.filter_map(|(number, a)| Some((*number, prompt_id(&a.params)?.to_owned()))).collect()
     }
 
@@ -330,7 +293,8 @@ impl Hold {
     /// they are looked for again when the turn is over.
     fn not_found(&mut self, id: &str, out: &mut Out) {
         let Some(prompt) = self.prompts.get(id).cloned() else { return };
-        let (late, restarted) = (prompt.lost + SETTLE, self.server == Server::Restarted);
+        let restarted = is_to(prompt.server.as_ref(), self.epoch.as_ref()) == Server::Restarted;
+        let late = prompt.lost + SETTLE;
         if prompt.looked < late && !restarted {
             self.settle_at = Some(self.settle_at.map_or(late, |at| at.max(late)));
             return;
@@ -372,6 +336,8 @@ impl Hold {
 
     fn go_live(&mut self, now: Duration, out: &mut Out) {
         self.phase = Phase::Live;
+        self.known = self.epoch.clone().or(self.known.take());
+        self.passed.clear();
         if let Some(lost) = self.lost_at.take() {
             let away = now.saturating_sub(lost);
             out.events.push(Event::Back { away, server: self.server });
@@ -382,6 +348,15 @@ impl Hold {
         for message in std::mem::take(&mut self.queue) {
             self.client(message, out);
         }
+    }
+}
+
+/// What a server process is to one that was there before.
+fn is_to(was: Option<&String>, is: Option<&String>) -> Server {
+    match (was, is) {
+        (Some(was), Some(is)) if was == is => Server::Same,
+        (Some(_), Some(_)) => Server::Restarted,
+        (None, _) | (_, None) => Server::Unknown,
     }
 }
 

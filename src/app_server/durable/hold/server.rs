@@ -128,9 +128,9 @@ impl Hold {
                 }
             }
             Whose::Lookup(prompt) => self.looked((&prompt.clone(), &asked.method), result, (now, out)),
-            Whose::SentAgain(prompt) => match result {
-                Ok(value) => self.promise(&prompt.clone(), &value),
-                Err(_) => self.give_back(&prompt.clone(), out),
+            Whose::SentAgain { message, .. } => match result {
+                Ok(value) => self.promise(message, &value),
+                Err(_) => self.give_back(message, out),
             },
         }
     }

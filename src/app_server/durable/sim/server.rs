@@ -74,6 +74,8 @@ pub struct Server {
     greeted: bool,
     /// Whether open requests are put again as late as they may: before the next word of the thread.
     pub late: bool,
+    /// Whether a turn makes room first (compaction): its prompt is in it only when the agent acts.
+    pub slow: bool,
     /// Threads whose open requests are still to be put.
     resumed: BTreeSet<String>,
     subscribed: BTreeSet<String>,

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use super::{back, steps, working};
 use crate::app_server::durable::event::{Agent, Event};
-use crate::app_server::durable::hold::Out;
 use crate::app_server::durable::say;
 use crate::app_server::durable::sim::{Do, Release, World};
 use crate::rpc::message::Message;
@@ -24,6 +23,7 @@ enum Life {
     CutAfter(usize),
     Back,
     Kill,
+    Slow(bool),
     Wait(u64),
 }
 
@@ -35,7 +35,7 @@ fn life() -> impl Strategy<Value = Life> {
     prop_oneof![
         20 => act.prop_map(Life::Act), 3 => Just(Life::Prompt), 1 => any::<bool>().prop_map(Life::PromptIntoCut),
         4 => Just(Life::Answer), 3 => Just(Life::Cut), 2 => (0..12_usize).prop_map(Life::CutAfter), 5 => Just(Life::Back),
-        1 => Just(Life::Kill), 1 => (0..4_000_u64).prop_map(Life::Wait),
+        1 => Just(Life::Kill), 1 => any::<bool>().prop_map(Life::Slow), 1 => (0..4_000_u64).prop_map(Life::Wait),
     ]
 }
 
@@ -69,16 +69,12 @@ impl Person {
             Life::Cut => world.cut(),
             Life::CutAfter(messages) => {
                 if !world.up {
-                    world.up = true;
-                    world.server.connect();
-                    let mut out = Out::default();
-                    world.hold.up(Some(world.server.epoch.to_string()), world.now, &mut out);
-                    out.to_server.into_iter().for_each(|m| world.server.receive(m));
-                    world.pump_some(messages);
+                    world.link_for(messages);
                 }
             }
             Life::Back => world.link(),
             Life::Kill => world.kill(),
+            Life::Slow(slow) => world.server.slow = slow,
             Life::Wait(ms) => world.wait(Duration::from_millis(ms)),
         }
     }

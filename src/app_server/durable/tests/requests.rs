@@ -156,6 +156,32 @@ fn a_prompt_that_was_answered_and_not_kept_is_sent_again() {
     assert!(world.events.iter().any(|e| matches!(e, Event::Delivered { message, .. } if message == "c2")));
 }
 
+/// Its turn is stored, and it is not; and then the link goes once more, before or after it is sent again.
+#[test]
+fn a_prompt_whose_turn_died_before_it_was_in_it_is_sent_again_and_once() {
+    for (messages, loses) in (0..16).flat_map(|n| [(n, None), (n, Some("turn/start"))]) {
+        let mut world = World::new(Notes::Quiet);
+        let thread = world.start_thread();
+        world.call("turn/start", World::prompt(&thread, "c1"));
+        world.act(&thread, Do::End);
+        world.server.slow = true;
+        let id = world.call("turn/start", World::prompt(&thread, "c2"));
+        world.kill();
+        world.loses = loses;
+        world.link_for(messages);
+        world.wait(LONG);
+        world.loses = None;
+        back(&mut world);
+        world.act(&thread, Do::End);
+        back(&mut world);
+        assert_eq!(world.answers(id).len(), 1);
+        assert_eq!(world.server.threads[&thread].prompts, 2, "{messages} {loses:?} {:?}", world.events);
+        let told = |of: fn(&Event) -> bool| world.events.iter().filter(|e| of(e)).count();
+        assert_eq!(told(|e| matches!(e, Event::SentAgain { message, .. } if message == "c2")), 1, "{:?}", world.events);
+        assert_eq!(told(|e| matches!(e, Event::Delivered { message, .. } if message == "c2")), 1, "{:?}", world.events);
+    }
+}
+
 #[test]
 fn a_thread_without_a_prompt_lives_through_a_cut() {
     let mut world = World::new(Notes::Quiet);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{FOR_EVER, Server};
+use super::{FOR_EVER, Server, Thread};
 use crate::rpc::message::{INVALID_REQUEST, RpcError};
 
 impl Server {
@@ -27,7 +27,8 @@ impl Server {
             self.tell(thread, "turn/started", json!({"turn": value}));
         }
         // A message that streams gives way to them; a command does not.
-        if self.threads.get(thread).and_then(|t| t.running.as_ref()).is_none_or(|r| r["type"] == json!("agentMessage")) {
+        let gives_way = |t: &Thread| t.running.as_ref().is_none_or(|r| r["type"] == json!("agentMessage"));
+        if (joins || !self.slow) && self.threads.get(thread).is_none_or(gives_way) {
             self.take_in(thread);
         }
         (Ok(json!({"turn": value})), None)
