@@ -83,7 +83,7 @@ struct Bed {
 
 impl Bed {
     async fn new(plans: &[Vec<Plan>], setting: &Setting) -> Self {
-        let script = plans.iter().flatten().fold(Script::default(), |s, p| s.on(&p.words, p.scene.clone()));
+        let script = plans.iter().flatten().fold(Script::default(), |script, plan| plan.added_to(script));
         let model = Arc::new(Model::start(script).await.unwrap());
         let (sandbox, mut wire) = (Sandbox::new(), Faulty::new().await);
         // A greeting that was swallowed is not waited for: the next fault is due.
@@ -201,21 +201,23 @@ async fn nothing_is_lost_or_told_twice() {
     };
     bed.world.wire.mood(Mood::Good);
     let judged = async {
-        let mut items = 0;
+        let (mut items, mut words) = (0, 0);
         for client in &mut clients {
-            let stored = client.stored().await;
+            let (stored, fates) = (client.stored().await, client.words_added().await);
             let _teller = Teller(client, &stored);
             compare::compare(client, &stored);
-            compare::deeds(client, &bed.app);
+            compare::deeds(client, &bed.app, &stored);
+            let added = compare::words_added(&fates, &stored);
             let prompts = stored.iter().filter(|e| super::bed::front::text(e, &["item", "type"]) == "userMessage");
-            assert_eq!(prompts.count(), client.outcomes.values().sum::<usize>(), "each prompt runs once");
+            assert_eq!(prompts.count(), client.outcomes.values().sum::<usize>() + added, "each prompt runs once");
+            words += fates.len();
             items += stored.len();
         }
         bed.has_one_server().await;
-        items
+        (items, words)
     };
-    let items = tokio::select! {
-        items = judged => items,
+    let (items, words) = tokio::select! {
+        counts = judged => counts,
         () = &mut keep => unreachable!("for ever"),
     };
     let mut outcomes: BTreeMap<String, usize> = BTreeMap::new();
@@ -223,7 +225,7 @@ async fn nothing_is_lost_or_told_twice() {
     drop(clients);
     bed.leaves_nothing().await;
     let turns: usize = outcomes.values().sum();
-    println!("seed {}: {turns} turns {outcomes:?}, {items} items, {}", setting.seed, bed.world);
+    println!("seed {}: {turns} turns {outcomes:?}, {words} steered, {items} items, {}", setting.seed, bed.world);
     if setting.soak.is_some() {
         soak::judge(&samples);
     }

@@ -13,6 +13,7 @@ use rand::rngs::SmallRng;
 use serde_json::{Value, json};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use super::pause;
 use super::plan::Plan;
@@ -35,7 +36,7 @@ struct Gone;
 
 /// The front end.
 pub(super) struct Client {
-    name: usize,
+    pub(super) name: usize,
     us: watch::Receiver<Option<PathBuf>>,
     peer: Peer,
     incoming: mpsc::Receiver<Incoming>,
@@ -44,6 +45,29 @@ pub(super) struct Client {
     /// What it decided about each approval, and the request.
     pub(super) decided: HashMap<String, (bool, Value)>,
     pub(super) outcomes: HashMap<String, usize>,
+    /// Words that were added to turns.
+    added: Vec<Added>,
+}
+
+/// Words for a turn that runs.
+struct Added {
+    id: String,
+    words: String,
+    /// In which of the lives.
+    life: usize,
+    answer: JoinHandle<Result<Value, CallError>>,
+}
+
+/// What the front end knows of words that it added to a turn.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// The server has them.
+    Taken,
+    /// They are the person's again.
+    GivenBack,
+    Refused(String),
+    /// Our process was killed before that was known.
+    Nothing,
 }
 
 impl Client {
@@ -51,7 +75,8 @@ impl Client {
     pub(super) async fn begin(name: usize, us: watch::Receiver<Option<PathBuf>>, cwd: &Path) -> Self {
         let (peer, incoming) = connect(&mut us.clone()).await;
         let (thread, lives) = (String::new(), vec![Life::default()]);
-        let mut client = Self { name, us, peer, incoming, thread, lives, decided: HashMap::new(), outcomes: HashMap::new() };
+        let (decided, outcomes, added) = (HashMap::new(), HashMap::new(), Vec::new());
+        let mut client = Self { name, us, peer, incoming, thread, lives, decided, outcomes, added };
         while client.thread.is_empty() {
             match client.peer.call("thread/start", json!({"cwd": cwd})).await {
                 Ok(started) => text(&started, &["thread", "id"]).clone_into(&mut client.thread),
@@ -69,7 +94,7 @@ impl Client {
         let mut runs = self.send(&id, &plan.words).await;
         let status = loop {
             let followed = match &mut runs {
-                Ok(turn) => self.follow((&id, turn.take()), rng).await,
+                Ok(turn) => self.follow((&id, turn.take()), plan, rng).await,
                 Err(Gone) => Err(Gone),
             };
             if let Ok(status) = followed {
@@ -100,7 +125,7 @@ impl Client {
     }
 
     /// Listens to the end of the turn that the prompt is in; gives how it ended.
-    async fn follow(&mut self, (id, mut turn): (&str, Option<String>), rng: &mut SmallRng) -> Result<String, Gone> {
+    async fn follow(&mut self, (id, mut turn): (&str, Option<String>), plan: &Plan, rng: &mut SmallRng) -> Result<String, Gone> {
         loop {
             let next = self.incoming.recv().await.ok_or(Gone)?;
             if let Some(life) = self.lives.last_mut() {
@@ -111,11 +136,44 @@ impl Client {
                 "turn/completed" if turn.as_deref() == Some(text(params, &["turn", "id"])) => {
                     return Ok(text(params, &["turn", "status"]).to_owned());
                 }
-                "item/completed" if text(params, &["item", "clientId"]) == id => turn = Some(text(params, &["turnId"]).into()),
+                "item/completed" if text(params, &["item", "clientId"]) == id => {
+                    plan.more.iter().for_each(|words| self.add(words, text(params, &["turnId"]), rng));
+                    turn = Some(text(params, &["turnId"]).into());
+                }
                 _ if matches!(next, Incoming::Request { .. }) => self.decide(&next, rng),
                 _ => {}
             }
         }
+    }
+
+    /// Adds words to a turn after a while.
+    fn add(&mut self, words: &str, turn: &str, rng: &mut SmallRng) {
+        let (id, wait) = (format!("s{}", words.trim_end_matches(';')), rng.random_range(0..1_500));
+        let mut steer = Front::prompt(&self.thread, &id, words);
+        steer["expectedTurnId"] = turn.into();
+        let peer = self.peer.clone();
+        let answer = tokio::spawn(async move {
+            pause(wait).await;
+            peer.call("turn/steer", steer).await
+        });
+        self.added.push(Added { id, words: words.to_owned(), life: self.lives.len() - 1, answer });
+    }
+
+    /// Of all words that were added, by the ids they were sent with.
+    pub(super) async fn words_added(&mut self) -> Vec<(String, Told)> {
+        let mut all = Vec::new();
+        for added in std::mem::take(&mut self.added) {
+            let answer = tokio::time::timeout(Duration::from_secs(60), added.answer).await;
+            let given_back = |m: &Incoming| method(m) == "warning" && text(params(m), &["message"]).contains(&added.words);
+            let told = match answer.expect("each request is answered").unwrap() {
+                Err(CallError::Refused(e)) => Told::Refused(e.message),
+                _ if self.lives[added.life].heard.iter().any(given_back) => Told::GivenBack,
+                Ok(_) if added.life + 1 == self.lives.len() => Told::Taken,
+                Ok(_) | Err(CallError::Ended(_)) => Told::Nothing,
+            };
+            all.push((added.id, told));
+        }
+        all
     }
 
     /// Answers after a while; whoever asks again is given the same answer.

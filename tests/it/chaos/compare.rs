@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use outpost::rpc::peer::Incoming;
 use serde_json::Value;
 
-use super::client::{Client, Life};
+use super::client::{Client, Life, Told};
 use crate::bed::front::{method, params, text};
 
 /// An item as it was told (or shown when its thread was resumed), and as the server keeps it.
@@ -32,7 +32,7 @@ pub(super) fn compare(client: &Client, stored: &[Value]) {
         let (told, kept) = lists(life, stored);
         let pairs: Vec<Pair> = told.into_iter().zip(kept).collect();
         items_begin_once(life);
-        texts_add_up(life, &pairs);
+        texts_add_up(life, &pairs, stored);
         finished_as_stored(&pairs);
         asked_once(life);
     }
@@ -88,7 +88,7 @@ fn items_begin_once(life: &Life) {
 }
 
 /// The pieces of a message that was told from its beginning are its text; of one that never ended its turn says so.
-fn texts_add_up(life: &Life, pairs: &[Pair]) {
+fn texts_add_up(life: &Life, pairs: &[Pair], stored: &[Value]) {
     let begun: HashSet<&str> = of(life, "item/started").map(item_id).collect();
     let mut said: HashMap<&str, String> = HashMap::new();
     for delta in of(life, "item/agentMessage/delta") {
@@ -103,9 +103,18 @@ fn texts_add_up(life: &Life, pairs: &[Pair]) {
     let ended: HashMap<&str, &str> =
         of(life, "turn/completed").map(|p| (text(p, &["turn", "id"]), text(p, &["turn", "status"]))).collect();
     // A release that does not keep the commands of a turn cannot say how one ended meanwhile; then that is told.
-    let warned = of(life, "warning").any(|p| text(p, &["message"]).contains("gives it back without its commands"));
-    let may_be_lost = |open: &Value| warned && text(open, &["item", "type"]) == "commandExecution";
-    for open in of(life, "item/started").filter(|p| !finished.contains(item_id(p)) && !may_be_lost(p)) {
+    let forgot = forgot(life);
+    let may_be_lost = |open: &Value| forgot && text(open, &["item", "type"]) == "commandExecution";
+    // Codex lets go of a message that streams when words for its turn come, and never ends or keeps it.
+    let added: HashSet<&str> =
+        stored.iter().filter(|e| text(e, &["item", "clientId"]).starts_with('s')).map(|e| text(e, &["turnId"])).collect();
+    let kept: HashSet<&str> = stored.iter().map(item_id).collect();
+    let gave_way = |open: &Value| {
+        text(open, &["item", "type"]) == "agentMessage"
+            && added.contains(text(open, &["turnId"]))
+            && !kept.contains(item_id(open))
+    };
+    for open in of(life, "item/started").filter(|p| !finished.contains(item_id(p)) && !may_be_lost(p) && !gave_way(p)) {
         let status = ended.get(text(open, &["turnId"])).copied().unwrap_or("interrupted");
         assert_eq!(status, "interrupted", "an item that never ended belongs to a turn that was interrupted: {open}");
     }
@@ -136,11 +145,25 @@ fn turns_begin_and_end_once(life: &Life) {
     assert_eq!(begun, ended, "each turn begins and ends once");
 }
 
-/// What was run on the host: each accepted command once, a declined one never.
-pub(super) fn deeds(client: &Client, app: &std::path::Path) {
+/// Words for a running turn are in it once, or the front end knows that they are not; gives how many are.
+pub(super) fn words_added(told: &[(String, Told)], stored: &[Value]) -> usize {
+    let kept = |id: &str| stored.iter().filter(|e| text(e, &["item", "clientId"]) == id).count();
+    for (id, told) in told {
+        match told {
+            Told::Taken => assert_eq!(kept(id), 1, "{id} was answered"),
+            Told::GivenBack | Told::Refused(_) => assert_eq!(kept(id), 0, "{id}: {told:?}"),
+            Told::Nothing => assert!(kept(id) <= 1, "{id} is there twice"),
+        }
+    }
+    told.iter().map(|(id, _)| kept(id)).sum()
+}
+
+/// What was run on the host: each accepted command once, a declined one never, and none in secret.
+pub(super) fn deeds(client: &Client, app: &std::path::Path, stored: &[Value]) {
     // Codex's own sandbox leaves empty folders behind when it is killed.
     for file in std::fs::read_dir(app).unwrap().map(|f| f.unwrap().path()).filter(|f| f.is_file()) {
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "x\n", "{}: each command runs once", file.display());
+        is_told(client, file.file_name().unwrap().to_str().unwrap(), stored);
     }
     for (yes, question) in client.decided.values() {
         let words = question.to_string();
@@ -149,4 +172,23 @@ pub(super) fn deeds(client: &Client, app: &std::path::Path) {
             assert!(!app.join(file).exists(), "{file}: declined, and run all the same");
         }
     }
+}
+
+/// What did this is known to the front end, or it knows that it does not know all: a release may not keep commands. A process of
+/// ours that was killed, and a server that died, take what nobody had heard yet with them.
+fn is_told(client: &Client, deed: &str, stored: &[Value]) {
+    let Some(turn) = deed.strip_prefix(&format!("did-{}-", client.name)).and_then(|rest| rest.split('-').next()) else { return };
+    let [life] = &client.lives[..] else { return };
+    let prompt = format!("c{}-{turn}", client.name);
+    let turn = stored.iter().find(|e| text(e, &["item", "clientId"]) == prompt).map(|e| text(e, &["turnId"]));
+    let whole = |p: &&Value| Some(text(p, &["turn", "id"])) == turn && text(p, &["turn", "status"]) == "completed";
+    if of(life, "turn/completed").any(|p| whole(&p)) {
+        let told = of(life, "item/completed").any(|p| p.to_string().contains(deed));
+        assert!(told || forgot(life), "{deed} was done, and nobody was told");
+    }
+}
+
+/// Whether it was told that commands may have ended unseen.
+fn forgot(life: &Life) -> bool {
+    of(life, "warning").any(|p| text(p, &["message"]).contains("gives it back without its commands"))
 }

@@ -1,6 +1,6 @@
 //! What the model does in each turn: messages with pauses, commands, approvals, changes of files.
 
-use outpost::demo::script::{Output, Piece, Reply, Scene};
+use outpost::demo::script::{Output, Piece, Reply, Scene, Script};
 use rand::RngExt;
 use rand::rngs::SmallRng;
 
@@ -12,6 +12,16 @@ pub(super) struct Plan {
     pub(super) scene: Scene,
     /// The gates it stops at, in order.
     pub(super) gates: Vec<String>,
+    /// Words that are added while it runs, which no other words hold; the model takes note of them, and is done.
+    pub(super) more: Option<String>,
+}
+
+impl Plan {
+    /// The script, and this turn's part of it.
+    pub(super) fn added_to(&self, script: Script) -> Script {
+        let noted = Scene::default().then(Output::say("noted"));
+        self.more.iter().fold(script.on(&self.words, self.scene.clone()), |script, more| script.on(more, noted.clone()))
+    }
 }
 
 /// Turn `turn` of front end `front`.
@@ -40,5 +50,6 @@ pub(super) fn plan((front, turn): (usize, usize), rng: &mut SmallRng) -> Plan {
         replies.push(Reply::Outputs(outputs));
     }
     replies.push(Reply::Outputs(vec![Output::say("the end")]));
-    Plan { words: format!("turn-{name};"), scene: Scene(replies), gates }
+    let more = rng.random_bool(0.3).then(|| format!("more-{name};"));
+    Plan { words: format!("turn-{name};"), scene: Scene(replies), gates, more }
 }
