@@ -53,12 +53,28 @@ pub async fn has(peer: &Peer, cwd: &str, target: &ReviewTarget) -> Result<(), Fa
         return Ok(());
     }
     let branches = git.run(&["for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/remotes", "refs/tags"]).await?.0;
-    Err(unknown(word, branches.unwrap_or_default().lines()))
+    let newest = match target {
+        ReviewTarget::Commit(_) => git.run(&["log", "-n", "5", "--format=%h"]).await?.0.unwrap_or_default(),
+        ReviewTarget::Base(_) | ReviewTarget::Custom(_) | ReviewTarget::Uncommitted => String::new(),
+    };
+    Err(unknown(word, &branches.unwrap_or_default(), &newest))
 }
 
-fn unknown<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Failure {
-    let near = nearest(word, known);
-    let hint = if near.is_empty() { String::new() } else { format!("did you mean {}?", near.join(" or ")) };
+/// How many branches a hint names.
+const NAMED: usize = 8;
+
+/// `branches` and the `newest` commits that there are, a line each.
+fn unknown(word: &str, branches: &str, newest: &str) -> Failure {
+    let near = nearest(word, branches.lines());
+    let all = |lines: &str| lines.lines().take(NAMED).collect::<Vec<_>>().join(", ");
+    let hint = match () {
+        () if !near.is_empty() => format!("did you mean {}?", near.join(" or ")),
+        () if !newest.is_empty() => {
+            format!("the newest commits are {}; all of them: outpost shell HOST:PATH git log", all(newest))
+        }
+        () if !branches.is_empty() => format!("there are {}", all(branches)),
+        () => "the repository has no commit yet; review what is not committed: outpost review HOST:PATH".to_owned(),
+    };
     Failure::new(Code::NameUnknown, format!("find the branch or commit '{}'", word.escape_debug()))
         .said("there is none")
         .hint(hint)
@@ -94,7 +110,11 @@ mod tests {
 
     #[test]
     fn branches_that_are_near_are_named() {
-        assert_eq!(unknown("mian", ["dev", "main"].into_iter()).hint, "did you mean main?");
-        assert_eq!(unknown("deadbeef", ["dev", "main"].into_iter()).hint, "");
+        let hint = |word, branches, newest| unknown(word, branches, newest).hint;
+        assert_eq!(hint("mian", "dev\nmain\n", "1a2b3c4\n"), "did you mean main?");
+        assert_eq!(hint("release", "dev\nmain\n", ""), "there are dev, main");
+        let newest = "the newest commits are 1a2b3c4, 5d6e7f8; all of them: outpost shell HOST:PATH git log";
+        assert_eq!(hint("deadbeef", "dev\nmain\n", "1a2b3c4\n5d6e7f8\n"), newest);
+        assert!(hint("main", "", "").contains("no commit yet"));
     }
 }

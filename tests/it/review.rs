@@ -47,7 +47,8 @@ async fn what_is_not_there_is_said_before_the_model_is_asked() {
     bed.repository();
     let ran = bed.run(&["review", "devbox:app", "--base", "mian"]).await.exits(4);
     assert!(ran.stderr.contains("did you mean main?"), "{}", ran.stderr);
-    bed.run(&["review", "devbox:app", "--commit", "deadbeef"]).await.exits(4);
+    let ran = bed.run(&["review", "devbox:app", "--commit", "deadbeef"]).await.exits(4);
+    assert!(ran.stderr.contains("try:  the newest commits are "), "{}", ran.stderr);
     assert_eq!(bed.model.requests().len(), 0);
 }
 
