@@ -1,5 +1,6 @@
 //! The durable connection on real parts: real sshd behind a faulty wire, real codex, a scripted model.
 
+mod answers;
 mod delivered;
 #[cfg(target_os = "linux")]
 mod laptop;
