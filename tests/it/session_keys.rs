@@ -139,13 +139,13 @@ async fn a_used_key_goes_into_the_agent_when_asked_for() {
 
 #[tokio::test]
 async fn a_person_may_be_asked_before_a_key_goes_into_the_agent() {
-    for (answer, there) in [("no", false), ("yes", true)] {
+    for (answer, there) in [("no", false), ("what?", false), ("yes", true), ("", true)] {
         let sandbox = Sandbox::new();
         let socket = agent(&sandbox, "agent.sock");
         sandbox.host("dev").ssh(&format!("IdentityAgent {}", socket.display())).ssh("AddKeysToAgent ask").build();
         let person = Person::who_says(&[Ok(answer)]);
         open_asking(&sandbox.local(), "dev", &person).await.unwrap();
-        assert_eq!(sandbox.stable(&person.was_asked().concat()), "Add key [SANDBOX]/hosts/dev/id to agent? (yes/no) ");
+        assert_eq!(sandbox.stable(&person.was_asked().concat()), "Add key [SANDBOX]/hosts/dev/id to agent? ([yes]/no) ");
         assert_eq!(held(&socket).starts_with("ssh-ed25519 "), there, "{}", held(&socket));
     }
 }

@@ -231,10 +231,11 @@ impl Keys {
             Adding::No => return,
             Adding::Yes(constraints) => constraints,
             Adding::Ask => {
-                let prompt = format!("Add key {path} to agent? (yes/no) ");
+                let prompt = format!("Add key {path} to agent? ([yes]/no) ");
                 let question = Question { prompt, echo: true, preface: String::new() };
                 match login.ask.ask(&question).await {
-                    Ok(answer) if answer.reveal().trim().eq_ignore_ascii_case("yes") => Vec::new(),
+                    // As ssh takes it: nothing typed (the OK of an askpass) is yes.
+                    Ok(answer) if ["", "yes"].contains(&answer.reveal().trim().to_ascii_lowercase().as_str()) => Vec::new(),
                     Ok(_) | Err(_) => return,
                 }
             }
