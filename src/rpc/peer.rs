@@ -60,7 +60,6 @@ impl Peer {
         let sorter = Sorter {
             from: wire.from,
             ended: wire.ended,
-            to: peer.to.downgrade(),
             pending: peer.pending.clone(),
             incoming: Some(sender),
             backlog: VecDeque::new(),
@@ -148,7 +147,6 @@ async fn wait(pause: Duration) {
 struct Sorter {
     from: mpsc::Receiver<Message>,
     ended: Ended,
-    to: mpsc::WeakSender<Message>,
     pending: Pending,
     /// Gone when nobody listens any more.
     incoming: Option<mpsc::Sender<Incoming>>,
@@ -164,7 +162,7 @@ impl Sorter {
     async fn run(mut self) {
         loop {
             match self.next().await {
-                Event::Came(Some(message)) => self.sort(message).await,
+                Event::Came(Some(message)) => self.sort(message),
                 Event::Came(None) => break,
                 Event::Room(listening) => self.hand_on(listening),
             }
@@ -186,28 +184,23 @@ impl Sorter {
         }
     }
 
-    async fn sort(&mut self, message: Message) {
+    /// A request that nobody here hears is left to other clients: whoever refuses an approval has declined it.
+    fn sort(&mut self, message: Message) {
         match message {
             Message::Response { id, result } => self.pending.answer(&id, result),
             Message::Notification { method, params } => self.keep(Incoming::Notification { method, params }),
-            Message::Request { id, method, .. } if self.incoming.is_none() => {
-                // Nobody will ever answer it, and the server waits.
-                if let Some(to) = self.to.upgrade() {
-                    drop(to.send(Message::response(id, Err(no_such(&method)))).await);
-                }
-            }
             Message::Request { id, method, params } => self.keep(Incoming::Request { id, method, params }),
         }
     }
 
+    /// What came before an answer is there to be heard before the answer is, while there is room.
     fn keep(&mut self, incoming: Incoming) {
-        if self.incoming.is_some() {
-            self.backlog.push_back(incoming);
-        }
+        self.backlog.push_back(incoming);
+        self.hand_on(true);
     }
 
     fn hand_on(&mut self, listening: bool) {
-        let Some(sender) = self.incoming.as_ref().filter(|_| listening) else {
+        let Some(sender) = self.incoming.as_ref().filter(|sender| listening && !sender.is_closed()) else {
             self.incoming = None;
             self.backlog.clear();
             return;
@@ -281,6 +274,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_comes_before_an_answer_is_there_when_that_is_sorted() {
+        let (near, _far) = Wire::pair();
+        let (sender, mut incoming) = mpsc::channel(1);
+        let (from, ended, pending) = (near.from, near.ended, Pending::default());
+        let mut sorter = Sorter { from, ended, pending, incoming: Some(sender), backlog: VecDeque::new() };
+        sorter.sort(Message::notification("before", Value::Null));
+        assert!(incoming.try_recv().is_ok());
+    }
+
+    #[tokio::test]
     async fn the_end_answers_everybody_and_says_why() {
         let (near, far) = Wire::pair();
         let (peer, mut incoming) = Peer::start(near);
@@ -297,19 +300,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_that_nobody_hears_is_refused() {
+    async fn a_request_that_nobody_hears_is_left_to_others() {
         let (near, mut far) = Wire::pair();
-        let (_peer, incoming) = Peer::start(near);
+        let (peer, incoming) = Peer::start(near);
         drop(incoming);
-        far.to.send(Message::notification("wake", Value::Null)).await.expect("open");
-        loop {
-            // The first request may still be taken for a listener that has just gone.
-            far.to.send(Message::request(RequestId::Number(1), "new/thing", Value::Null)).await.expect("open");
-            if let Ok(Message::Response { result, .. }) = far.from.try_recv() {
-                assert_eq!(result.map_err(|e| e.code), Err(METHOD_NOT_FOUND));
-                return;
-            }
-            tokio::task::yield_now().await;
+        for id in 0..3 {
+            let approval = "item/commandExecution/requestApproval";
+            far.to.send(Message::request(RequestId::Number(id), approval, Value::Null)).await.expect("open");
         }
+        let call = tokio::spawn(async move { peer.call("model/list", Value::Null).await });
+        let Some(Message::Request { id, method, .. }) = far.from.recv().await else { panic!("it is answered") };
+        assert_eq!(method, "model/list");
+        far.to.send(Message::response(id, Ok(Value::Null))).await.expect("open");
+        assert_eq!(call.await.expect("ends"), Ok(Value::Null));
+        assert_eq!(far.from.recv().await, None);
     }
 }

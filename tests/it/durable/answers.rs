@@ -23,9 +23,11 @@ async fn broken(method: &'static str, params: impl Fn(&Bed, &str) -> Value, at: 
     (bed, answer, tap.crossed())
 }
 
+type Params = fn(&Bed, &str) -> Value;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_only_reads_is_asked_again() {
-    let read: [(&'static str, fn(&Bed, &str) -> Value, &str); 3] = [
+    let read: [(&'static str, Params, &str); 3] = [
         ("model/list", |_, _| json!({}), "/data"),
         ("thread/items/list", |_, thread| json!({"threadId": thread, "limit": 10}), "/data/0/item"),
         ("fs/readDirectory", |bed, _| json!({"path": bed.host.home}), "/entries/0"),
