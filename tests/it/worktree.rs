@@ -1,5 +1,6 @@
 //! `outpost run --worktree`: real git, real codex.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -65,6 +66,24 @@ async fn several_threads_have_one_each() {
     assert_eq!(ran.stderr.matches(stays.trim()).count(), 2, "{}", ran.stderr);
     assert!(ran.stderr.contains(" on the new branch outpost/write-new-txt-hello-"), "{}", ran.stderr);
     assert!(ran.stderr.contains("1 change that is not committed is not in it"), "{}", ran.stderr);
+}
+
+/// What git 2.47 says when another one makes a worktree of the repository in the same moment, and what it has done by then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_git_that_was_disturbed_is_asked_again() {
+    let bed = bed().await;
+    let bin = bed.host.home.join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let disturbed = include_str!("worktree/disturbed.sh").replace("REAL", which::which("git").unwrap().to_str().unwrap());
+    std::fs::write(bin.join("git"), disturbed).unwrap();
+    std::fs::set_permissions(bin.join("git"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let profile = bed.host.home.join(".profile");
+    std::fs::write(&profile, std::fs::read_to_string(&profile).unwrap() + "\nPATH=$HOME/bin:$PATH\n").unwrap();
+    let ran = bed.run(&["run", "--worktree=fix/it", "devbox:app", "say x", "--json"]).await.exits(0);
+    assert!(bin.join("once").exists());
+    let lines = lines(&ran);
+    let tree = Path::new(first(&lines, "worktree")["path"].as_str().unwrap());
+    assert_eq!(git(tree, &["branch", "--show-current"]).stdout, "fix/it\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]
