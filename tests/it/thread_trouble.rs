@@ -29,6 +29,7 @@ async fn what_does_not_exist_gives_what_is_near() {
         (&["run", "devbx", "x"], "did you mean devbox:PATH?"),
         (&["review", "shpo"], "did you mean shop?"),
         (&["projects", "remove", "shpo"], "did you mean shop?"),
+        (&["run", "--last", "devbox:", "x"], "without --last a thread is started there"),
         (&["thread", "show", "devbox:zzzz"], "say the second"),
         (&["thread", "show", &near(&one)], &one),
     ] {

@@ -74,7 +74,10 @@ fn near(all: &[View], word: &str) -> String {
 /// [`Code::NameUnknown`] when the folder has none.
 pub async fn last_of(peer: &Peer, cwd: &str) -> Result<View, Failure> {
     let filter = Filter { cwd: Some(cwd.to_owned()), limit: Some(1), ..Filter::default() };
-    let none = || Failure::new(Code::NameUnknown, format!("find the last thread of {cwd}")).said("it has none yet");
+    let none = || {
+        let failure = Failure::new(Code::NameUnknown, format!("find the last thread of {cwd}")).said("it has none yet");
+        failure.hint("without --last a thread is started there; outpost threads HOST lists those of other folders")
+    };
     catalog::list(peer, &filter).await?.pop().ok_or_else(none)
 }
 
