@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::Bed;
 use crate::bed::faulty::{Fault, Mood};
-use crate::bed::{Ran, process};
+use crate::bed::{Ran, Terminal, process};
 use crate::run::{first, lines};
 
 /// What the model is asked for when a thread is to be made shorter.
@@ -25,24 +25,36 @@ struct Answered {
     running: JoinHandle<Ran>,
 }
 
+/// A thread that is too long for its next turn.
+async fn too_long() -> (Bed, String) {
+    let summing = Output::Say(vec![Piece::Wait("summing".to_owned()), Piece::Text("It was one.".to_owned())]);
+    let bed = Bed::with(Script::default().on(SHORTER, Scene::default().then(summing)), &[(".codex/shorter.md", SHORTER)]).await;
+    always_too_long(&bed.host.home.join(".codex"));
+    let mut before = bed.sandbox.outpost(&["run", "devbox:app", "say one", "--json"]);
+    let before = tokio::task::spawn_blocking(move || process::run(&mut before, b"")).await.unwrap().exits(0);
+    let thread = first(&lines(&before), "thread")["thread"].as_str().unwrap().to_owned();
+    (bed, thread)
+}
+
+impl Bed {
+    /// The link goes, and does not come back.
+    async fn is_cut_off(&self) {
+        self.wire.mood(Mood::Refuse);
+        self.wire.fault(Fault::Cut);
+        self.wire.until_tried(1).await;
+    }
+}
+
 impl Answered {
     async fn by(flags: &[&str]) -> Self {
-        let summing = Output::Say(vec![Piece::Wait("summing".to_owned()), Piece::Text("It was one.".to_owned())]);
-        let bed =
-            Bed::with(Script::default().on(SHORTER, Scene::default().then(summing)), &[(".codex/shorter.md", SHORTER)]).await;
-        always_too_long(&bed.host.home.join(".codex"));
-        let mut before = bed.sandbox.outpost(&["run", "devbox:app", "say one", "--json"]);
-        let before = tokio::task::spawn_blocking(move || process::run(&mut before, b"")).await.unwrap().exits(0);
-        let thread = first(&lines(&before), "thread")["thread"].as_str().unwrap().to_owned();
+        let (bed, thread) = too_long().await;
         let mut run = bed.sandbox.outpost(&[&["run", "--resume", &thread, "devbox:", WORDS], flags].concat());
         let mut running = tokio::task::spawn_blocking(move || process::run(&mut run, b""));
         tokio::select! {
             () = bed.model.reached("summing") => {}
             ran = &mut running => panic!("{ran:?}"),
         }
-        bed.wire.mood(Mood::Refuse);
-        bed.wire.fault(Fault::Cut);
-        bed.wire.until_tried(1).await;
+        bed.is_cut_off().await;
         assert!(!running.is_finished(), "an answer is no delivery");
         Self { bed, thread, running }
     }
@@ -87,6 +99,18 @@ async fn detached_means_delivered_when_the_server_dies_after_the_answer() {
     let ran = answered.back().await.exits(0);
     assert!(ran.stderr.contains("the prompt had not arrived; it was sent again"), "{}", ran.stderr);
     assert_eq!(answered.kept().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_wait_for_the_delivery_may_leave() {
+    let (bed, thread) = too_long().await;
+    let terminal = Terminal::outpost(&bed.sandbox, &["run", "--detach", "--resume", &thread, "devbox:", WORDS]);
+    bed.model.reached("summing").await;
+    bed.is_cut_off().await;
+    terminal.shows("link lost");
+    terminal.press(&["C-c"]);
+    let screen = terminal.shows("[exit");
+    assert!(screen.contains("[exit 130]") && screen.contains("whether it arrived is not known"), "{screen}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
