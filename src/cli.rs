@@ -205,8 +205,8 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     }
 }
 
-/// Lets Ctrl-C end a command in order: what it started ends with it. The commands that are not put through this hear
-/// Ctrl-C themselves, because to them it means something else (`docs/EXIT-CODES.md`).
+/// Lets Ctrl-C, SIGTERM or a lost terminal end a command in order: what it started ends with it. The commands that are not put
+/// through this hear the signals themselves, because to them they mean something else (`docs/EXIT-CODES.md`).
 async fn interruptible(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let ended_badly = |ended: &Result<Exit, Failure>| !matches!(ended, Ok(Exit::Done));
     or_interrupted(command, ended_badly).await.unwrap_or(Ok(Exit::Interrupted))
@@ -215,14 +215,14 @@ async fn interruptible(command: impl Future<Output = Result<Exit, Failure>>) -> 
 /// A Ctrl-C goes to all programs of the terminal: one that carries the connection may end of it, and its end be seen first.
 pub(crate) const SAME_MOMENT: Duration = Duration::from_millis(100);
 
-/// What a part of a command comes to; none when Ctrl-C came first, or in the same moment as a bad end.
+/// What a part of a command comes to; none when such a signal came first, or in the same moment as a bad end.
 async fn or_interrupted<T>(part: impl Future<Output = T>, ended_badly: impl FnOnce(&T) -> bool) -> Option<T> {
-    let mut pressed = std::pin::pin!(tokio::signal::ctrl_c());
+    let Ok(mut wishes) = run::signals::listen() else { return Some(part.await) };
     let result = tokio::select! {
         biased;
-        Ok(()) = &mut pressed => return None,
+        Ok(_) = wishes.recv() => return None,
         result = part => result,
     };
-    let both = ended_badly(&result) && matches!(tokio::time::timeout(SAME_MOMENT, pressed).await, Ok(Ok(())));
+    let both = ended_badly(&result) && matches!(tokio::time::timeout(SAME_MOMENT, wishes.recv()).await, Ok(Ok(_)));
     (!both).then_some(result)
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::FromArgMatches;
 use outpost::cli::ask::Person;
@@ -30,10 +31,13 @@ fn start(mut local: Local, screen: &Screen) -> Result<Exit, Failure> {
     let context = Context { local, screen: screen.clone(), ask: Arc::new(ask) };
     let runtime = tokio::runtime::Runtime::new().map_err(|e| Failure::new(Code::LocalIo, "start the runtime").said(e))?;
     let result = runtime.block_on(cli::run(args.command, &context));
-    // A prompt that is still being read must not keep the process.
-    runtime.shutdown_background();
+    // Whatever still runs for us ends with its task; a prompt that is still being read must not keep the process.
+    runtime.shutdown_timeout(PARTING);
     result
 }
+
+/// How long the tasks may take to be dropped.
+const PARTING: Duration = Duration::from_millis(100);
 
 /// Reads this machine: the account from the password database, the rest from the environment.
 fn local() -> Result<Local, Failure> {

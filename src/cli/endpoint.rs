@@ -49,6 +49,13 @@ pub struct Serve {
     json: bool,
 }
 
+/// How much news may wait to be shown. The endpoint never waits for the screen: news of clients and links beyond that are lost,
+/// prompts that are given back are not ([`News`]).
+const WAITING: usize = 256;
+
+/// How long a host may take to be said goodbye to.
+pub(super) const GOODBYE: Duration = Duration::from_secs(2);
+
 impl Serve {
     /// Serves until a signal.
     ///
@@ -58,25 +65,31 @@ impl Serve {
         crate::config::gate::require(&context.local)?;
         let place = Place { alias: self.host.clone(), path: String::new() };
         let mut wishes = signals::listen()?;
-        let served = async {
-            let held = hold(context, &place).await?;
-            let door = Door::open(&context.local, self.host.as_str())?;
-            let web = if self.ws { Some(Web::open(&context.local, self.host.as_str(), self.port).await?) } else { None };
-            self.announce(context, &door, web.as_ref())?;
-            let mut endpoint = endpoint(held, &place, self.limit);
-            if let Some(first) = self.pace.map(Duration::from_millis) {
-                endpoint.pace = Pace { first, most: first * 20, ..Pace::default() };
-            }
-            let (sender, news) = mpsc::channel(256);
-            tokio::select! {
-                served = endpoint.serve(door, web, sender) => served,
-                () = tell(context, self.host.as_str(), news) => Ok(()),
-            }
+        let (endpoint, door, web) = tokio::select! {
+            ready = self.open(context, &place) => ready?,
+            _ = wishes.recv() => return Ok(Exit::Done),
         };
-        tokio::select! {
-            served = served => served.map(|()| Exit::Done),
-            _ = wishes.recv() => Ok(Exit::Done),
+        let (sender, news) = mpsc::channel(WAITING);
+        let served = tokio::select! {
+            served = endpoint.serve(door, web, sender) => served,
+            () = tell(context, self.host.as_str(), news) => Ok(()),
+            _ = wishes.recv() => Ok(()),
+        };
+        drop(tokio::time::timeout(GOODBYE, endpoint.keeper.close()).await);
+        served.map(|()| Exit::Done)
+    }
+
+    /// All that is needed before the first client can come.
+    async fn open(&self, context: &Context, place: &Place) -> Result<(Endpoint, Door, Option<Web>), Failure> {
+        let held = hold(context, place).await?;
+        let door = Door::open(&context.local, self.host.as_str())?;
+        let web = if self.ws { Some(Web::open(&context.local, self.host.as_str(), self.port).await?) } else { None };
+        self.announce(context, &door, web.as_ref())?;
+        let mut endpoint = endpoint(held, place, self.limit);
+        if let Some(first) = self.pace.map(Duration::from_millis) {
+            endpoint.pace = Pace { first, most: first * 20, ..Pace::default() };
         }
+        Ok((endpoint, door, web))
     }
 
     fn announce(&self, context: &Context, door: &Door, web: Option<&Web>) -> Result<(), Failure> {

@@ -50,25 +50,20 @@ impl Forward {
         let alias = context.place_or_host(&self.place)?.alias;
         let rules = self.rules()?;
         let mut wishes = signals::listen()?;
-        let served = async {
-            let spinner = Spinner::new(context, alias.as_str(), context.screen.interactive && !self.json);
-            let tunnel = Tunnel::open(&context.behind(&spinner), &alias, &rules).await?;
-            drop(spinner);
-            let mut teller = Teller { context, alias: &alias, json: self.json, lost: false, told: HashSet::new() };
-            teller.announce(&tunnel)?;
-            let (sender, news) = mpsc::channel(WAITING);
-            tokio::select! {
-                why = tunnel.serve(sender) => Err(why.at(&alias)),
-                told = teller.tell(news) => told,
-            }
+        let spinner = Spinner::new(context, alias.as_str(), context.screen.interactive && !self.json);
+        let session = context.behind(&spinner);
+        let tunnel = tokio::select! {
+            tunnel = Tunnel::open(&session, &alias, &rules) => tunnel?,
+            _ = wishes.recv() => return Ok(ended(context)),
         };
+        drop(spinner);
+        let mut teller = Teller { context, alias: &alias, json: self.json, lost: false, told: HashSet::new() };
+        teller.announce(&tunnel)?;
+        let (sender, news) = mpsc::channel(WAITING);
+        let stop = async { drop(wishes.recv().await) };
         tokio::select! {
-            served = served => served.map(|()| Exit::Done),
-            _ = wishes.recv() => {
-                // What comes next on the terminal does not stand behind its ^C.
-                context.screen.note_piece(if context.screen.interactive { "\n" } else { "" });
-                Ok(Exit::Done)
-            }
+            served = tunnel.serve(sender, stop) => served.map(|()| ended(context)).map_err(|why| why.at(&alias)),
+            told = teller.tell(news) => told.map(|()| Exit::Done),
         }
     }
 
@@ -82,6 +77,12 @@ impl Forward {
             None => Ok(rules),
         }
     }
+}
+
+/// What comes next on the terminal does not stand behind its ^C.
+fn ended(context: &Context) -> Exit {
+    context.screen.note_piece(if context.screen.interactive { "\n" } else { "" });
+    Exit::Done
 }
 
 /// Tells the person, or the program, what listens and what happens.

@@ -35,6 +35,9 @@ const AT_ONCE: usize = 512;
 /// How long a session that may be dead is given to show that it is not.
 const ALIVE: Duration = Duration::from_secs(10);
 
+/// How long a host may take to be said goodbye to.
+const GOODBYE: Duration = Duration::from_secs(2);
+
 /// How often the clocks are looked at while there is no link: a machine that woke dials at once.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -94,8 +97,12 @@ impl Tunnel {
         self.doors.iter().map(|door| &door.rule).chain(self.remote.iter().map(|(rule, _)| rule))
     }
 
-    /// Serves until only a person can make the link again.
-    pub async fn serve(self, news: mpsc::Sender<News>) -> Failure {
+    /// Serves until `stop`, and says goodbye to the host.
+    ///
+    /// # Errors
+    /// When only a person can make the link again.
+    pub async fn serve(self, news: mpsc::Sender<News>, stop: impl Future<Output = ()>) -> Result<(), Failure> {
+        let mut stop = std::pin::pin!(stop);
         let Self { local, alias, mut session, doors, remote } = self;
         let (sessions, current) = watch::channel(Some(session.clone()));
         let (suspect, disk) = (Arc::new(Notify::new()), Disk::of(&local));
@@ -113,14 +120,20 @@ impl Tunnel {
             for (rule, listener) in rules.iter().zip(listeners) {
                 there.spawn(there::serve(session.clone(), (rule.clone(), listener), to.clone()));
             }
-            ended(&session, &suspect).await;
+            tokio::select! {
+                () = ended(&session, &suspect) => {}
+                () = stop.as_mut() => {
+                    drop(tokio::time::timeout(GOODBYE, session.close()).await);
+                    return Ok(());
+                }
+            }
             drop(there);
             let why = session.lost();
             session.close().await;
             sessions.send_replace(None);
-            session = match dialler.again(why, &news).await {
-                Ok(session) => session,
-                Err(stop) => return stop,
+            session = tokio::select! {
+                session = dialler.again(why, &news) => session?,
+                () = stop.as_mut() => return Ok(()),
             };
             sessions.send_replace(Some(session.clone()));
             listeners = rules.iter().map(|_| None).collect();

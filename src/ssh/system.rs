@@ -183,7 +183,7 @@ impl SystemSsh {
         let here = match ports.get(&there) {
             Some(here) => here.clone(),
             None => {
-                let here = master.dir().join(format!("p{}-{}", std::process::id(), sockets.fetch_add(1, Ordering::Relaxed)));
+                let here = master.dir().join(format!("p{}", sockets.fetch_add(1, Ordering::Relaxed)));
                 let forward = format!("{}:{there}", here.display());
                 ssh.control(master.socket(), &["-O", "forward", "-L", &forward]).await.map_err(&refused)?;
                 ports.insert(there.clone(), here.clone());
@@ -234,13 +234,13 @@ impl SystemSsh {
     /// Lets the remote listen for us, through a local socket that the master forwards to.
     pub(crate) async fn listen(&self, what: Listen) -> Result<Listener, Failure> {
         let Inner { ssh, master, sockets, .. } = &*self.inner;
-        let here = master.dir().join(format!("r{}-{}", std::process::id(), sockets.fetch_add(1, Ordering::Relaxed)));
+        let here = master.dir().join(format!("r{}", sockets.fetch_add(1, Ordering::Relaxed)));
         let refused = |said: String| self.unless_lost(super::forward::refused(&what, &said).at(&ssh.alias));
-        let door = UnixListener::bind(&here).map_err(|e| refused(e.to_string()))?;
         let there = match &what {
             Listen::Tcp { address, port } => format!("{address}:{port}"),
-            Listen::Unix { path } => path.clone(),
+            Listen::Unix { path } => literal(path).map_err(&refused)?.to_owned(),
         };
+        let door = UnixListener::bind(&here).map_err(|e| refused(e.to_string()))?;
         let forward = format!("{there}:{}", here.display());
         let said = ssh.control(master.socket(), &["-O", "forward", "-R", &forward]).await;
         let said = said.map_err(|said| {
@@ -273,9 +273,9 @@ impl SystemSsh {
             let refused = Failure::new(Code::ChannelRefused, format!("open the remote socket {path}"));
             self.unless_lost(refused.said(said).hint("sshd must allow it: AllowStreamLocalForwarding yes").at(&ssh.alias))
         };
-        let here = master.dir().join(format!("f{}-{}", std::process::id(), sockets.fetch_add(1, Ordering::Relaxed)));
-        let forward = format!("{}:{path}", here.display());
-        ssh.control(master.socket(), &["-O", "forward", "-L", &forward]).await.map_err(refused)?;
+        let here = master.dir().join(format!("f{}", sockets.fetch_add(1, Ordering::Relaxed)));
+        let forward = format!("{}:{}", here.display(), literal(path).map_err(&refused)?);
+        ssh.control(master.socket(), &["-O", "forward", "-L", &forward]).await.map_err(&refused)?;
         let connected = UnixStream::connect(&here).await;
         // The listener was for one connection; the connection outlives it.
         drop(ssh.control(master.socket(), &["-O", "cancel", "-L", &forward]).await);
@@ -312,6 +312,20 @@ impl SystemSsh {
 /// A port as ssh's options name it.
 fn written(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// The longest path of a socket that ssh takes.
+const LONGEST: usize = 107;
+
+/// A remote path that ssh takes as it stands. In others it would put what `${NAME}` and `%` stand for here, and the host, which
+/// names the path, would learn it.
+fn literal(path: &str) -> Result<&str, String> {
+    match path.chars().find(|c| c.is_control() || "$%:\\".contains(*c)) {
+        Some(odd) => Err(format!("the path holds {odd:?}, which ssh would not take as it stands")),
+        None if !path.starts_with('/') => Err("the path does not begin with '/'".to_owned()),
+        None if path.len() > LONGEST => Err(format!("the path is longer than {LONGEST} bytes")),
+        None => Ok(path),
+    }
 }
 
 fn failed(said: impl std::fmt::Display) -> Failure {

@@ -30,6 +30,7 @@ mod login;
 mod many;
 mod notify;
 mod pager;
+mod parting;
 mod pick;
 mod protocol;
 mod review;

@@ -6,6 +6,7 @@ use outpost::failure::{Code, Failure};
 use outpost::host::resolve::resolve;
 use outpost::ssh::ask::NobodyToAsk;
 use outpost::ssh::exec::ExitStatus;
+use outpost::ssh::forward::Listen;
 use outpost::ssh::session::{Context, Session};
 use outpost::step::Nobody;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -47,6 +48,30 @@ async fn one_login_carries_everything() {
     session.close().await;
     session.closed().await;
     assert_eq!(host.logins(), 1);
+}
+
+/// ssh would put what a variable of ours holds into the path, and the host, which names the path, would read it.
+#[tokio::test]
+async fn a_path_of_the_remote_is_taken_as_it_stands_or_not_at_all() {
+    let sandbox = Sandbox::new();
+    let host = sandbox.host("dev").sshd("LogLevel DEBUG2").build();
+    let mut local = sandbox.local();
+    local.vars.insert("TOPSECRET".into(), "dolphin".into());
+    let target = resolve(&local, &"dev".parse().unwrap()).await.unwrap();
+    let context = Context { local: &local, ask: &NobodyToAsk, watch: &Nobody };
+    let session = Session::open_with_system_ssh(&target, &context).await.unwrap();
+    let long = format!("/{}", "x".repeat(107));
+    for path in ["/tmp/${TOPSECRET}", "/tmp/%u", "/tmp/a:b", "/tmp/a\\b", "/tmp/a\nb", "tmp/a", "", &long] {
+        let failure = session.unix_socket(path).await.map(drop).unwrap_err();
+        assert!(failure.code == Code::ChannelRefused && failure.said.starts_with("the path "), "{failure:?}");
+        let listening = session.listen(Listen::Unix { path: path.to_owned() }).await.map(drop).unwrap_err();
+        assert!(listening.said.starts_with("the path "), "{listening:?}");
+    }
+    session.unix_socket("/tmp/no-such-socket").await.map(drop).ok();
+    session.close().await;
+    let log = host.log();
+    assert!(log.contains("/tmp/no-such-socket"), "it shows what is asked for: {log}");
+    assert!(!log.contains("dolphin") && !log.contains("/tmp/a"), "{log}");
 }
 
 #[tokio::test]

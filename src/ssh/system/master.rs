@@ -3,10 +3,12 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
-use tokio::process::Child;
+use tokio::process::{Child, ChildStdin};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -21,6 +23,16 @@ use crate::step::Watch;
 /// What our master prints once its control socket listens.
 const READY: &str = "outpost-master-ready";
 
+/// What ssh leaves behind on this machine once it has logged in: a guard that waits for the end of the input which we hold open.
+/// However we end, a kill included, it then ends the master and takes its sockets away.
+const GUARD: &str = r#"exec 3<&0; (trap "" HUP INT QUIT TERM; while read -r line <&3; do :; done; "$OUTPOST_SSH" -F /dev/null -S "$OUTPOST_MASTER/c" -O exit master; rm -rf -- "$OUTPOST_MASTER") </dev/null >/dev/null 2>&1 &"#;
+
+/// What stands in that input, for a start-up file of the local shell that reads a line.
+const LINES: &[u8] = b"\n\n\n";
+
+/// How long a master may take to end by its guard.
+const PARTING: Duration = Duration::from_secs(1);
+
 /// What stands in its line about a channel that was not opened (`channel 3: open failed: connect failed: Connection refused`).
 const REFUSED: &str = ": open failed: ";
 
@@ -30,7 +42,8 @@ const LONGEST: usize = 108 - 17 - 1;
 /// The one login.
 pub(super) struct Master {
     socket: PathBuf,
-    dir: PathBuf,
+    /// For sockets of ours; goes with us.
+    dir: TempDir,
     /// What ours says on standard error; a person's own says it to the person.
     said: Option<Tail>,
     watched: Watched,
@@ -58,7 +71,8 @@ impl Watched {
 impl Master {
     /// `watch` is told what ssh says while it logs in.
     pub(super) async fn find_or_start(ssh: &Ssh, target: &Target, (local, watch): (&Local, &dyn Watch)) -> Result<Self, Failure> {
-        let dir = runtime_dir(local).map_err(|e| {
+        let folder = |runtime: PathBuf| tempfile::Builder::new().prefix("m").tempdir_in(runtime);
+        let dir = runtime_dir(local).and_then(folder).map_err(|e| {
             Failure::new(Code::LocalIo, "make a private folder for control sockets")
                 .said(e)
                 .hint("set XDG_RUNTIME_DIR to a folder of yours with mode 0700")
@@ -72,7 +86,7 @@ impl Master {
             let watched = Watched::until(hangs_up(stream, stop.clone()), stop);
             return Ok(Self { socket, dir, said: None, watched });
         }
-        let socket = dir.join(format!("m{}-{:08x}", std::process::id(), rand::random::<u32>()));
+        let socket = dir.path().join("c");
         if socket.as_os_str().len() > LONGEST {
             return Err(Failure::new(Code::SocketPathLong, format!("make a control socket at {}", socket.display()))
                 .said(format!("the path is longer than {LONGEST} bytes"))
@@ -105,7 +119,7 @@ impl Master {
 
     /// The folder for sockets of ours.
     pub(super) fn dir(&self) -> &Path {
-        &self.dir
+        self.dir.path()
     }
 
     /// The options of a call that rides on this login. A master that takes no further session makes ssh log in anew, asking
@@ -136,7 +150,7 @@ impl Master {
 
 fn options(target: &Target, socket: &Path) -> Vec<OsString> {
     let mut options: Vec<OsString> = vec!["-S".into(), socket.into(), "-N".into()];
-    let ready = format!("LocalCommand=echo {READY}");
+    let ready = format!("LocalCommand=exec /bin/sh -c 'echo {READY}; {GUARD}'");
     let always = ["ControlMaster=yes", "ControlPersist=no", "PermitLocalCommand=yes", &ready];
     options.extend(always.iter().flat_map(|o| ["-o".into(), OsString::from(o)]));
     if target.is_default("serveraliveinterval") {
@@ -151,11 +165,14 @@ fn options(target: &Target, socket: &Path) -> Vec<OsString> {
 async fn start(ssh: &Ssh, (target, socket): (&Target, &Path), watch: &dyn Watch) -> Result<(Watched, Tail), Failure> {
     let mut command = ssh.command(&options(target, socket));
     // Its own group: Ctrl-C is for the turn. ssh still asks on the terminal, where it may not be in the background: so it stays.
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.env("OUTPOST_SSH", &ssh.program).env("OUTPOST_MASTER", socket.parent().unwrap_or(socket));
     let mut child = command.spawn().map_err(|e| super::failed(format!("{}: {e}", ssh.program.display())))?;
-    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+    let (Some(mut held), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
         return Err(super::failed("it has no pipes"));
     };
+    // An ssh that ended at once tells more than the error.
+    drop(held.write_all(LINES).await);
     let (tail, said) = (Tail::default(), Tail::default());
     let filling = tokio::spawn(tail.clone().fill_both(said.clone(), stderr));
     let mut lines = BufReader::new(stdout).lines();
@@ -170,16 +187,21 @@ async fn start(ssh: &Ssh, (target, socket): (&Target, &Path), watch: &dyn Watch)
         Err(words::failure(&tail.text(), &status.map_or_else(|e| e.to_string(), |s| s.to_string())))
     };
     while_it_speaks(Some(&said), watch, logging_in).await?;
-    Ok((watch_over(child), tail))
+    Ok((watch_over(child, held), tail))
 }
 
-fn watch_over(mut child: Child) -> Watched {
+fn watch_over(mut child: Child, held: ChildStdin) -> Watched {
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     let ends = async move {
         tokio::select! {
             _ = child.wait() => {}
-            () = stopped.cancelled() => drop(child.kill().await),
+            () = stopped.cancelled() => {
+                drop(held);
+                if tokio::time::timeout(PARTING, child.wait()).await.is_err() {
+                    drop(child.kill().await);
+                }
+            }
         }
     };
     Watched::until(ends, stop)
