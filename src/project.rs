@@ -5,6 +5,7 @@ pub mod keeper;
 pub mod tunnel;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
@@ -29,6 +30,9 @@ use crate::ssh::exec::Tail;
 use crate::ssh::session::{Alone, Context, Session};
 use crate::step::{Clock, Progress, Step};
 use keeper::Keeper;
+
+/// How long a server may take to say how many of its threads are at work, which is only said beside something else.
+const AT_WORK: Duration = Duration::from_secs(10);
 
 /// A host whose app-server answered.
 pub struct Host {
@@ -132,6 +136,7 @@ pub async fn reach(context: &Context<'_>, alias: &Alias, want: Want) -> Result<H
     let Raised { session, facts, how, wire, stderr } = raised;
     let greeting = Greeting { context, facts: &facts, how, wanted };
     let server = greeting.say(wire, &stderr).await.map_err(|e| e.at(alias))?;
+    let server = Server { peer: server.peer.impatient(), ..server };
     Ok(Host { session: Current::new(session), facts, how, server })
 }
 
@@ -356,7 +361,7 @@ impl Greeting<'_> {
     async fn skew(&self, server: &Server) {
         let running = server.initialized.version().unwrap_or_default();
         if self.how == How::Joined && launch::is_skewed(self.facts, running) {
-            let at_work = server.at_work().await;
+            let at_work = tokio::time::timeout(AT_WORK, server.at_work()).await.ok().flatten();
             launch::skew(self.facts, running, at_work).into_iter().for_each(|warning| self.context.watch.progress(warning));
         }
     }

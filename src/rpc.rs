@@ -1,5 +1,6 @@
 //! JSON-RPC as the app-server speaks it: messages, requests waiting for an answer, and the task that owns a connection.
 
+pub(crate) mod inlet;
 pub mod lines;
 pub mod message;
 pub mod network;

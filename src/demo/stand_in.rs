@@ -41,6 +41,10 @@ pub struct Settings {
     pub read_only: bool,
     /// Methods that are refused, with these words.
     pub refuse: std::collections::BTreeMap<String, String>,
+    /// Methods that are never answered.
+    pub mute: std::collections::BTreeSet<String>,
+    /// Whether each client gets notifications of a mebibyte without end behind its first answer.
+    pub flood: bool,
 }
 
 impl Settings {

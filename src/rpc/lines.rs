@@ -7,9 +7,10 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc;
 
+use super::inlet::Inlet;
 use super::message::Message;
 use super::websocket::MAX_RECEIVED;
-use super::wire::{DEPTH, Ended, Fitting, Wire, fitting};
+use super::wire::{BYTES, DEPTH, Ended, Fitting, Wire, fitting};
 use crate::failure::{Code, Failure};
 
 /// Lines that are not JSON (a start-up message on the wrong stream) are passed over, up to this many.
@@ -28,10 +29,10 @@ where
     let wire = Wire { to, from, ended: ended.clone() };
     tokio::spawn(async move {
         let (read_half, mut write_half) = tokio::io::split(stream);
-        let mut lines = BufReader::new(read_half);
+        let (mut lines, mut inlet) = (BufReader::new(read_half), Inlet::new(incoming.clone(), BYTES));
         let closed = tokio::select! {
             closed = write(&mut write_half, &mut outgoing, &incoming) => closed,
-            closed = read(&mut lines, &incoming) => closed,
+            closed = read(&mut lines, &mut inlet) => closed,
         };
         if let Err(why) = closed {
             ended.because(why);
@@ -62,7 +63,7 @@ async fn write(
     Ok(())
 }
 
-async fn read(lines: &mut (impl AsyncBufReadExt + Unpin), incoming: &mpsc::Sender<Message>) -> Result<(), Failure> {
+async fn read(lines: &mut (impl AsyncBufReadExt + Unpin), incoming: &mut Inlet<Message>) -> Result<(), Failure> {
     let (mut line, mut noise) = (Vec::new(), 0);
     loop {
         line.clear();
@@ -75,7 +76,8 @@ async fn read(lines: &mut (impl AsyncBufReadExt + Unpin), incoming: &mpsc::Sende
         }
         match std::str::from_utf8(&line).ok().and_then(|text| Message::parse(text).ok()) {
             Some(message) => {
-                if incoming.send(message).await.is_err() {
+                let weight = message.weight();
+                if !incoming.send(message, weight).await {
                     return Ok(());
                 }
             }

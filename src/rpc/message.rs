@@ -180,11 +180,35 @@ impl Message {
         Value::Object(object)
     }
 
+    /// About how many bytes of memory it takes here. JSON of small pieces takes many times what it took on the wire.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let name = |text: &str| size_of::<Self>() + text.len();
+        match self {
+            Self::Request { method, params, .. } | Self::Notification { method, params } => name(method) + weight(params),
+            Self::Response { result: Ok(value), .. } => name("") + weight(value),
+            Self::Response { result: Err(error), .. } => name(&error.message) + error.data.as_ref().map_or(0, weight),
+        }
+    }
+
     /// The message as one line of JSON without the line's end.
     #[must_use]
     pub fn to_text(&self) -> String {
         self.to_value().to_string()
     }
+}
+
+/// About how many bytes of memory a value takes here.
+#[must_use]
+pub fn weight(value: &Value) -> usize {
+    size_of::<Value>()
+        + match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+            Value::String(text) => text.len(),
+            Value::Array(values) => values.iter().map(weight).sum(),
+            // A key, its hash and its place.
+            Value::Object(object) => object.iter().map(|(key, value)| 40 + key.len() + weight(value)).sum(),
+        }
 }
 
 fn id_value(id: &RequestId) -> Value {

@@ -1,7 +1,7 @@
 //! The client's end of a connection: a cloneable handle for calls, one task that sorts what comes.
 //!
 //! The connection lives as long as a [`Peer`] does. Answers are never stuck behind notifications that nobody reads yet:
-//! the task keeps a backlog of [`BACKLOG`] messages before it stops reading.
+//! the task keeps a backlog of [`BACKLOG`] messages, or [`BACKLOG_BYTES`] of them, before it stops reading.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,13 +10,18 @@ use rand::RngExt;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use super::inlet::Inlet;
 use super::message::{METHOD_NOT_FOUND, Message, OVERLOADED, RequestId, RpcError};
 use super::pending::{CallError, Pending};
-use super::wire::{DEPTH, Ended, Wire};
-use crate::failure::Failure;
+use super::wire::{BYTES, DEPTH, Ended, Wire};
+use crate::failure::{Code, Failure};
 
 /// Messages kept for a front end that is busy, before the connection is no longer read.
 pub const BACKLOG: usize = 16 * 1024;
+/// Bytes of them: several times what the longest turn says between two looks of a front end, and no burden for a small machine.
+pub const BACKLOG_BYTES: usize = 64 * 1024 * 1024;
+/// How long a server may take to answer what only reads, the pauses of an overloaded one included: a page of a list, not a history.
+pub const READ_LIMIT: Duration = Duration::from_secs(30);
 /// How often a read is tried against a server that says it is overloaded: with the pauses below, about 13 s in all.
 const OVERLOAD_TRIES: u32 = 7;
 /// The first pause; it doubles.
@@ -49,6 +54,8 @@ pub struct Peer {
     to: mpsc::Sender<Message>,
     pending: Pending,
     ended: Ended,
+    /// How long a read may take; none for ever.
+    patience: Option<Duration>,
 }
 
 impl Peer {
@@ -56,16 +63,23 @@ impl Peer {
     #[must_use]
     pub fn start(wire: Wire) -> (Self, mpsc::Receiver<Incoming>) {
         let (sender, incoming) = mpsc::channel(DEPTH);
-        let peer = Self { to: wire.to, pending: Pending::default(), ended: wire.ended.clone() };
+        let peer = Self { to: wire.to, pending: Pending::default(), ended: wire.ended.clone(), patience: None };
         let sorter = Sorter {
             from: wire.from,
             ended: wire.ended,
             pending: peer.pending.clone(),
-            incoming: Some(sender),
-            backlog: VecDeque::new(),
+            incoming: Some(Inlet::new(sender, BYTES)),
+            backlog: Backlog::default(),
         };
         tokio::spawn(sorter.run());
         (peer, incoming)
+    }
+
+    /// Gives up what only reads when the server is silent for [`READ_LIMIT`]. Not for a durable connection: there the answer may wait
+    /// for a link that is away.
+    #[must_use]
+    pub fn impatient(self) -> Self {
+        Self { patience: Some(READ_LIMIT), ..self }
     }
 
     /// Asks and waits. Dropping the future forgets the answer; the server carries the request out all the same.
@@ -82,8 +96,14 @@ impl Peer {
     /// As [`Peer::call`] for what only reads: tried again while the server says that it is overloaded.
     ///
     /// # Errors
-    /// As [`Peer::call`].
+    /// As [`Peer::call`]; [`Code::ServerSilent`] after too long a silence ([`Peer::impatient`]).
     pub async fn read(&self, method: &str, params: Value) -> Result<Value, CallError> {
+        let Some(limit) = self.patience else { return self.read_for_ever(method, params).await };
+        let read = tokio::time::timeout(limit, self.read_for_ever(method, params)).await;
+        read.unwrap_or_else(|_| Err(CallError::Ended(silent(method, limit))))
+    }
+
+    async fn read_for_ever(&self, method: &str, params: Value) -> Result<Value, CallError> {
         let mut pause = OVERLOAD_PAUSE;
         for _ in 1..OVERLOAD_TRIES {
             match self.call(method, params.clone()).await {
@@ -134,6 +154,12 @@ fn no_such(method: &str) -> RpcError {
     RpcError::new(METHOD_NOT_FOUND, format!("this client does not know {method}"))
 }
 
+fn silent(method: &str, limit: Duration) -> Failure {
+    Failure::new(Code::ServerSilent, format!("ask the app-server for {method}"))
+        .said(format!("no answer within {} s", limit.as_secs()))
+        .hint("`outpost logs HOST` shows what it wrote; `outpost stop HOST` ends a server that we started")
+}
+
 fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(rand::rng().random_range(0.75..1.25))
 }
@@ -149,8 +175,32 @@ struct Sorter {
     ended: Ended,
     pending: Pending,
     /// Gone when nobody listens any more.
-    incoming: Option<mpsc::Sender<Incoming>>,
-    backlog: VecDeque<Incoming>,
+    incoming: Option<Inlet<Incoming>>,
+    backlog: Backlog,
+}
+
+/// What waits for its reader, with what each weighs.
+#[derive(Default)]
+struct Backlog {
+    waiting: VecDeque<(Incoming, usize)>,
+    bytes: usize,
+}
+
+impl Backlog {
+    fn has_room(&self) -> bool {
+        self.waiting.len() < BACKLOG && self.bytes < BACKLOG_BYTES
+    }
+
+    fn push(&mut self, incoming: Incoming, weight: usize) {
+        self.bytes += weight;
+        self.waiting.push_back((incoming, weight));
+    }
+
+    fn pop(&mut self) -> Option<(Incoming, usize)> {
+        let next = self.waiting.pop_front()?;
+        self.bytes -= next.1;
+        Some(next)
+    }
 }
 
 enum Event {
@@ -169,55 +219,56 @@ impl Sorter {
         }
         self.pending.end(&self.ended.why());
         // What came before the end is still theirs; whoever stops listening ends this too.
-        while let (Some(sender), Some(next)) = (&self.incoming, self.backlog.pop_front()) {
-            if sender.send(next).await.is_err() {
+        while let (Some(inlet), Some((next, weight))) = (&mut self.incoming, self.backlog.pop()) {
+            if !inlet.send(next, weight).await {
                 return;
             }
         }
     }
 
     async fn next(&mut self) -> Event {
-        let (room, waiting) = (self.backlog.len() < BACKLOG, !self.backlog.is_empty());
+        let (room, waiting) = (self.backlog.has_room(), !self.backlog.waiting.is_empty());
         tokio::select! {
             message = self.from.recv(), if room => Event::Came(message),
-            free = reserve(self.incoming.as_ref()), if waiting => Event::Room(free),
+            free = reserve(self.incoming.as_mut()), if waiting => Event::Room(free),
         }
     }
 
     /// A request that nobody here hears is left to other clients: whoever refuses an approval has declined it.
     fn sort(&mut self, message: Message) {
+        let weight = message.weight();
         match message {
             Message::Response { id, result } => self.pending.answer(&id, result),
-            Message::Notification { method, params } => self.keep(Incoming::Notification { method, params }),
-            Message::Request { id, method, params } => self.keep(Incoming::Request { id, method, params }),
+            Message::Notification { method, params } => self.keep(Incoming::Notification { method, params }, weight),
+            Message::Request { id, method, params } => self.keep(Incoming::Request { id, method, params }, weight),
         }
     }
 
     /// What came before an answer is there to be heard before the answer is, while there is room.
-    fn keep(&mut self, incoming: Incoming) {
-        self.backlog.push_back(incoming);
+    fn keep(&mut self, incoming: Incoming, weight: usize) {
+        self.backlog.push(incoming, weight);
         self.hand_on(true);
     }
 
     fn hand_on(&mut self, listening: bool) {
-        let Some(sender) = self.incoming.as_ref().filter(|sender| listening && !sender.is_closed()) else {
+        let Some(inlet) = self.incoming.as_mut().filter(|inlet| listening && !inlet.is_closed()) else {
             self.incoming = None;
-            self.backlog.clear();
+            self.backlog = Backlog::default();
             return;
         };
-        while let Some(next) = self.backlog.pop_front() {
-            if let Err(mpsc::error::TrySendError::Full(next)) = sender.try_send(next) {
-                self.backlog.push_front(next);
-                return;
-            }
+        while inlet.has_room()
+            && let Some((next, weight)) = self.backlog.pop()
+        {
+            // There is room, and whoever stops listening meanwhile wants none of it.
+            drop(inlet.put(next, weight));
         }
     }
 }
 
 /// Waits for room; false when nobody listens any more.
-async fn reserve(sender: Option<&mpsc::Sender<Incoming>>) -> bool {
-    match sender {
-        Some(sender) => sender.reserve().await.is_ok(),
+async fn reserve(inlet: Option<&mut Inlet<Incoming>>) -> bool {
+    match inlet {
+        Some(inlet) => inlet.room().await,
         None => false,
     }
 }
@@ -278,7 +329,8 @@ mod tests {
         let (near, _far) = Wire::pair();
         let (sender, mut incoming) = mpsc::channel(1);
         let (from, ended, pending) = (near.from, near.ended, Pending::default());
-        let mut sorter = Sorter { from, ended, pending, incoming: Some(sender), backlog: VecDeque::new() };
+        let incoming_of = Some(Inlet::new(sender, BYTES));
+        let mut sorter = Sorter { from, ended, pending, incoming: incoming_of, backlog: Backlog::default() };
         sorter.sort(Message::notification("before", Value::Null));
         assert!(incoming.try_recv().is_ok());
     }
@@ -314,5 +366,35 @@ mod tests {
         far.to.send(Message::response(id, Ok(Value::Null))).await.expect("open");
         assert_eq!(call.await.expect("ends"), Ok(Value::Null));
         assert_eq!(far.from.recv().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_of_a_mute_server_is_given_up() {
+        let (near, far) = Wire::pair();
+        let (peer, _incoming) = Peer::start(near);
+        let peer = peer.impatient();
+        let began = tokio::time::Instant::now();
+        let read = peer.read("thread/list", json!({})).await;
+        assert!(matches!(read, Err(CallError::Ended(f)) if f.code == Code::ServerSilent && f.said.contains("30 s")));
+        assert_eq!(began.elapsed(), READ_LIMIT);
+        drop(far);
+    }
+
+    /// What a server that floods us makes us hold is a matter of bytes, not only of messages.
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_is_held_up_before_it_fills_the_memory() {
+        let (a, b) = tokio::io::duplex(64 * 1024);
+        let (peer, mut incoming) = Peer::start(super::super::lines::client(a));
+        let (_, mut far) = tokio::io::split(b);
+        let line = format!("{}\n", Message::notification("flood", json!("x".repeat(1024 * 1024))).to_text());
+        let mut sent = 0;
+        let idle = Duration::from_secs(60);
+        while let Ok(written) = tokio::time::timeout(idle, tokio::io::AsyncWriteExt::write_all(&mut far, line.as_bytes())).await {
+            written.expect("open");
+            sent += line.len();
+        }
+        assert!(sent <= BACKLOG_BYTES + 2 * BYTES + 8 * line.len(), "{sent}");
+        assert!(matches!(incoming.recv().await, Some(Incoming::Notification { method, .. }) if method == "flood"));
+        drop(peer);
     }
 }

@@ -13,6 +13,8 @@ use crate::failure::{Code, Failure};
 
 /// How many messages a queue holds: a burst of deltas, not a history.
 pub const DEPTH: usize = 256;
+/// How many bytes of them the queue that is filled from a socket holds (and one message more, see [`super::inlet`]).
+pub(crate) const BYTES: usize = 16 * 1024 * 1024;
 
 /// Our own error number for a request that was not sent because it is larger than [`MAX_MESSAGE_BYTES`].
 pub const NOT_SENT_TOO_LARGE: i64 = -32_099;

@@ -8,9 +8,9 @@ use super::{broken, refused};
 use crate::app_server::protocol::item::Item;
 use crate::app_server::protocol::thread::{Status, Thread as View, ThreadAnswer, Turn};
 use crate::app_server::protocol::{is_unknown_method, view};
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 use crate::name::{ThreadId, TurnId};
-use crate::rpc::message::{METHOD_NOT_FOUND, RpcError};
+use crate::rpc::message::{METHOD_NOT_FOUND, RpcError, weight};
 use crate::rpc::peer::Peer;
 use crate::rpc::pending::CallError;
 
@@ -20,6 +20,8 @@ const SOURCES: &[&str] = &["cli", "vscode", "exec", "appServer", "unknown"];
 const PAGE: usize = 50;
 /// The most pages that are read of anything: a server that never ends its list does not hold us for ever.
 const MOST_PAGES: usize = 2_000;
+/// The most that all pages of anything may take here, in bytes: more than the longest thread that was seen, by far.
+const MOST_BYTES: usize = 512 * 1024 * 1024;
 
 /// An item and the turn it belongs to.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -233,10 +235,15 @@ struct Pages<'a> {
 impl Pages<'_> {
     async fn read<T: DeserializeOwned>(mut self, limit: Option<usize>) -> Result<Vec<T>, CallError> {
         let wanted = limit.unwrap_or(usize::MAX);
-        let mut all = Vec::new();
+        let (mut all, mut bytes) = (Vec::new(), 0);
         self.set("limit", json!(wanted.min(PAGE)));
         for _ in 0..MOST_PAGES {
             let answer = self.peer.read(self.method, self.params.clone()).await?;
+            bytes += weight(&answer);
+            if bytes > MOST_BYTES {
+                let too_large = Failure::new(Code::MessageTooLarge, format!("read all of {}", self.method));
+                return Err(CallError::Ended(too_large.said(format!("it does not end within {MOST_BYTES} bytes"))));
+            }
             let Some(page) = view::<Page>(&answer) else { break };
             let end = page.data.is_empty();
             all.extend(page.data.iter().filter_map(view::<T>));

@@ -23,6 +23,7 @@ mod forward;
 mod gate;
 mod help;
 mod host_keys;
+mod hostile;
 mod hosts;
 mod images;
 mod launch;

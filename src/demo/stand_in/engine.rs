@@ -110,6 +110,7 @@ impl Engine {
     /// Takes one message of a client.
     pub(super) fn handle(self: &Arc<Self>, client: u64, message: Message) {
         match message {
+            Message::Request { method, .. } if self.settings.mute.contains(&method) => {}
             Message::Request { id, method, params } => {
                 let (result, then) = match self.answer(client, &method, &params) {
                     Ok((result, then)) => (Ok(result), then),

@@ -53,6 +53,10 @@ async fn websocket(engine: Arc<Engine>, stream: UnixStream) {
             if sink.send(Frame::text(message.to_text())).await.is_err() {
                 break;
             }
+            if engine.settings.flood {
+                let flood = Message::notification("flood", "x".repeat(1024 * 1024).into()).to_text();
+                while sink.send(Frame::text(flood.clone())).await.is_ok() {}
+            }
         }
     };
     let reading = async {

@@ -15,10 +15,11 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message as Frame};
 
 use super::metered::{Meter, Metered};
 use crate::failure::{Code, Failure};
+use crate::rpc::inlet::Inlet;
 use crate::rpc::message::Message;
 use crate::rpc::network::Network;
 use crate::rpc::pulse::{Pulse, Seen, TICK, Verdict};
-use crate::rpc::wire::{DEPTH, Ended, Fitting, Wire, fitting};
+use crate::rpc::wire::{BYTES, DEPTH, Ended, Fitting, Wire, fitting};
 
 /// How long the other side may take to answer our close.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
@@ -59,10 +60,11 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
 ) {
     let (mut sink, mut stream) = socket.split();
     let (probe, probes) = mpsc::channel(1);
+    let mut inlet = Inlet::new(ends.incoming.clone(), BYTES);
     let writing = Writer { sink: &mut sink, back: ends.incoming.clone(), probes };
     let closed = tokio::select! {
         why = writing.write(&mut ends.outgoing) => why,
-        why = read(&mut stream, &ends.incoming, &meter) => why,
+        why = read(&mut stream, &mut inlet, &meter) => why,
         Err(why) = feel_pulse(&meter, &probe), if silence == Silence::Suspicious => Err(why),
     };
     match closed {
@@ -128,7 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<'_, S> {
 
 async fn read<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut Stream<S>,
-    incoming: &mpsc::Sender<Message>,
+    incoming: &mut Inlet<Message>,
     meter: &Meter,
 ) -> Result<Hung, Failure> {
     loop {
@@ -144,10 +146,11 @@ async fn read<S: AsyncRead + AsyncWrite + Unpin>(
             Some(Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_))) => continue,
         };
         let message = Message::parse(text.as_str()).map_err(|e| protocol(&e.to_string()))?;
+        let weight = message.weight();
         meter.held_up.store(true, Ordering::Relaxed);
-        let sent = incoming.send(message).await;
+        let sent = incoming.send(message, weight).await;
         meter.held_up.store(false, Ordering::Relaxed);
-        if sent.is_err() {
+        if !sent {
             return Ok(Hung::Us);
         }
     }
