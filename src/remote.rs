@@ -14,6 +14,8 @@ mod install;
 pub mod job;
 mod judge;
 mod link;
+#[cfg(test)]
+mod pasted;
 mod preflight;
 mod refusal;
 mod remedy;

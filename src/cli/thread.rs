@@ -19,6 +19,7 @@ use crate::failure::{Code, Exit, Failure};
 use crate::name::Alias;
 use crate::project::{self, Host};
 use crate::remote::Want;
+use crate::ssh::quote::if_needed;
 use crate::thread::View;
 use crate::thread::catalog::{self, Act, Entry, State};
 use crate::thread::event::Approval;
@@ -265,7 +266,7 @@ impl Known {
         rows.extend(self.waits.iter().map(|what| ("waits", what.clone())));
         if state.waits() {
             let way = self.way.unwrap_or(if state == State::WaitsForApproval { "approve" } else { "answer" });
-            rows.push(("try", format!("outpost thread {way} {thread}")));
+            rows.push(("try", format!("outpost thread {way} {}", if_needed(&thread))));
         }
         rows.into_iter().map(|(name, value)| vec![name.to_owned(), plain::line(&value)]).collect()
     }

@@ -12,6 +12,7 @@ use super::model::{Model, codex_config};
 use super::script;
 use crate::failure::{Code, Failure};
 use crate::paths::{Local, private_dir};
+use crate::ssh::quote::posix;
 
 /// What is played on.
 pub struct Stage {
@@ -48,7 +49,7 @@ impl Stage {
         furnish(&home, &model, &path).map_err(failed)?;
         write_project(&folder).map_err(failed)?;
         if codex.is_none() {
-            let line = format!("exec {} stand-in \"$@\"", quoted(&program.to_string_lossy()));
+            let line = format!("exec {} stand-in \"$@\"", posix(&program.to_string_lossy()));
             write_script(&home.join("bin/codex"), &line).map_err(failed)?;
         }
         let vars = vec![
@@ -75,13 +76,9 @@ impl Stage {
 fn furnish(home: &Path, model: &Model, path: &OsStr) -> io::Result<()> {
     private_dir(&home.join(".codex"))?;
     private_dir(&home.join("bin"))?;
-    let path = quoted(&path.to_string_lossy());
+    let path = posix(&path.to_string_lossy());
     fs::write(home.join(".profile"), format!("PATH=\"$HOME/bin\":{path}\nexport PATH\n"))?;
     fs::write(home.join(".codex/config.toml"), codex_config(&model.base_url()))
-}
-
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// A script that `sh` runs.

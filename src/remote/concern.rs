@@ -67,7 +67,8 @@ fn network(facts: &Facts) -> Option<Progress> {
         return None;
     }
     let text = format!("CODEX_HOME is on {}, where codex's databases may fail", facts.home_fs);
-    let hint = format!("outpost hosts set HOST env.CODEX_SQLITE_HOME=/var/tmp/{}-codex", facts.user);
+    let local = quote::if_needed(&format!("env.CODEX_SQLITE_HOME=/var/tmp/{}-codex", facts.user));
+    let hint = format!("outpost hosts set HOST {local}");
     Some(warning(Step::Codex, Code::NetworkHome, (text, hint)))
 }
 
@@ -86,7 +87,7 @@ fn ending(facts: &Facts) -> Option<Progress> {
         Ending::Logind => (
             Code::SessionEnds,
             "this host ends what a session leaves behind (KillUserProcesses in logind.conf)",
-            format!("an administrator can change that: sudo loginctl enable-linger {}", facts.user),
+            format!("an administrator can change that: sudo loginctl enable-linger {}", quote::if_needed(&facts.user)),
         ),
         Ending::Container => (
             Code::SessionEnds,

@@ -187,7 +187,7 @@ impl Refusal {
 
     /// Whether the words are the name of a host, not those of a server.
     fn is_name(words: &str) -> bool {
-        !words.is_empty() && !words.contains(char::is_whitespace)
+        !words.is_empty() && !words.starts_with('-') && words.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
     }
 
     fn hint(self, facts: &Facts, words: &str) -> String {
@@ -227,8 +227,9 @@ impl Refusal {
             Self::SocketRefused => removed(facts, words),
             Self::ServerElsewhere => there(facts, Some(words).filter(|name| Self::is_name(name))),
             Self::NetworkHome => format!(
-                "CODEX_HOME is on {}: put its databases on a local disk: outpost hosts set HOST env.CODEX_SQLITE_HOME=/var/tmp/{}-codex",
-                facts.home_fs, facts.user
+                "CODEX_HOME is on {}: put its databases on a local disk: outpost hosts set HOST {}",
+                facts.home_fs,
+                quote::if_needed(&format!("env.CODEX_SQLITE_HOME=/var/tmp/{}-codex", facts.user))
             ),
             Self::CodexTooOld => "update it there: outpost install HOST  or  npm install -g @openai/codex".to_owned(),
             Self::SocketPathLong => {

@@ -9,6 +9,7 @@ use crate::cli::plain;
 use crate::cli::screen::BROKEN_PIPE;
 use crate::failure::{Exit, Failure};
 use crate::name::TurnId;
+use crate::ssh::quote::if_needed;
 use crate::thread::event::TurnEnd;
 use crate::thread::{message_id, repository};
 
@@ -115,7 +116,7 @@ impl Work<'_> {
 
     fn ended(&self, followed: &Followed) -> Result<Done, Failure> {
         let stage = self.live.stage;
-        let resume = format!("outpost thread resume {}:{}", stage.host, self.live.thread.id());
+        let resume = format!("outpost thread resume {}", if_needed(&format!("{}:{}", stage.host, self.live.thread.id())));
         let (outcome, why, exit) = match followed {
             Followed::Ended(TurnEnd::Completed) => ("completed", "", Exit::Done),
             Followed::Ended(TurnEnd::Interrupted) => ("interrupted", "", Exit::Failed),

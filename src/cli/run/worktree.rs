@@ -66,7 +66,7 @@ impl Kept {
         let worktree = remote::worktree((&session, &settings), folder, branch, &Nobody).await.map_err(|e| e.at(&place.alias))?;
         let word = |path: &str| quote::if_needed(path);
         let (repository, tree) = (word(&worktree.repository), word(worktree.tree.as_str()));
-        let remove = format!("outpost shell {} git -C {repository} worktree remove {tree}", place.alias);
+        let remove = format!("outpost shell {} git -C {repository} worktree remove {tree}", word(place.alias.as_str()));
         let kept = Self { worktree, remove };
         kept.tell(stage)?;
         Ok(kept)
