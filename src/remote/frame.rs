@@ -28,6 +28,8 @@ pub struct TooMuch;
 pub struct Frames {
     marker: Vec<u8>,
     buffer: Vec<u8>,
+    /// How much of the buffer holds no marker.
+    searched: usize,
     inside: bool,
     ended: bool,
     fields: usize,
@@ -39,7 +41,7 @@ impl Frames {
     #[must_use]
     pub fn new(marker: &str) -> Self {
         let (marker, buffer) = (marker.as_bytes().to_vec(), Vec::new());
-        Self { marker, buffer, inside: false, ended: false, fields: 0, noise: Noise::default() }
+        Self { marker, buffer, searched: 0, inside: false, ended: false, fields: 0, noise: Noise::default() }
     }
 
     /// Takes some bytes, gives what they complete.
@@ -50,13 +52,21 @@ impl Frames {
         self.buffer.extend_from_slice(bytes);
         let mut events = Vec::new();
         while !self.ended {
-            let Some(at) = find(&self.buffer, &self.marker) else { break };
+            let Some(at) = self.find() else { break };
             let Some(&what) = self.buffer.get(at + self.marker.len()) else { break };
             let before: Vec<u8> = self.buffer.drain(..at + self.marker.len() + 1).take(at).collect();
+            self.searched = 0;
             events.extend(self.piece(&before, what)?);
         }
         self.spill()?;
         Ok(events)
+    }
+
+    /// Where the next marker is; what was searched before is not searched again, save for where one may have begun.
+    fn find(&mut self) -> Option<usize> {
+        let found = find(self.buffer.get(self.searched..).unwrap_or_default(), &self.marker).map(|at| self.searched + at);
+        self.searched = found.unwrap_or((self.buffer.len() + 1).saturating_sub(self.marker.len()));
+        found
     }
 
     /// What stood between two markers, and the byte behind the second.
@@ -86,6 +96,7 @@ impl Frames {
         }
         let spare = self.buffer.len().saturating_sub(self.marker.len());
         let noise: Vec<u8> = self.buffer.drain(..spare).collect();
+        self.searched = self.searched.saturating_sub(spare);
         self.noise.add(&noise);
         if self.noise.seen > NOISE_LIMIT { Err(TooMuch) } else { Ok(()) }
     }
