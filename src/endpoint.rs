@@ -64,7 +64,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Serves until it is dropped. News that nobody takes are lost.
+    /// Serves until it is dropped. What finds no room in `news` is lost, save for what is given back: that waits.
     ///
     /// # Errors
     /// When the local system gives no more connections.
@@ -167,7 +167,8 @@ async fn join(mut client: Wire, durable: Durable, news: &mpsc::Sender<News>) -> 
 async fn hear(events: &mut mpsc::Receiver<Event>, news: &mpsc::Sender<News>) {
     while let Some(event) = events.recv().await {
         if let Event::GivenBack { params, sent, .. } = event {
-            drop(news.try_send(News::GivenBack { words: prompt_words(&params), sent }));
+            // The one news that is never lost: it waits for whoever tells the person.
+            drop(news.send(News::GivenBack { words: prompt_words(&params), sent }).await);
         }
     }
 }
@@ -176,4 +177,28 @@ async fn hear(events: &mut mpsc::Receiver<Event>, news: &mpsc::Sender<News>) {
 #[must_use]
 pub fn is_news(before: &Link, now: &Link) -> bool {
     std::mem::discriminant(before) != std::mem::discriminant(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_given_back_is_told_however_full_the_queue_is() {
+        let (to, mut events) = mpsc::channel(8);
+        let (news, mut told) = mpsc::channel(1);
+        news.try_send(News::Came(1)).expect("room");
+        let params = serde_json::json!({"input": [{"type": "text", "text": "mend it"}]});
+        for n in 0..3 {
+            let given = Event::GivenBack { thread: "t".into(), message: n.to_string(), params: params.clone(), sent: false };
+            to.send(given).await.expect("room");
+        }
+        drop(to);
+        let hearing = tokio::spawn(async move { hear(&mut events, &news).await });
+        assert_eq!(told.recv().await, Some(News::Came(1)));
+        for _ in 0..3 {
+            assert!(matches!(told.recv().await, Some(News::GivenBack { words, .. }) if words == "mend it"));
+        }
+        hearing.await.expect("ends");
+    }
 }

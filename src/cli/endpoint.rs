@@ -67,7 +67,7 @@ impl Serve {
         let mut wishes = signals::listen()?;
         let (endpoint, door, web) = tokio::select! {
             ready = self.open(context, &place) => ready?,
-            _ = wishes.recv() => return Ok(Exit::Done),
+            _ = wishes.recv() => return Ok(Exit::Interrupted),
         };
         let (sender, news) = mpsc::channel(WAITING);
         let served = tokio::select! {
@@ -75,6 +75,8 @@ impl Serve {
             () = tell(context, self.host.as_str(), news) => Ok(()),
             _ = wishes.recv() => Ok(()),
         };
+        // What comes next on the terminal does not stand behind its ^C.
+        context.screen.note_piece(if context.screen.interactive { "\n" } else { "" });
         drop(tokio::time::timeout(GOODBYE, endpoint.keeper.close()).await);
         served.map(|()| Exit::Done)
     }

@@ -54,7 +54,7 @@ impl Forward {
         let session = context.behind(&spinner);
         let tunnel = tokio::select! {
             tunnel = Tunnel::open(&session, &alias, &rules) => tunnel?,
-            _ = wishes.recv() => return Ok(ended(context)),
+            _ = wishes.recv() => return Ok(Exit::Interrupted),
         };
         drop(spinner);
         let mut teller = Teller { context, alias: &alias, json: self.json, lost: false, told: HashSet::new() };

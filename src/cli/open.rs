@@ -50,6 +50,7 @@ impl Open {
         command.arg("--remote").arg(format!("unix://{}", door.path().display()));
         command.arg("-C").arg(held.folder.as_str()).args(&self.args).kill_on_drop(true);
         let endpoint = endpoint(held, &place, self.limit);
+        // While the TUI has the terminal news are taken at once; more than these are lost, but what is given back waits.
         let (sender, mut news) = mpsc::channel(64);
         let failed = |e: std::io::Error| Failure::new(Code::LocalIo, format!("run {}", codex.display())).said(e);
         let mut child = command.spawn().map_err(failed)?;
