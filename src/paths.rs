@@ -101,6 +101,17 @@ pub fn private_dir(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
+/// As [`private_dir`] for a folder that is ours alone: one that was open to others is closed to them. A link stays what it is.
+///
+/// # Errors
+/// What the system says.
+pub fn own_dir(path: &Path) -> io::Result<()> {
+    private_dir(path)?;
+    let meta = std::fs::symlink_metadata(path)?;
+    let open = meta.is_dir() && std::os::unix::fs::PermissionsExt::mode(&meta.permissions()) & 0o077 != 0;
+    if open { std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700)) } else { Ok(()) }
+}
+
 /// The folder for sockets that live as long as a process: `$XDG_RUNTIME_DIR/outpost`, else one of our own in `/tmp`. Nobody
 /// else can have made it, or can look into it.
 ///

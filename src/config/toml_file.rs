@@ -1,8 +1,11 @@
 //! TOML files that people edit by hand: read with line and column, edited without touching what was not meant.
 
+use std::fs::TryLockError;
 use std::io;
 use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use toml_edit::{Document, DocumentMut};
 
@@ -104,15 +107,34 @@ pub fn edit(path: &Path, code: Code, edit: impl FnOnce(&mut DocumentMut)) -> Res
     if text == file.text() { Ok(()) } else { file.write(&text) }
 }
 
+/// How long a lock that somebody else holds is waited for; an edit takes milliseconds.
+const LOCK_LIMIT: Duration = Duration::from_secs(5);
+/// Between two tries.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
 /// Beside the file, because the file itself is replaced by each edit. Where there are no locks, edits go without.
 fn lock(path: &Path) -> io::Result<Option<std::fs::File>> {
     let folder = path.parent().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path has no parent"))?;
-    paths::private_dir(folder)?;
-    let file = std::fs::OpenOptions::new().create(true).write(true).truncate(false).open(folder.join(".lock"))?;
-    match file.lock() {
-        Err(e) if e.kind() == io::ErrorKind::Unsupported => Ok(None),
-        locked => locked.map(|()| Some(file)),
+    paths::own_dir(folder)?;
+    let path = folder.join(".lock");
+    let file = std::fs::OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(&path)?;
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => return Ok(None),
+            Err(TryLockError::Error(e)) => return Err(e),
+            Err(TryLockError::WouldBlock) if began.elapsed() > LOCK_LIMIT => {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, format!("another program holds {}", path.display())));
+            }
+            Err(TryLockError::WouldBlock) => pause(),
+        }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "nothing tells that a lock is free, save a call that waits for ever")]
+fn pause() {
+    std::thread::sleep(LOCK_PAUSE);
 }
 
 fn utf8(path: &Path, code: Code, bytes: Vec<u8>) -> Result<String, Failure> {
@@ -183,6 +205,20 @@ mod tests {
         });
         let text = std::fs::read_to_string(&path).expect("written");
         assert_eq!(text.lines().count(), 20, "{text}");
+    }
+
+    #[test]
+    fn a_lock_that_is_held_is_not_waited_for_for_ever() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("ours/file.toml");
+        std::fs::create_dir(dir.path().join("ours")).expect("a folder of everybody");
+        let held = lock(&path).expect("free").expect("locks");
+        let refused = edit(&path, Code::SettingsBroken, |_| {}).expect_err("held");
+        assert!(refused.said.starts_with("another program holds ") && refused.said.ends_with("/.lock"), "{refused:?}");
+        drop(held);
+        edit(&path, Code::SettingsBroken, |document| drop(document.insert("k", toml_edit::value(1)))).expect("free");
+        let mode = |path: &Path| std::os::unix::fs::PermissionsExt::mode(&path.metadata().expect("there").permissions()) & 0o777;
+        assert_eq!((mode(&dir.path().join("ours")), mode(&dir.path().join("ours/.lock"))), (0o700, 0o600));
     }
 
     #[test]
