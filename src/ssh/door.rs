@@ -8,9 +8,13 @@ use russh::Channel;
 use russh::client::{ChannelOpenHandle, Msg};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::ByteStream;
 use super::channel::Running;
+
+/// Connections to the agent at once: a host that wants more at one time is refused, and may come again.
+const AGENTS: usize = 16;
 
 /// What listens on the remote on our behalf.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -30,7 +34,16 @@ pub(crate) struct Doors {
 #[derive(Debug, Default)]
 struct Open {
     agent: Option<PathBuf>,
+    /// The connections to the agent; they end with the session.
+    at_agent: JoinSet<()>,
     forwards: HashMap<Bound, mpsc::Sender<ByteStream>>,
+}
+
+impl Open {
+    fn agent_with_room(&mut self) -> Option<PathBuf> {
+        while self.at_agent.try_join_next().is_some() {}
+        self.agent.clone().filter(|_| self.at_agent.len() < AGENTS)
+    }
 }
 
 impl Doors {
@@ -71,11 +84,10 @@ impl Doors {
     }
 
     pub(crate) async fn agent(&self, channel: Channel<Msg>, reply: ChannelOpenHandle) {
-        let socket = self.open().agent.clone();
-        let Some(socket) = socket else { return };
+        let Some(socket) = self.open().agent_with_room() else { return };
         reply.accept().await;
         let mut remote = Running::start(channel).stream();
-        tokio::spawn(async move {
+        self.open().at_agent.spawn(async move {
             if let Ok(mut agent) = UnixStream::connect(socket).await {
                 drop(tokio::io::copy_bidirectional(&mut remote, &mut agent).await);
             }

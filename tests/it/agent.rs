@@ -186,3 +186,31 @@ fn record(lab: &Lab) -> PathBuf {
     let name = nix::unistd::gethostname().unwrap();
     lab.host.home.join(format!(".codex/outpost/server@{}", name.to_str().unwrap()))
 }
+
+/// A host can open no more connections to the agent than a person's programs would.
+#[tokio::test]
+async fn a_host_has_few_connections_to_the_agent_at_once() {
+    let sandbox = Sandbox::new();
+    let socket = sandbox.path().join("slow-agent.sock");
+    let agent = tokio::net::UnixListener::bind(&socket).unwrap();
+    let _host = sandbox.host("dev").ssh(&format!("ForwardAgent {}", socket.display())).build();
+    let session = open(&sandbox, "dev").await.unwrap();
+    // That somebody listens there was looked at first.
+    drop(agent.accept().await.unwrap());
+    let ask = "for n in $(seq 20); do (ssh-add -l >/dev/null 2>&1; echo gone) & done; wait";
+    let mut exec = session.exec(ask).await.unwrap();
+    let mut gone = [0; 5];
+    for _ in 0..4 {
+        tokio::io::AsyncReadExt::read_exact(&mut exec.stdout, &mut gone).await.unwrap();
+    }
+    let mut held = Vec::new();
+    for _ in 0..16 {
+        held.push(agent.accept().await.unwrap().0);
+    }
+    // One that ends makes room for another.
+    held.pop();
+    tokio::io::AsyncReadExt::read_exact(&mut exec.stdout, &mut gone).await.unwrap();
+    let again = session.exec("ssh-add -l").await.unwrap();
+    held.push(agent.accept().await.unwrap().0);
+    drop((held, again));
+}
