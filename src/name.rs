@@ -132,10 +132,33 @@ impl fmt::Display for Place {
     }
 }
 
-/// The id of a Codex thread, as the server gave it.
+/// The id of a Codex thread: letters, digits, `-` and `_`. Servers make it, and people put it on command lines; what a shell would
+/// read otherwise than as a word is no id, whoever says so.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ThreadId(pub String);
+#[serde(try_from = "String")]
+pub struct ThreadId(String);
+
+impl ThreadId {
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ThreadId {
+    type Err = BadName;
+    fn from_str(word: &str) -> Result<Self, BadName> {
+        checked("thread", word, |c| !c.is_ascii_alphanumeric() && !"-_".contains(c)).map(Self)
+    }
+}
+
+impl TryFrom<String> for ThreadId {
+    type Error = BadName;
+    fn try_from(word: String) -> Result<Self, BadName> {
+        word.parse()
+    }
+}
 
 impl fmt::Display for ThreadId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -185,6 +208,17 @@ mod tests {
         }
         for bad in ["", "-oProxyCommand=x", "*", "web?", "!no", "a b", "a\u{1b}[0m"] {
             assert!(bad.parse::<Alias>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn ids_of_threads_are_words_to_any_shell() {
+        for good in ["01990001-5c1e-7000-8000-000000000000", "thread_1", "t"] {
+            assert_eq!(good.parse::<ThreadId>().map(|id| id.0), Ok(good.to_owned()));
+        }
+        for bad in ["", "-rf", "01a2$(touch${IFS}/tmp/x)", "a b", "a;b", "a`b", "*", "../x", "ä", "a\n"] {
+            assert!(bad.parse::<ThreadId>().is_err(), "{bad:?}");
+            assert!(serde_json::from_value::<ThreadId>(bad.into()).is_err(), "{bad:?}");
         }
     }
 

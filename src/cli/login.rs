@@ -26,7 +26,7 @@ use crate::ssh::ask::{Question, Secret};
 )]
 pub struct Login {
     /// The host, as your ssh configuration names it, or a project on it.
-    #[arg(value_name = "HOST")]
+    #[arg(value_name = "HOST|PROJECT")]
     host: String,
     /// Something else than signing in.
     #[arg(value_enum)]

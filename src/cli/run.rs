@@ -235,7 +235,7 @@ impl Errand<'_> {
             host.session.close().await;
             return Ok(Exit::Interrupted);
         };
-        stage.line(Body::Thread { thread: &thread.id().0, cwd: &thread.view.cwd, model: &thread.model })?;
+        stage.line(Body::Thread { thread: thread.id().as_str(), cwd: &thread.view.cwd, model: &thread.model })?;
         stage.note(&head(stage, &thread, &about));
         let live = Live { stage, thread, wishes, witness: Witness::new(stage, life) };
         let mut work = Work { run: self.run, live, codex_home };

@@ -116,12 +116,12 @@ proptest! {
         let failure = Failure { host: Some(a.clone()), ..Failure::new(Code::ServerRefused, b.clone()).said(a.clone()).hint(b.clone()) };
         let told = report::failure(&failure);
         prop_assert_eq!(driving(&told), None, "{:?}", told);
-        let thread: Option<View> = view(&json!({"id": a, "cwd": b, "preview": a, "name": b}));
+        let thread: Option<View> = view(&json!({"id": "t", "cwd": b, "preview": a, "name": b}));
         let title = thread.as_ref().map(which::title).unwrap_or_default();
         let table = table::table(&[vec![plain::line(title), plain::line(&a)]]);
         prop_assert_eq!(driving(&table), None, "{:?}", table);
         for columns in [None, Some(80)] {
-            let thread = json!({"id": a, "cwd": b, "preview": a, "gitInfo": {"branch": b}, "status": {"type": a}});
+            let thread = json!({"id": "t", "cwd": b, "preview": a, "gitInfo": {"branch": b}, "status": {"type": a}});
             let listed = view::<View>(&thread).map(|view| threads::shown(view, &b, columns)).unwrap_or_default();
             prop_assert_eq!(driving(&listed), None, "{:?}", listed);
         }

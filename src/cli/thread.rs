@@ -299,7 +299,7 @@ async fn acted(context: &Context, command: &Plain, (found, act): (Found, &Act)) 
         Act::Unarchive => format!("is taken out again: {}", title(&view)),
         Act::Delete => format!("is deleted: {}", title(&view)),
     };
-    command.done(context, (&alias, &view.id.0), &done)
+    command.done(context, (&alias, view.id.as_str()), &done)
 }
 
 impl Plain {

@@ -16,7 +16,7 @@ use super::table::{ago, cut, middle, table};
 use super::{Context, plain, waits};
 use crate::config::{hosts, projects};
 use crate::failure::{Exit, Failure};
-use crate::name::{Alias, ThreadId};
+use crate::name::Alias;
 use crate::project;
 use crate::remote::Want;
 use crate::thread::View;
@@ -93,7 +93,7 @@ impl Row {
 impl From<View> for Row {
     fn from(view: View) -> Self {
         Self {
-            id: view.id.0,
+            id: view.id.to_string(),
             state: State::of(&view.status),
             name: view.name,
             preview: view.preview,
@@ -180,10 +180,10 @@ impl Threads {
         let filter = Filter { cwd: wanted.cwd.clone(), archived: self.archived, limit: Some(self.limit) };
         let threads = catalog::list(&host.server.peer, &filter).await;
         let mut rows: Vec<Row> = threads.map_err(|e| e.at(&wanted.host))?.into_iter().map(Row::from).collect();
-        let waiting = rows.iter().filter(|row| row.state.waits()).map(|row| ThreadId(row.id.clone())).collect();
+        let waiting = rows.iter().filter(|row| row.state.waits()).filter_map(|row| row.id.parse().ok()).collect();
         for (id, waits) in waits::of(host.server, waiting).await {
             let waits: Vec<String> = waits.iter().map(approve::short).collect();
-            rows.iter_mut().filter(|row| row.id == id.0).for_each(|row| row.waits.clone_from(&waits));
+            rows.iter_mut().filter(|row| row.id == id.as_str()).for_each(|row| row.waits.clone_from(&waits));
         }
         host.session.close().await;
         Ok(rows)

@@ -10,7 +10,7 @@ use crate::app_server::protocol::thread::{Status, Thread as View, ThreadAnswer, 
 use crate::app_server::protocol::{is_unknown_method, view};
 use crate::failure::{Code, Failure};
 use crate::name::{ThreadId, TurnId};
-use crate::rpc::message::{METHOD_NOT_FOUND, RpcError, weight};
+use crate::rpc::message::{INVALID_REQUEST, METHOD_NOT_FOUND, RpcError, weight};
 use crate::rpc::peer::Peer;
 use crate::rpc::pending::CallError;
 
@@ -247,6 +247,9 @@ impl Pages<'_> {
             let Some(page) = view::<Page>(&answer) else { break };
             let end = page.data.is_empty();
             all.extend(page.data.iter().filter_map(view::<T>));
+            if all.is_empty() && !end {
+                return Err(CallError::Refused(RpcError::new(INVALID_REQUEST, "nothing of the answer can be read")));
+            }
             match page.next_cursor {
                 Some(cursor) if !cursor.is_null() && !end && all.len() < wanted => self.set("cursor", cursor),
                 Some(_) | None => break,

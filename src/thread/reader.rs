@@ -37,7 +37,7 @@ impl Reader {
     #[must_use]
     pub fn concerns(&self, message: &Incoming) -> bool {
         let (Incoming::Request { params, .. } | Incoming::Notification { params, .. }) = message;
-        thread_of(params).is_none_or(|thread| thread == self.thread.0)
+        thread_of(params).is_none_or(|thread| thread == self.thread.as_str())
     }
 
     /// What a message means; nothing for most.
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn an_item_is_told_whole_and_once() {
-        let mut reader = Reader::new(ThreadId("t".into()));
+        let mut reader = Reader::new("t".parse().expect("an id"));
         let said = note(&mut reader, "item/agentMessage/delta", json!({"threadId":"t","itemId":"i","delta":"Hel"}));
         assert_eq!(said, [Event::Said { item: "i".into(), piece: "Hel".into() }]);
         let done = json!({"threadId":"t","item":{"type":"agentMessage","id":"i","text":"Hello"}});
@@ -199,14 +199,14 @@ mod tests {
 
     #[test]
     fn other_threads_are_passed_over() {
-        let mut reader = Reader::new(ThreadId("t".into()));
+        let mut reader = Reader::new("t".parse().expect("an id"));
         assert_eq!(note(&mut reader, "turn/completed", json!({"threadId":"u","turn":{"id":"x","status":"completed"}})), []);
         assert_eq!(note(&mut reader, "warning", json!({"threadId":null,"message":"w"})), [Event::Warning("w".into())]);
     }
 
     #[test]
     fn an_approval_shows_the_changes_it_is_about() {
-        let mut reader = Reader::new(ThreadId("t".into()));
+        let mut reader = Reader::new("t".parse().expect("an id"));
         let change = json!({"path":"/a","kind":{"type":"add"},"diff":"x\n"});
         let item = json!({"type":"fileChange","id":"f","changes":[change],"status":"inProgress"});
         assert_eq!(note(&mut reader, "item/started", json!({"threadId":"t","item":item})), []);
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_status_of_a_later_release_is_no_success() {
-        let mut reader = Reader::new(ThreadId("t".into()));
+        let mut reader = Reader::new("t".parse().expect("an id"));
         let ended = note(&mut reader, "turn/completed", json!({"threadId":"t","turn":{"id":"x","status":"vanished"}}));
         assert_eq!(ended, [Event::TurnEnded(TurnId("x".into()), TurnEnd::Failed(String::new()))]);
         assert_eq!(end("teleported"), End::Failed);

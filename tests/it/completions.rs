@@ -52,33 +52,126 @@ fn bash_offers_hosts_and_projects() {
     assert_eq!(bash(&sandbox, &["outpost", "run", "devbox", ":", "~/app", "--eff"]), ["--effort"]);
 }
 
-/// What is behind a colon, as bash itself puts it on the line.
-#[test]
-fn bash_completes_the_id_of_a_thread() {
-    let sandbox = sandbox();
-    let id = "01990001-5c1e-7000-8000-000000000000";
-    let row = serde_json::json!({"id": id, "state": "idle", "name": null, "preview": "mend it", "cwd": "/srv/shop", "branch": null,
-        "created_at": 1, "updated_at": 1, "waits": []});
-    let copy = sandbox.codex_home().join("outpost/threads/devbox.json");
-    std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
-    std::fs::write(copy, serde_json::json!({"as_of": 1, "threads": [row]}).to_string()).unwrap();
-    let line = format!("PATH='{}' OUTPOST_SSH_CONFIG='{}' exec bash --norc -i", path(&sandbox), sandbox.ssh_config().display());
-    let terminal = Terminal::of(&sandbox, &line);
-    terminal.type_text("PS1='rea''dy> '; source <(outpost completions bash)");
-    terminal.press(&["Enter"]);
+/// Writes what was listed of a host before: threads with these ids.
+fn listed(sandbox: &Sandbox, host: &str, ids: &[&str]) {
+    let row = |id: &&str| {
+        serde_json::json!({"id": id, "state": "idle", "name": null, "preview": "mend it", "cwd": "/srv/shop", "branch": null,
+            "created_at": 1, "updated_at": 1, "waits": []})
+    };
+    let rows: Vec<_> = ids.iter().map(row).collect();
+    sandbox.write(
+        sandbox.codex_home().join(format!("outpost/threads/{host}.json")).to_str().unwrap(),
+        &serde_json::json!({"as_of": 1, "threads": rows}).to_string(),
+    );
+}
+
+const ID: &str = "01990001-5c1e-7000-8000-000000000000";
+
+/// An interactive shell with our completions.
+fn interactive(sandbox: &Sandbox, shell: &str) -> Terminal {
+    let zshrc = "PS1='rea''dy> '\nautoload -U compinit\ncompinit -u\nsource <(outpost completions zsh)\n";
+    let folder = sandbox.write("zsh/.zshrc", zshrc).parent().unwrap().display().to_string();
+    let bash = sandbox.write("bashrc", "PS1='rea''dy> '; source <(outpost completions bash)\n").display().to_string();
+    let fish =
+        "outpost completions fish | source; function fish_prompt; echo 'ready> '; end; set -g fish_autosuggestion_enabled 0";
+    let line = match shell {
+        "bash" => format!("exec bash --rcfile '{bash}' -i"),
+        "zsh" => format!("ZDOTDIR='{folder}' exec zsh -i"),
+        _ => format!("exec fish -N -i -C {}", outpost::ssh::quote::posix(fish)),
+    };
+    let config = sandbox.ssh_config();
+    let terminal = Terminal::of(sandbox, &format!("PATH='{}' OUTPOST_SSH_CONFIG='{}' {line}", path(sandbox), config.display()));
     terminal.shows("ready>");
-    terminal.type_text("outpost thread show shop:0199");
+    terminal
+}
+
+/// Types a line, lets the shell complete its last word, and gives the words that a program would get.
+fn words_of(terminal: &Terminal, typed: &str, shown: &str) -> String {
+    terminal.type_text(typed);
     terminal.press(&["Tab"]);
-    terminal.shows(&format!("outpost thread show shop:{id}"));
-    terminal.press(&["C-u"]);
-    terminal.type_text("outpost thread show sho");
-    terminal.press(&["Tab"]);
-    terminal.shows(&format!("outpost thread show shop:{id}"));
-    terminal.press(&["C-u"]);
+    terminal.shows(shown);
+    terminal.press(&["C-a"]);
+    terminal.type_text("printf '<%s>' ");
+    terminal.press(&["C-e"]);
+    terminal.type_text(" o''ver");
+    terminal.press(&["Enter"]);
+    let screen = terminal.shows("<over>");
+    terminal.type_text("clear");
+    terminal.press(&["Enter"]);
+    terminal.shows_it("a clear screen", |screen| !screen.contains("<over>"));
+    screen.replace('\n', "")
+}
+
+/// Whoever can name a host, or a thread on one, must not get a command onto the line.
+#[test]
+fn no_name_is_more_than_a_word_to_a_shell() {
+    for shell in ["bash", "zsh", "fish"] {
+        let sandbox = sandbox();
+        let mark = sandbox.path().join("mark");
+        let evil = format!("x$(touch${{IFS}}{})", mark.display());
+        sandbox.add_ssh_config(&format!("Host q&r u|v back`tick` semi;colon {evil}\n  HostName 192.0.2.3\n"));
+        listed(&sandbox, "devbox", &[&format!("0199{evil}"), ID, "0199*", "0199;ls"]);
+        let terminal = interactive(&sandbox, shell);
+        for (typed, name) in [("q", "q&r"), ("u", "u|v"), ("back", "back`tick`"), ("semi", "semi;colon"), ("x", &evil)] {
+            let screen = words_of(
+                &terminal,
+                &format!("outpost check {typed}"),
+                &format!("outpost check {}", &name[..typed.len() + 1].replace(['&', '|', '`', ';', '$'], "")),
+            );
+            assert!(screen.contains(&format!("<outpost><check><{name}><over>")), "{shell} {name}: {screen}");
+        }
+        // None of the others is an id.
+        let screen = words_of(&terminal, "outpost thread show devbox:0199", &format!("devbox:{ID}"));
+        assert!(screen.contains(&format!("<outpost><thread><show><devbox:{ID}><over>")), "{shell}: {screen}");
+        assert!(!mark.exists(), "{shell} ran it");
+    }
+}
+
+/// What is behind a colon, as bash itself puts it on the line; and no name of a file in place of a star.
+#[test]
+fn bash_completes_within_a_word() {
+    let sandbox = sandbox();
+    listed(&sandbox, "devbox", &[ID]);
+    let terminal = interactive(&sandbox, "bash");
+    for typed in ["outpost thread show shop:0199", "outpost thread show sho"] {
+        terminal.type_text(typed);
+        terminal.press(&["Tab"]);
+        terminal.shows(&format!("outpost thread show shop:{ID}"));
+        terminal.press(&["C-u"]);
+    }
     terminal.type_text("outpost forward shop -R 80:8");
     terminal.press(&["Tab"]);
     terminal.type_text("1");
     terminal.shows("outpost forward shop -R 80:81");
+}
+
+#[test]
+fn a_path_can_be_typed_behind_a_host() {
+    for shell in ["bash", "zsh", "fish"] {
+        let sandbox = sandbox();
+        let terminal = interactive(&sandbox, shell);
+        terminal.type_text("outpost run devb");
+        terminal.press(&["Tab"]);
+        terminal.shows("outpost run devbox:");
+        terminal.type_text("~/app");
+        terminal.shows("outpost run devbox:~/app");
+    }
+}
+
+/// The configuration that the line names, the places a shell is opened at, the commands that have a page.
+#[test]
+fn what_the_line_says_already_counts() {
+    let sandbox = sandbox();
+    let other = sandbox.write("other", "Host elsewhere\n").display().to_string();
+    assert_eq!(bash(&sandbox, &["outpost", "-F", &other, "check", "else"]), ["elsewhere"]);
+    assert_eq!(bash(&sandbox, &["outpost", "check", "-F", &other, "else"]), ["elsewhere"]);
+    assert_eq!(
+        bash(&sandbox, &["outpost", "shell", ""]).iter().filter(|w| !w.starts_with('-')).collect::<Vec<_>>(),
+        ["shop", "devbox", "devil"]
+    );
+    assert_eq!(bash(&sandbox, &["outpost", "login", "s"]), ["shop"]);
+    assert_eq!(bash(&sandbox, &["outpost", "man", "thr"]), ["threads", "thread"]);
+    assert_eq!(bash(&sandbox, &["outpost", "man", "thread", "lo"]), ["log"]);
 }
 
 #[test]
@@ -94,13 +187,7 @@ fn fish_offers_hosts_and_projects() {
 #[test]
 fn zsh_offers_hosts_and_projects() {
     let sandbox = sandbox();
-    let config = sandbox.ssh_config();
-    let start =
-        sandbox.write("zsh/.zshrc", "PS1='ready> '\nautoload -U compinit\ncompinit -u\nsource <(outpost completions zsh)\n");
-    let (folder, path) = (start.parent().unwrap().display().to_string(), path(&sandbox));
-    let line = format!("PATH='{path}' OUTPOST_SSH_CONFIG='{}' ZDOTDIR='{folder}' exec zsh -i", config.display());
-    let terminal = Terminal::of(&sandbox, &line);
-    terminal.shows("ready>");
+    let terminal = interactive(&sandbox, "zsh");
     terminal.type_text("outpost check devb");
     terminal.press(&["Tab"]);
     terminal.shows("outpost check devbox");

@@ -3,7 +3,6 @@
 use outpost::app_server::protocol::item::Item;
 use outpost::demo::model::Model;
 use outpost::demo::script::Script;
-use outpost::name::ThreadId;
 use outpost::project;
 use outpost::remote::Want;
 use outpost::ssh::ask::NobodyToAsk;
@@ -45,7 +44,7 @@ impl Bed {
         let local = self.sandbox.local();
         let context = Context { local: &local, ask: &NobodyToAsk, watch: &Nobody };
         let host = project::reach(&context, &"devbox".parse().unwrap(), Want::server()).await.unwrap();
-        let items = catalog::items(&host.server.peer, &ThreadId(thread.to_owned())).await.unwrap();
+        let items = catalog::items(&host.server.peer, &thread.parse().unwrap()).await.unwrap();
         host.session.close().await;
         items.into_iter().map(|entry| entry.item).collect()
     }

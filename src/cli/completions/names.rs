@@ -5,48 +5,53 @@ use crate::config::{hosts, projects};
 use crate::name::Alias;
 use crate::paths::Local;
 
-/// What an argument takes, by the word the help has for it.
+/// What an argument takes, by the words the help has for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Kind {
+    /// Hosts: as they are, or with a colon that a path follows.
+    pub(super) hosts: Option<Hosts>,
+    /// Projects.
+    pub(super) projects: bool,
+    /// Threads: a host or a project with the id of one.
+    pub(super) threads: bool,
+}
+
+/// How hosts are offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A host.
-    Host,
-    /// A project.
-    Project,
-    /// A host or a project, either as it is.
-    HostOrProject,
-    /// A project, or a host with a path to follow.
-    Place,
-    /// A host with a path to follow.
-    HostAndPath,
-    /// A host or a project with the id of a thread to follow.
-    Thread,
+pub(super) enum Hosts {
+    Alone,
+    WithPath,
 }
 
 impl Kind {
-    pub(super) fn of(word: &str) -> Option<Self> {
-        match word {
-            "HOST" | "HOSTS" => Some(Self::Host),
-            "PROJECT" => Some(Self::Project),
-            "HOST|PROJECT" | "PROJECT|HOST" | "PROJECT|HOST[:PATH]" | "HOST[:PATH]|PROJECT" => Some(Self::HostOrProject),
-            "HOST:PATH|PROJECT" | "PROJECT|HOST:PATH" => Some(Self::Place),
-            "HOST:PATH" => Some(Self::HostAndPath),
-            "THREAD" => Some(Self::Thread),
-            _ => None,
+    /// From the value's name; none when no name of ours fits there.
+    pub(super) fn of(value: &str) -> Option<Self> {
+        let mut kind = Self::default();
+        for word in value.split('|') {
+            match word {
+                "HOST" | "HOSTS" | "HOST[:PATH]" => kind.hosts = Some(Hosts::Alone),
+                "HOST:PATH" => kind.hosts = kind.hosts.or(Some(Hosts::WithPath)),
+                "PROJECT" => kind.projects = true,
+                "THREAD" => kind.threads = true,
+                _ => {}
+            }
         }
+        (kind != Self::default()).then_some(kind)
     }
 }
 
 /// The names, each with a few words about it. A file that cannot be read has none: at a Tab nobody wants an error.
 pub(super) fn of(local: &Local, kind: Kind) -> Vec<(String, String)> {
-    let ended = |end: &'static str| move |(name, help): (String, String)| (format!("{name}{end}"), help);
-    match kind {
-        Kind::Host => hosts(local),
-        Kind::Project => projects(local),
-        Kind::HostOrProject => projects(local).into_iter().chain(hosts(local)).collect(),
-        Kind::Place => projects(local).into_iter().chain(hosts(local).into_iter().map(ended(":"))).collect(),
-        Kind::HostAndPath => hosts(local).into_iter().map(ended(":")).collect(),
-        Kind::Thread => threads(local),
+    let mut names = if kind.projects { projects(local) } else { Vec::new() };
+    match kind.hosts {
+        Some(Hosts::Alone) => names.extend(hosts(local)),
+        Some(Hosts::WithPath) => names.extend(hosts(local).into_iter().map(|(name, help)| (format!("{name}:"), help))),
+        None => {}
     }
+    if kind.threads {
+        names.extend(threads(local));
+    }
+    names
 }
 
 fn hosts(local: &Local) -> Vec<(String, String)> {

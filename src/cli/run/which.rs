@@ -14,8 +14,8 @@ const WHOLE: usize = 36;
 /// # Errors
 /// [`Code::NameUnknown`] when there is none; several with the same beginning are listed.
 pub async fn by_id(peer: &Peer, word: &str) -> Result<View, Failure> {
-    if word.len() == WHOLE {
-        match catalog::get(peer, &ThreadId(word.to_owned())).await {
+    if let (WHOLE, Ok(id)) = (word.len(), word.parse()) {
+        match catalog::get(peer, &id).await {
             Err(unknown) if unknown.code == Code::NameUnknown => {}
             found => return found,
         }
@@ -30,7 +30,7 @@ pub async fn by_id(peer: &Peer, word: &str) -> Result<View, Failure> {
 fn one_of(all: Vec<View>, word: &str) -> Result<View, Failure> {
     let unknown = |said: String| Failure::new(Code::NameUnknown, format!("find the thread '{}'", word.escape_debug())).said(said);
     let near = near(&all, word);
-    let begins = |view: &View| !word.is_empty() && view.id.0.starts_with(word);
+    let begins = |view: &View| !word.is_empty() && view.id.as_str().starts_with(word);
     let called = |view: &View| view.name.as_deref().is_some_and(|name| name.trim() == word.trim());
     let by_id = all.iter().any(begins);
     let mut found: Vec<View> = all.into_iter().filter(|view| if by_id { begins(view) } else { called(view) }).collect();
@@ -51,7 +51,7 @@ const NAMED: usize = 3;
 
 /// The threads whose ids or names are near a word, else those that were used last, a line each.
 fn near(all: &[View], word: &str) -> String {
-    let beginning = |view: &View| view.id.0.chars().take(word.chars().count()).collect::<String>();
+    let beginning = |view: &View| view.id.as_str().chars().take(word.chars().count()).collect::<String>();
     let names: Vec<(String, &View)> = all
         .iter()
         .flat_map(|view| std::iter::once((beginning(view), view)).chain(view.name.clone().map(|name| (name, view))))
@@ -96,14 +96,14 @@ mod tests {
     #[test]
     fn a_beginning_must_mean_one() {
         let all = || ["0199a", "0199b", "02"].map(|id| view::<View>(&json!({"id":id,"preview":"p"})).expect("read")).to_vec();
-        assert_eq!(one_of(all(), "0199b").expect("one").id.0, "0199b");
+        assert_eq!(one_of(all(), "0199b").expect("one").id.as_str(), "0199b");
         assert_eq!(one_of(all(), "0199").expect_err("two").said, "several begin with it\n0199a  p\n0199b  p");
         assert_eq!(one_of(all(), "03").expect_err("none").code, Code::NameUnknown);
         assert!(one_of(all(), "").is_err());
         let named = [("01", "the page"), ("02", "the page"), ("03", "02"), ("04", "alone")];
         let named = || named.map(|(id, name)| view::<View>(&json!({"id":id,"name":name})).expect("read")).to_vec();
-        assert_eq!(one_of(named(), "alone").expect("one").id.0, "04");
-        assert_eq!(one_of(named(), "02").expect("the id counts").id.0, "02");
+        assert_eq!(one_of(named(), "alone").expect("one").id.as_str(), "04");
+        assert_eq!(one_of(named(), "02").expect("the id counts").id.as_str(), "02");
         assert_eq!(one_of(named(), "the page").expect_err("two").said, "several have this name\n01  the page\n02  the page");
         assert_eq!(one_of(all(), "0198a").expect_err("none").hint, "did you mean one of these?\n0199a  p\n0199b  p");
         assert_eq!(one_of(vec![], "0198a").expect_err("none").said, "there are no threads there");

@@ -109,7 +109,7 @@ impl Work<'_> {
             return self.ended(followed);
         }
         if !self.run.manner.json {
-            self.live.stage.screen.line(&self.live.thread.id().0)?;
+            self.live.stage.screen.line(self.live.thread.id().as_str())?;
         }
         self.ended(followed).map(|done| Done { exit: Exit::Done, ..done })
     }

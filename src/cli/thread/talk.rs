@@ -83,7 +83,7 @@ impl Joined {
 
     async fn done(self, context: &Context, command: &Plain, done: &str) -> Result<Exit, Failure> {
         self.session.close().await;
-        command.done(context, (&self.alias, &self.thread.id().0), done)
+        command.done(context, (&self.alias, self.thread.id().as_str()), done)
     }
 
     /// What waits for a person; nothing waiting is an error that says so.

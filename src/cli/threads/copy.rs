@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{Row, Wanted};
-use crate::name::Alias;
+use crate::name::{Alias, ThreadId};
 use crate::paths::{self, Local};
 
 /// The most threads that are kept of a host.
@@ -56,9 +56,10 @@ pub(super) fn keep(local: &Local, wanted: &Wanted, threads: &[Row], now: i64) {
     }
 }
 
-/// The ids of a host's threads, for completions.
+/// The ids of a host's threads, for completions: those that are ids, whoever wrote the file.
 #[must_use]
 pub(in crate::cli) fn ids(local: &Local, host: &Alias) -> Vec<(String, String)> {
     let threads = all(local, host).unwrap_or_default().threads;
-    threads.into_iter().map(|row| (row.id.clone(), row.title().to_owned())).collect()
+    let known = threads.into_iter().filter(|row| row.id.parse::<ThreadId>().is_ok());
+    known.map(|row| (row.id.clone(), row.title().to_owned())).collect()
 }
