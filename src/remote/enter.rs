@@ -56,7 +56,7 @@ pub fn text(place: Where<'_>, errand: Errand<'_>) -> Result<Option<String>, Fail
     Ok(match errand {
         Errand::Shell if bare => None,
         Errand::Line(line) if bare => Some(line.to_owned()),
-        Errand::Words(words) if bare && words.iter().all(|w| quote::if_needed(w) == *w) => Some(words.join(" ")),
+        Errand::Words(words) if bare && words.iter().all(|w| quote::is_plain(w)) => Some(words.join(" ")),
         Errand::Shell | Errand::Line(_) | Errand::Words(_) => {
             Some(format!("exec /bin/sh -c {}", argument(&script(place, errand))))
         }
@@ -79,9 +79,12 @@ fn script(place: Where<'_>, errand: Errand<'_>) -> String {
 
 /// A word for `sh`, without a single quote where that is possible.
 fn word(text: &str) -> String {
-    let plain = quote::if_needed(text);
     let special = |c: char| "\"$`\\'!".contains(c) || c.is_control();
-    if plain == text || text.contains(special) { plain } else { format!("\"{text}\"") }
+    match () {
+        () if quote::is_plain(text) => text.to_owned(),
+        () if text.contains(special) => quote::posix(text),
+        () => format!("\"{text}\""),
+    }
 }
 
 /// A script as the argument of `sh -c`, readable by any shell.
@@ -149,6 +152,27 @@ mod tests {
                 let text = sent(&HostSettings::default(), &format!("~/{folder}"), Errand::Line(line)).expect("a text");
                 assert_eq!(ran(shell, &text, home.path()).1, Some(3), "{shell}");
             }
+        }
+    }
+
+    /// Each is more than a word to one of the shells: a home, a program's path, a job, the folder stack.
+    #[test]
+    fn words_that_shells_expand_arrive_as_they_are() {
+        let home = tempfile::tempdir().expect("a folder");
+        let odd = ["~", "~/x", "~root", "=ls", "=1", "%self", "%1", "@x", "a=~", "a:~", "+x", "^x", "ä", "{a,b}", "-x", "a,b"];
+        for shell in ["bash", "dash", "zsh", "fish", "tcsh", "mksh", "ksh93"] {
+            for word in odd {
+                let errand = words(&["echo", "x", word]);
+                let text = sent(&HostSettings::default(), "", Errand::Words(&errand)).expect("a text");
+                assert_eq!(ran(shell, &text, home.path()), (format!("x {word}\n"), Some(0)), "{shell}: {text}");
+            }
+            let env = [("A".to_owned(), "~/x:~root".to_owned())].into_iter().collect();
+            let settings = HostSettings { env, ..HostSettings::default() };
+            let text = sent(&settings, "", Errand::Line("echo \"$A\"")).expect("a text");
+            assert_eq!(ran(shell, &text, home.path()).0, "~/x:~root\n", "{shell}");
+            std::fs::create_dir_all(home.path().join("~root")).expect("made");
+            let text = sent(&HostSettings::default(), "~root", Errand::Line("basename \"$PWD\"")).expect("a text");
+            assert_eq!(ran(shell, &text, home.path()).0, "~root\n", "{shell}: as for run, a folder of the home");
         }
     }
 

@@ -12,7 +12,13 @@ pub fn posix(word: &str) -> String {
     quoted
 }
 
-/// As [`posix`], save that a word of nothing but harmless characters stays as it is: for lines that people read.
+/// Whether a word is one to every shell without quotes: nothing that expands (`~`, zsh's `=ls`, fish's `%self`, tcsh's `=1`).
+#[must_use]
+pub fn is_plain(word: &str) -> bool {
+    !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "_./,-".contains(c))
+}
+
+/// As [`posix`], save that a word of nothing but harmless characters stays as it is: for lines that people read, not for shells.
 #[must_use]
 pub fn if_needed(word: &str) -> String {
     let harmless = |c: char| c.is_alphanumeric() || "/._-+@%=:,~".contains(c);
