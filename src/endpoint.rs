@@ -6,11 +6,14 @@
 pub mod door;
 pub mod web;
 
+use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::app_server::durable::driver::{Durable, Identity};
 use crate::app_server::durable::event::Event;
@@ -18,7 +21,7 @@ use crate::app_server::durable::link::{Link, State};
 use crate::app_server::durable::policy::Pace;
 use crate::app_server::durable::prompt_words;
 use crate::app_server::durable::settings::Settings;
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 use crate::project::keeper::Keeper;
 use crate::rpc::websocket::{self, Visitor};
 use crate::rpc::wire::Wire;
@@ -26,13 +29,16 @@ use crate::ssh::ByteStream;
 use door::Door;
 use web::Web;
 
-/// Clients at once; a program that opens more has lost count.
-const CLIENTS: usize = 64;
+/// Clients at once, unless the person says otherwise. Each costs a socket here and a connection of the app-server there.
+pub const CLIENTS: usize = 512;
+
+/// Connections at once that have not shown yet who they are; one more ends the oldest.
+const WAITING: usize = 32;
 
 /// What the endpoint's owner is told.
 #[derive(Debug, Clone, PartialEq)]
 pub enum News {
-    /// A client came; how many there are.
+    /// A client was let in; how many there are.
     Came(usize),
     /// A client went; how many there are, and why when it was not its own wish.
     Went(usize, Option<Failure>),
@@ -61,64 +67,119 @@ pub struct Endpoint {
     pub limit: Option<Duration>,
     /// How fast a lost link is dialled again.
     pub pace: Pace,
+    /// Clients at once.
+    pub most: usize,
+}
+
+/// What happened.
+enum Happened {
+    Came(Result<(ByteStream, Option<web::Key>), Failure>),
+    Opened(Result<Wire, Failure>),
+    Left(Option<Failure>),
 }
 
 impl Endpoint {
     /// Serves until it is dropped. What finds no room in `news` is lost, save for what is given back: that waits.
     ///
     /// # Errors
-    /// When the local system gives no more connections.
+    /// When the local system gives no connections, and there is no client whose end could change that.
     pub async fn serve(&self, mut door: Door, mut web: Option<Web>, news: mpsc::Sender<News>) -> Result<(), Failure> {
-        let mut clients = JoinSet::new();
+        let (mut at_door, mut at_web) = (Waiting::default(), Waiting::default());
+        let mut clients: JoinSet<Option<Failure>> = JoinSet::new();
+        let full = Arc::new(AtomicBool::new(false));
+        // Out of descriptors: one that ends makes room.
+        let mut deaf = false;
         loop {
-            tokio::select! {
-                came = door.next() => self.admit(&mut clients, websocket_of(came?, None), &news),
-                came = next(web.as_mut()) => {
-                    let (stream, key) = came?;
-                    self.admit(&mut clients, websocket_of(stream, Some(key)), &news);
+            full.store(clients.len() >= self.most, Ordering::Relaxed);
+            let happened = tokio::select! {
+                came = door.next(), if !deaf => Happened::Came(came.map(|stream| (stream, None))),
+                came = next(web.as_mut()), if !deaf => Happened::Came(came.map(|(stream, key)| (stream, Some(key)))),
+                opened = at_door.next() => Happened::Opened(opened),
+                opened = at_web.next() => Happened::Opened(opened),
+                Some(left) = clients.join_next() => Happened::Left(left.ok().flatten()),
+            };
+            deaf = false;
+            match happened {
+                Happened::Came(Ok((stream, None))) => at_door.add(self.greet(stream, None, &full)),
+                Happened::Came(Ok((stream, key))) => at_web.add(self.greet(stream, key, &full)),
+                Happened::Came(Err(why)) if clients.is_empty() && at_door.all.is_empty() && at_web.all.is_empty() => {
+                    return Err(why);
                 }
-                Some(left) = clients.join_next() => {
-                    let why = left.ok().flatten();
-                    drop(news.try_send(News::Went(clients.len(), why)));
+                Happened::Came(Err(why)) => {
+                    deaf = true;
+                    drop(news.try_send(News::Refused(why)));
                 }
+                Happened::Opened(Err(why)) => drop(news.try_send(News::Refused(why))),
+                Happened::Opened(Ok(client)) => {
+                    self.admit(&mut clients, client, &news);
+                    drop(news.try_send(News::Came(clients.len())));
+                }
+                Happened::Left(why) => drop(news.try_send(News::Went(clients.len(), why))),
             }
         }
     }
 
-    fn admit(&self, clients: &mut JoinSet<Option<Failure>>, opening: Opening, news: &mpsc::Sender<News>) {
-        if clients.len() >= CLIENTS {
-            return;
-        }
+    fn admit(&self, clients: &mut JoinSet<Option<Failure>>, client: Wire, news: &mpsc::Sender<News>) {
         let settings = Settings { limit: self.limit, pace: self.pace, ..Settings::stock(&self.host) };
-        let (dial, identity, news_of) = (self.keeper.dial(), self.identity.clone(), news.clone());
-        clients.spawn(async move {
-            let client = match opening.await {
-                Ok(client) => client,
-                Err(why) => {
-                    drop(news_of.try_send(News::Refused(why)));
-                    return None;
-                }
-            };
-            let durable = Durable::join(identity, dial, settings);
-            join(client, durable, &news_of).await
-        });
-        drop(news.try_send(News::Came(clients.len())));
+        let durable = Durable::join(self.identity.clone(), self.keeper.dial(), settings);
+        let news = news.clone();
+        clients.spawn(async move { join(client, durable, &news).await });
+    }
+
+    /// The HTTP upgrade of a client; over TCP it must show the key.
+    fn greet(&self, stream: ByteStream, key: Option<web::Key>, full: &Arc<AtomicBool>) -> Opening {
+        let (full, most) = (Arc::clone(full), self.most);
+        Box::pin(async move {
+            let no_room = || full.load(Ordering::Relaxed);
+            match websocket::server(stream, |visitor| admitted(visitor, key.as_ref(), no_room())).await {
+                Err(_) if no_room() => Err(Failure::new(Code::LocalIo, "let a client in").said(format!("{most} are there"))),
+                opened => opened,
+            }
+        })
     }
 }
 
-type Opening = std::pin::Pin<Box<dyn Future<Output = Result<Wire, Failure>> + Send>>;
+/// Connections that have not shown yet who they are.
+#[derive(Default)]
+struct Waiting {
+    all: JoinSet<Result<Wire, Failure>>,
+    oldest: VecDeque<AbortHandle>,
+}
 
-/// The HTTP upgrade of a client; over TCP it must show the key.
-fn websocket_of(stream: ByteStream, key: Option<web::Key>) -> Opening {
-    Box::pin(async move {
-        let admit = move |visitor: Visitor<'_>| match &key {
-            Some(key) => key.admits(visitor),
-            // The folder keeps other users out, and a web page cannot open a Unix socket.
-            None if visitor.has("origin") => Err(403),
-            None => Ok(()),
-        };
-        websocket::server(stream, admit).await
-    })
+impl Waiting {
+    fn add(&mut self, opening: Opening) {
+        self.oldest.retain(|one| !one.is_finished());
+        if self.oldest.len() >= WAITING
+            && let Some(oldest) = self.oldest.pop_front()
+        {
+            oldest.abort();
+        }
+        self.oldest.push_back(self.all.spawn(opening));
+    }
+
+    /// The next that has shown who it is, or failed to; waits for ever where there is none.
+    async fn next(&mut self) -> Result<Wire, Failure> {
+        match self.all.join_next().await {
+            Some(Ok(opened)) => opened,
+            Some(Err(_)) => {
+                Err(Failure::new(Code::ServerSilent, "wait for a client's HTTP upgrade").said("others came meanwhile"))
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+type Opening = Pin<Box<dyn Future<Output = Result<Wire, Failure>> + Send>>;
+
+/// Whether somebody is let in; else the HTTP status that says why not.
+fn admitted(visitor: Visitor<'_>, key: Option<&web::Key>, full: bool) -> Result<(), u16> {
+    match key {
+        Some(key) => key.admits(visitor)?,
+        // The folder keeps other users out, and a web page cannot open a Unix socket.
+        None if visitor.has("origin") => return Err(403),
+        None => {}
+    }
+    if full { Err(503) } else { Ok(()) }
 }
 
 async fn next(web: Option<&mut Web>) -> Result<(ByteStream, web::Key), Failure> {
@@ -146,9 +207,13 @@ async fn join(mut client: Wire, durable: Durable, news: &mpsc::Sender<News>) -> 
         }
     };
     let watch = async {
+        let mut stood = false;
         while state.changed().await.is_ok() {
             let state = state.borrow_and_update().clone();
-            drop(news.try_send(News::State(state)));
+            stood |= !is_first_dial(&state.link);
+            if stood {
+                drop(news.try_send(News::State(state)));
+            }
         }
     };
     let heard = hear(&mut events, news);
@@ -170,6 +235,14 @@ async fn hear(events: &mut mpsc::Receiver<Event>, news: &mpsc::Sender<News>) {
             // The one news that is never lost: it waits for whoever tells the person.
             drop(news.send(News::GivenBack { words: prompt_words(&params), sent }).await);
         }
+    }
+}
+
+/// Whether this may be the link that a client begins without: nothing was lost, and nothing has failed, yet.
+fn is_first_dial(link: &Link) -> bool {
+    match link {
+        Link::Lost { since, again, .. } => again.is_none_or(|again| again <= *since),
+        Link::Up | Link::Ended(_) => false,
     }
 }
 

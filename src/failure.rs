@@ -263,6 +263,12 @@ codes! {
     NotKnown = "not-known", Failed, Person;
     /// There is no `codex` on this machine to open a project with.
     LocalCodexMissing = "local-codex-missing", Failed, Person;
+    /// The `codex` of this machine is older than what can be used with a host.
+    LocalCodexTooOld = "local-codex-too-old", Failed, Person;
+    /// The folder of a local socket belongs to somebody else or is open to others.
+    LocalFolderForeign = "local-folder-foreign", Failed, Person;
+    /// Somebody serves at the path of a local socket already, or what is there is no socket.
+    LocalSocketTaken = "local-socket-taken", Failed, Person;
     /// A port of this machine is taken, or is not for everybody.
     PortTaken = "port-taken", Failed, Person;
     /// This machine refused something: a file, a pipe, memory.

@@ -1,5 +1,6 @@
 //! `outpost endpoint`: a local address that speaks the app-server protocol for one host.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -15,22 +16,28 @@ use crate::app_server::durable::link::Link;
 use crate::app_server::durable::policy::Pace;
 use crate::endpoint::door::Door;
 use crate::endpoint::web::Web;
-use crate::endpoint::{Endpoint, News, is_news};
+use crate::endpoint::{CLIENTS, Endpoint, News, is_news};
 use crate::failure::{Exit, Failure};
 use crate::name::{Alias, Place};
 use crate::project::{self, Held};
+use crate::ssh::quote::if_needed;
 
 /// Serve a local socket that speaks the Codex app-server protocol for a host.
 ///
-/// The address is printed first. Any Codex client can use it, any number of them at once, over one SSH connection; a lost
-/// link is a pause for them. It serves until Ctrl-C.
+/// The address is printed first. Any Codex client can use it, hundreds of them at once, over one SSH connection; a lost
+/// link is a pause for them. It serves until Ctrl-C, and that is exit code 0.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  outpost endpoint devbox\n  codex --remote unix:///run/user/1000/outpost/devbox-1a2b3c4d.sock -C /srv/app"
+    after_help = "Examples:\n  outpost endpoint devbox\n  codex --remote unix:///run/user/1000/outpost/devbox-1a2b3c4d.sock -C /srv/app\n  \
+                  outpost endpoint devbox --socket ~/.cache/outpost/devbox.sock\n  outpost endpoint devbox --ws --port 4500 --json"
 )]
 pub struct Serve {
     /// The host.
     host: Alias,
+    /// Serve at this path, for clients that are set up for good. Its folder must be yours alone (mode 0700); it is made where
+    /// it is missing.
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
     /// Serve a WebSocket on loopback too; its bearer token is in a file that only you can read.
     #[arg(long)]
     ws: bool,
@@ -44,6 +51,9 @@ pub struct Serve {
     /// many cuts: a stock sshd penalises a quick one.
     #[arg(long, value_name = "MS", hide = true)]
     pace: Option<u64>,
+    /// The most clients at once; for tests.
+    #[arg(long, value_name = "N", hide = true, default_value_t = CLIENTS)]
+    clients: usize,
     /// Print the addresses as one JSON object.
     #[arg(long)]
     json: bool,
@@ -83,11 +93,16 @@ impl Serve {
 
     /// All that is needed before the first client can come.
     async fn open(&self, context: &Context, place: &Place) -> Result<(Endpoint, Door, Option<Web>), Failure> {
-        let held = hold(context, place).await?;
-        let door = Door::open(&context.local, self.host.as_str())?;
+        // What stands in the way here is told before a host is asked.
+        let door = match &self.socket {
+            Some(path) => Door::at(path).await?,
+            None => Door::open(&context.local, self.host.as_str()).await?,
+        };
         let web = if self.ws { Some(Web::open(&context.local, self.host.as_str(), self.port).await?) } else { None };
+        let held = hold(context, place).await?;
         self.announce(context, &door, web.as_ref())?;
         let mut endpoint = endpoint(held, place, self.limit);
+        endpoint.most = self.clients;
         if let Some(first) = self.pace.map(Duration::from_millis) {
             endpoint.pace = Pace { first, most: first * 20, ..Pace::default() };
         }
@@ -104,7 +119,10 @@ impl Serve {
         if let (Some(ws), Some(token)) = (ws, token) {
             context.screen.line(&format!("{ws}  (bearer token in {token})"))?;
         }
-        context.screen.note("serving; Ctrl-C ends it");
+        context.screen.note(&format!(
+            "serving; Ctrl-C ends it. The Codex TUI uses it with:\n  codex --remote {} -C PATH",
+            if_needed(&unix)
+        ));
         Ok(())
     }
 }
@@ -121,7 +139,8 @@ pub async fn hold(context: &Context, place: &Place) -> Result<Held, Failure> {
 /// What is served for a host.
 pub fn endpoint(held: Held, place: &Place, limit: Option<u64>) -> Endpoint {
     let limit = limit.map(Duration::from_secs);
-    Endpoint { keeper: held.keeper, identity: held.identity, host: place.alias.to_string(), limit, pace: Pace::default() }
+    let (keeper, identity) = (held.keeper, held.identity);
+    Endpoint { keeper, identity, host: place.alias.to_string(), limit, pace: Pace::default(), most: CLIENTS }
 }
 
 /// Tells the person who serves what happens; ends when nothing more can.

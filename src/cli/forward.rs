@@ -17,7 +17,8 @@ use crate::project::tunnel::{News, Rule, Side, Tunnel};
 /// Let ports of this machine lead to ports of a host, until Ctrl-C.
 ///
 /// For the server that the agent started: `outpost forward shop 3000`, and open http://127.0.0.1:3000. Only this machine can
-/// use the ports. What listens where is printed first; a lost link is made again, and the ports stay.
+/// use the ports. What listens where is printed first; a lost link is made again, and the ports stay. Ctrl-C is its usual end, and
+/// exit code 0.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  outpost forward shop 3000\n  outpost forward devbox 8080:3000 5432:db.internal:5432\n  \
                   outpost forward devbox 0:3000            the system chooses the port here\n  \
@@ -32,7 +33,7 @@ pub struct Forward {
     /// The other way: a port of the host that leads to one here, or to one that this machine reaches.
     #[arg(short = 'R', long, value_name = "PORT[:[HOST:]PORT]")]
     remote: Vec<String>,
-    /// Print one JSON object a line (docs/SHELL-AND-PORTS.md).
+    /// Print one JSON object a line: what listens, and what becomes of the link and the ports.
     #[arg(long)]
     json: bool,
 }
@@ -73,7 +74,8 @@ impl Forward {
         let rules = here.chain(there).collect::<Result<Vec<Rule>, _>>()?;
         let mut seen = HashSet::new();
         match rules.iter().find(|rule| rule.port != 0 && !seen.insert((rule.side == Side::Here, rule.port))) {
-            Some(twice) => Err(Failure::new(Code::Usage, format!("listen on port {} twice", twice.port))),
+            Some(twice) => Err(Failure::new(Code::Usage, format!("listen on port {} twice", twice.port))
+                .hint("two ports must differ: 8080:3000 gives the second another one here, 0:3000 lets the system choose")),
             None => Ok(rules),
         }
     }

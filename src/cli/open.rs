@@ -1,5 +1,7 @@
 //! `outpost open`: the stock Codex TUI on a remote project.
 
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use clap::Args;
@@ -18,7 +20,7 @@ use crate::ssh::quote::if_needed;
 /// Open the Codex TUI on a project.
 ///
 /// Runs the codex of this machine against the host's app-server. It lives through lost links; what you type meanwhile is sent
-/// when the link is back.
+/// when the link is back. The exit status is codex's, unless the TUI was given up; Ctrl-C is its too, once it is there.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  outpost open shop\n  outpost open devbox:~/app -- --model gpt-5")]
 pub struct Open {
@@ -42,10 +44,14 @@ impl Open {
         crate::config::gate::require(&context.local)?;
         let place = context.place_or_host(&self.place)?;
         let codex = codex(context)?;
-        // Ctrl-C is for the TUI.
-        let _wishes = signals::listen()?;
-        let held = hold(context, &place).await?;
-        let door = Door::open(&context.local, place.alias.as_str())?;
+        able(&codex).await?;
+        // Ctrl-C is for the TUI, once there is one.
+        let mut wishes = signals::listen()?;
+        let held = tokio::select! {
+            held = hold(context, &place) => held?,
+            _ = wishes.recv() => return Ok(Exit::Interrupted),
+        };
+        let door = Door::open(&context.local, place.alias.as_str()).await?;
         let mut command = Command::new(&codex);
         command.arg("--remote").arg(format!("unix://{}", door.path().display()));
         command.arg("-C").arg(held.folder.as_str()).args(&self.args).kill_on_drop(true);
@@ -72,10 +78,11 @@ impl Open {
         endpoint.keeper.close().await;
         heard.given_back.iter().for_each(|told| context.screen.note(told));
         // The TUI names the address, which has gone with it.
-        let way = format!("outpost open {} -- resume ID", if_needed(&self.place));
-        context.screen.note(&plain::line(&format!("that address has ended; to come back to a thread: {way}")));
-        let done = if ended.success() { Exit::Done } else { Exit::Failed };
-        heard.why.map_or(Ok(done), |why| Err(why.at(&place.alias)))
+        if heard.came {
+            let way = format!("outpost open {} -- resume ID", if_needed(&self.place));
+            context.screen.note(&plain::line(&format!("that address has ended; to come back to a thread: {way}")));
+        }
+        heard.why.map_or(Ok(passed(ended)), |why| Err(why.at(&place.alias)))
     }
 }
 
@@ -86,6 +93,8 @@ const OVER: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 struct Heard {
     clients: usize,
+    /// Whether there was ever one.
+    came: bool,
     /// Each as it is told.
     given_back: Vec<String>,
     /// Why the TUI was given up.
@@ -95,7 +104,7 @@ struct Heard {
 impl Heard {
     fn take(&mut self, news: News) {
         match news {
-            News::Came(clients) => self.clients = clients,
+            News::Came(clients) => (self.clients, self.came) = (clients, true),
             News::Went(clients, why) => {
                 self.clients = clients;
                 self.why = why.or(self.why.take());
@@ -112,6 +121,37 @@ async fn either(serving: impl Future<Output = Result<(), Failure>>, news: impl F
         news = news => news,
         _ = serving => None,
     }
+}
+
+/// Its status as shells count it.
+fn passed(ended: std::process::ExitStatus) -> Exit {
+    let signal = || std::os::unix::process::ExitStatusExt::signal(&ended).map(|number| number.saturating_add(128));
+    match ended.code().or_else(signal).and_then(|code| u8::try_from(code).ok()) {
+        Some(0) => Exit::Done,
+        Some(code) => Exit::Passed(code),
+        None => Exit::Failed,
+    }
+}
+
+/// How long codex may take to print its help.
+const HELP: Duration = Duration::from_secs(20);
+
+/// Whether a codex can use a socket: 0.133 is the first, and says so in its help.
+async fn able(codex: &Path) -> Result<(), Failure> {
+    let asked = Command::new(codex).arg("--help").stdin(Stdio::null()).kill_on_drop(true).output();
+    let tried = format!("look whether {} can use a host", codex.display());
+    let said = match tokio::time::timeout(HELP, asked).await {
+        Err(_) => {
+            return Err(Failure::new(Code::LocalIo, tried).said(format!("`codex --help` said nothing for {} s", HELP.as_secs())));
+        }
+        Ok(asked) => asked.map_err(|e| Failure::new(Code::LocalIo, tried.clone()).said(e))?,
+    };
+    if String::from_utf8_lossy(&said.stdout).contains("unix://") {
+        return Ok(());
+    }
+    Err(Failure::new(Code::LocalCodexTooOld, tried)
+        .said("its --remote takes no unix:// address")
+        .hint("npm install -g @openai/codex@latest; or work without it: outpost run HOST:PATH"))
 }
 
 fn codex(context: &Context) -> Result<std::path::PathBuf, Failure> {

@@ -21,7 +21,8 @@ use join::Joined;
 /// Open a shell on a host or in a project's folder, or run a command there.
 ///
 /// One COMMAND word is a line for the account's shell there; several are a program and its arguments, which arrive as they
-/// are. The exit status is the command's; 255 means that it was not run, or that the link was lost.
+/// are. The exit status is the command's; 255 means that it was not run, or that the link was lost. On a terminal of its own
+/// Ctrl-C is the command's; without one it ends the command too, and the exit code is 130.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  outpost shell devbox\n  outpost shell shop 'npm test 2>&1 | tail'\n  \
                   outpost shell devbox:/srv/app git commit -m \"two words\"\n  \

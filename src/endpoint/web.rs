@@ -1,5 +1,6 @@
 //! The loopback WebSocket of an endpoint: whoever connects must show the key, and a web page may not.
 
+use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,14 +41,22 @@ impl Web {
     /// Listens on loopback; port 0 lets the system choose.
     ///
     /// # Errors
-    /// [`Code::LocalIo`] when the port is taken or the key's file cannot be written.
+    /// [`Code::PortTaken`]; [`Code::LocalIo`] when the key's file cannot be written.
     pub async fn open(local: &Local, host: &str, port: u16) -> Result<Self, Failure> {
-        let failed = |e: std::io::Error| Failure::new(Code::LocalIo, format!("listen on 127.0.0.1 port {port}")).said(e);
+        let failed = |e: std::io::Error| {
+            let failure = Failure::new(Code::PortTaken, format!("listen on 127.0.0.1 port {port}")).said(&e);
+            match () {
+                () if e.kind() == ErrorKind::AddrInUse => failure.hint("choose another --port; 0 lets the system choose"),
+                () if e.kind() == ErrorKind::PermissionDenied => {
+                    failure.hint("ports below 1024 are the system's: choose another --port")
+                }
+                () => Failure { code: Code::LocalIo, ..failure },
+            }
+        };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
         let token: String = rand::random::<[u8; 32]>().iter().map(|byte| format!("{byte:02x}")).collect();
-        let word: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).take(24).collect();
-        let file = door::folder(local, 0)?.join(format!("{word}-{port}.token"));
+        let file = door::folder(local, 0)?.join(format!("{}-{port}.token", door::word(host)));
         write_private(&file, token.as_bytes()).map_err(failed)?;
         Ok(Self { listener, port, key: Key(Arc::new(Secret { token, port })), file })
     }
@@ -70,9 +79,17 @@ impl Web {
     /// [`Code::LocalIo`] when the system gives no more connections.
     pub async fn next(&mut self) -> Result<(ByteStream, Key), Failure> {
         let failed = |e: std::io::Error| Failure::new(Code::LocalIo, "accept a client on loopback").said(e);
-        let (stream, _) = self.listener.accept().await.map_err(failed)?;
-        stream.set_nodelay(true).map_err(failed)?;
-        Ok((Box::new(stream), self.key.clone()))
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    // One that has gone already tells so later.
+                    drop(stream.set_nodelay(true));
+                    return Ok((Box::new(stream), self.key.clone()));
+                }
+                Err(gone) if gone.kind() == ErrorKind::ConnectionAborted => {}
+                Err(e) => return Err(failed(e)),
+            }
+        }
     }
 }
 
@@ -133,7 +150,7 @@ mod tests {
             let head = lines.join("\r\n");
             let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==";
             client.write_all(format!("GET / HTTP/1.1\r\n{head}\r\n{upgrade}\r\n\r\n").as_bytes()).await.expect("sent");
-            drop(super::super::websocket_of(stream, Some(key)).await);
+            drop(crate::rpc::websocket::server(stream, |visitor| key.admits(visitor)).await);
             let mut answer = [0; 12];
             client.read_exact(&mut answer).await.expect("an answer");
             assert_eq!(String::from_utf8_lossy(&answer), format!("HTTP/1.1 {status}"), "{lines:?}");

@@ -107,7 +107,8 @@ where
 }
 
 fn refusal(status: u16) -> ErrorResponse {
-    let mut response = ErrorResponse::new(None);
+    let why = (status == 503).then(|| "as many clients as are let in are there already\n".to_owned());
+    let mut response = ErrorResponse::new(why);
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
     response
 }

@@ -1,6 +1,8 @@
 //! `endpoint` and `open` with the real Codex TUI in tmux, a real sshd behind a faulty wire, and a scripted model.
 
 mod clients;
+mod crowd;
+mod local;
 mod served;
 mod threads;
 mod tui;

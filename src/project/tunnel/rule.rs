@@ -43,6 +43,9 @@ impl FromStr for Rule {
             |text: &str| text.parse::<u16>().map_err(|_| usage(format!("'{}' is not a port (0 to 65535)", text.escape_debug())));
         let (listen, to) = word.split_once(':').unwrap_or((word, word));
         let (host, to_port) = to.rsplit_once(':').unwrap_or((LOOPBACK, to));
+        if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
+            return Err(usage("an IPv6 address stands in brackets: PORT:[::1]:PORT".to_owned()));
+        }
         let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
         if host.is_empty() || host.starts_with('-') || host.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(usage("there is no such host name".to_owned()));
@@ -90,7 +93,7 @@ mod tests {
             let rule: Rule = word.parse().expect(word);
             assert_eq!((rule.port, rule.to.as_str(), rule.to_port), (port, to, to_port), "{word}");
         }
-        for bad in ["", "http", "0", "3000:0", "65536", ":3000", "3000:", "1:-x:2", "1: :2", "-1"] {
+        for bad in ["", "http", "0", "3000:0", "65536", ":3000", "3000:", "1:-x:2", "1: :2", "-1", "1:2:3:4", "1:::1:80"] {
             assert_eq!(bad.parse::<Rule>().expect_err(bad).code, Code::Usage, "{bad}");
         }
     }

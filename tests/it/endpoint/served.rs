@@ -1,33 +1,56 @@
 //! A running `outpost endpoint`.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::bed::Sandbox;
+use crate::bed::{Sandbox, until};
 
 /// It ends, as by Ctrl-C, when this is dropped.
 pub(super) struct Served {
     /// What it printed.
     pub(super) said: Value,
     child: Child,
+    errors: PathBuf,
 }
 
 impl Served {
     pub(super) async fn begin(sandbox: &Sandbox, args: &[&str]) -> Self {
-        let mut command = sandbox.outpost(&[&["endpoint", "devbox", "--json"], args].concat());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        Self::begin_by(sandbox, sandbox.outpost(&[&["endpoint", "devbox", "--json"], args].concat())).await
+    }
+
+    /// With a command that becomes it.
+    pub(super) async fn begin_by(sandbox: &Sandbox, mut command: Command) -> Self {
+        let errors = sandbox.path().join(format!("told-{:08x}", rand::random::<u32>()));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&errors).unwrap());
         let begin = move || {
             let mut child = command.spawn().unwrap();
             let mut line = String::new();
             BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-            Self { said: serde_json::from_str(&line).unwrap(), child }
+            Self { said: serde_json::from_str(&line).unwrap(), child, errors }
         };
         tokio::task::spawn_blocking(begin).await.unwrap()
+    }
+
+    /// What its owner was told.
+    pub(super) fn told(&self) -> String {
+        std::fs::read_to_string(&self.errors).unwrap()
+    }
+
+    /// Waits until its owner was told some words; gives all that was told.
+    pub(super) fn tells(&self, words: &str) -> String {
+        tokio::task::block_in_place(|| until(words, || self.told().contains(words)));
+        self.told()
+    }
+
+    /// Ends it without a chance to tidy up.
+    pub(super) fn kill(&self) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGKILL).unwrap();
     }
 
     pub(super) fn socket(&self) -> PathBuf {
