@@ -58,6 +58,8 @@ pub struct Want {
     pub token: Option<Secret>,
     /// Whether the session lends the person's agent ([`Session::lends_agent`]): a server that is started then can use it.
     pub agent: bool,
+    /// What carried a connection of ours that is lost ([`Facts::carrier`]): it is ended first, so that nothing it still holds arrives.
+    pub fence: Option<String>,
     /// How long its parts may take.
     pub limits: Limits,
 }

@@ -64,11 +64,12 @@ impl Keeper {
         if session.ping(ALIVE).await.is_ok() {
             return self.over(session, &mut facts).await.map_err(|e| e.at(&self.alias));
         }
-        // What it still had to send must not arrive after what is sent again.
         session.close().await;
         // Whoever switched remote connections off meanwhile wants no new one.
         crate::config::gate::require(&self.local)?;
-        let raised = super::raise(&self.context(), &self.alias, Want::server()).await?;
+        // What the lost one still holds, here or on its way, must not arrive after what is sent again (docs/decisions/0008-fence.md).
+        let want = Want { fence: facts.carrier.clone().filter(|_| session.is_ours_alone()), ..Want::server() };
+        let raised = super::raise(&self.context(), &self.alias, want).await?;
         Ok(self.taken(raised, &mut facts))
     }
 

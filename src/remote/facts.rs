@@ -72,6 +72,9 @@ pub struct Facts {
     pub socket: Option<String>,
     /// Tells this process of the app-server from the next one; none when it has no socket.
     pub epoch: Option<String>,
+    /// The process of the SSH server that carries this connection, for [`super::Want::fence`]; none where it cannot be told.
+    #[serde(skip)]
+    pub carrier: Option<String>,
     /// Why nothing may be left behind on this host, when there is a reason.
     pub ends_sessions: Option<Ending>,
     /// What became of the person's agent, when their ForwardAgent lends it.
@@ -216,6 +219,7 @@ impl Fields {
             folder: self.get("folder").map(str::to_owned),
             socket: self.get("socket").map(str::to_owned),
             epoch: self.get("epoch").map(str::to_owned),
+            carrier: self.get("carrier").map(str::to_owned),
             ends_sessions: match self.get("killing") {
                 Some("container") => Some(Ending::Container),
                 Some("remembered") => Some(Ending::Remembered),

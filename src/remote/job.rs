@@ -8,6 +8,7 @@ const CODEX: &str = include_str!("codex.sh");
 const FOLDER: &str = include_str!("folder.sh");
 const RECORD: &str = include_str!("record.sh");
 const AGENT: &str = include_str!("agent.sh");
+const FENCE: &str = include_str!("fence.sh");
 const SERVER: &str = include_str!("server.sh");
 const LISTENERS: &str = include_str!("listeners.sh");
 const PREFLIGHT: &str = include_str!("preflight.sh");
@@ -21,7 +22,7 @@ const WORKTREE: &str = include_str!("worktree.sh");
 /// Every piece, for the tests.
 #[cfg(test)]
 pub(super) const ALL: &[&str] =
-    &[BEGIN, CODEX, FOLDER, RECORD, AGENT, SERVER, LISTENERS, PREFLIGHT, STOP, LOGS, INSTALL, BROWSE, SIGN_IN, WORKTREE];
+    &[BEGIN, CODEX, FOLDER, RECORD, AGENT, FENCE, SERVER, LISTENERS, PREFLIGHT, STOP, LOGS, INSTALL, BROWSE, SIGN_IN, WORKTREE];
 
 /// What a script is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,8 +134,8 @@ impl Job {
     /// The pieces of stage two.
     pub(super) fn pieces(&self) -> &'static [&'static str] {
         match self {
-            Self::BringUp(want) if want.versions => &[BEGIN, CODEX, FOLDER, RECORD, AGENT, LISTENERS, PREFLIGHT, SERVER],
-            Self::BringUp(_) => &[BEGIN, CODEX, FOLDER, RECORD, AGENT, SERVER],
+            Self::BringUp(want) if want.versions => &[BEGIN, CODEX, FOLDER, RECORD, AGENT, LISTENERS, PREFLIGHT, FENCE, SERVER],
+            Self::BringUp(_) => &[BEGIN, CODEX, FOLDER, RECORD, AGENT, FENCE, SERVER],
             Self::Stop { .. } => &[BEGIN, RECORD, STOP],
             Self::Logs { .. } => &[BEGIN, LOGS],
             Self::Browse => &[BEGIN, BROWSE],
@@ -155,6 +156,7 @@ impl Job {
                 ("early", flag(!want.early.is_empty())),
                 ("token", flag(want.token.is_some())),
                 ("agent", flag(want.agent)),
+                ("fence", word(&want.fence)),
             ],
             Self::Stop { now } => vec![("now", flag(*now))],
             Self::Logs { lines, follow } => vec![("lines", lines.to_string()), ("follow", flag(*follow))],

@@ -195,6 +195,12 @@ impl Session {
         self.lends_agent
     }
 
+    /// Whether the connection is ours alone: a person's ControlMaster may carry their own sessions.
+    #[must_use]
+    pub fn is_ours_alone(&self) -> bool {
+        matches!(self.carrier, Carrier::InProcess(_))
+    }
+
     /// Lets the remote use the agent behind a local socket (see [`super::forward::agent_socket`]): from the next command on,
     /// `SSH_AUTH_SOCK` there leads to it.
     pub fn forward_agent(&self, socket: std::path::PathBuf) {

@@ -4,6 +4,8 @@ mod answers;
 mod delivered;
 #[cfg(target_os = "linux")]
 mod laptop;
+#[cfg(target_os = "linux")]
+mod late;
 mod moved;
 mod prompts;
 mod questions;
