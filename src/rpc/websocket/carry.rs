@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message as Frame};
 
 use super::metered::{Meter, Metered};
@@ -20,6 +22,9 @@ use crate::rpc::message::Message;
 use crate::rpc::network::Network;
 use crate::rpc::pulse::{Pulse, Seen, TICK, Verdict};
 use crate::rpc::wire::{BYTES, DEPTH, Ended, Fitting, Wire, fitting};
+
+/// The bytes that a close frame has for the reason.
+const REASON: usize = 123;
 
 /// How long the other side may take to answer our close.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
@@ -62,13 +67,24 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     let (probe, probes) = mpsc::channel(1);
     let mut inlet = Inlet::new(ends.incoming.clone(), BYTES);
     let writing = Writer { sink: &mut sink, back: ends.incoming.clone(), probes };
+    let mut fault = None;
     let closed = tokio::select! {
         why = writing.write(&mut ends.outgoing) => why,
-        why = read(&mut stream, &mut inlet, &meter) => why,
+        why = read(&mut stream, (&mut inlet, &meter), &mut fault) => why,
         Err(why) = feel_pulse(&meter, &probe), if silence == Silence::Suspicious => Err(why),
     };
     match closed {
-        Err(why) => ends.ended.because(why),
+        Err(why) => {
+            ends.ended.because(why.clone());
+            if let Some(code) = fault {
+                let reason = first(&why.said, REASON).into();
+                let parting = async {
+                    drop(sink.send(Frame::Close(Some(CloseFrame { code, reason }))).await);
+                    while let Some(Ok(_)) = stream.next().await {}
+                };
+                drop(tokio::time::timeout(CLOSE_LIMIT, parting).await);
+            }
+        }
         Ok(Hung::Us) => {
             let parting = async {
                 drop(sink.close().await);
@@ -130,22 +146,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<'_, S> {
 
 async fn read<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut Stream<S>,
-    incoming: &mut Inlet<Message>,
-    meter: &Meter,
+    (incoming, meter): (&mut Inlet<Message>, &Meter),
+    fault: &mut Option<CloseCode>,
 ) -> Result<Hung, Failure> {
     loop {
         let text = match stream.next().await {
             None => return Err(lost("the connection was closed")),
-            Some(Err(e)) => return Err(failure(e)),
+            Some(Err(e)) => {
+                let (large, broken) = (matches!(e, Error::Capacity(_)), matches!(e, Error::Utf8(_)));
+                *fault = large.then_some(CloseCode::Size).or(broken.then_some(CloseCode::Invalid));
+                return Err(failure(e));
+            }
             Some(Ok(Frame::Text(text))) => text,
-            Some(Ok(Frame::Binary(_))) => return Err(protocol("it sent a binary frame")),
+            Some(Ok(Frame::Binary(_))) => {
+                *fault = Some(CloseCode::Unsupported);
+                return Err(protocol("it sent a binary frame"));
+            }
             Some(Ok(Frame::Close(why))) => {
                 let reason = why.map(|w| format!("{} {}", w.code, w.reason)).unwrap_or_default();
                 return Err(lost(format!("the other side closed the connection {reason}").trim_end()));
             }
             Some(Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_))) => continue,
         };
-        let message = Message::parse(text.as_str()).map_err(|e| protocol(&e.to_string()))?;
+        let message = Message::parse(text.as_str()).map_err(|e| {
+            *fault = Some(CloseCode::Policy);
+            protocol(&e.to_string())
+        })?;
         let weight = message.weight();
         meter.held_up.store(true, Ordering::Relaxed);
         let sent = incoming.send(message, weight).await;
@@ -154,6 +180,15 @@ async fn read<S: AsyncRead + AsyncWrite + Unpin>(
             return Ok(Hung::Us);
         }
     }
+}
+
+/// The beginning of a text, of so many bytes at most.
+fn first(text: &str, most: usize) -> String {
+    let mut begin = text.to_owned();
+    while begin.len() > most {
+        begin.pop();
+    }
+    begin
 }
 
 async fn feel_pulse(meter: &Meter, probe: &mpsc::Sender<()>) -> Result<Infallible, Failure> {

@@ -46,6 +46,29 @@ async fn field_57_messages_up_to_the_limit_pass_and_larger_ones_come_back() {
 }
 
 #[tokio::test]
+async fn what_is_no_message_is_told_why_the_connection_ends() {
+    use futures_util::{SinkExt, StreamExt};
+    use tokio_tungstenite::tungstenite::Message as Frame;
+    for (frame, code, words) in [
+        (Frame::text("hello?"), 1008, "not JSON"),
+        (Frame::text(r#"[{"id":1,"method":"a"}]"#), 1008, "neither a request"),
+        (Frame::text(r#"{"id":{},"method":"a"}"#), 1008, "neither a request"),
+        (Frame::text("x".repeat(10_000)), 1008, "not JSON"),
+        (Frame::binary(vec![1, 2]), 1003, "binary"),
+    ] {
+        let (a, b) = duplex(64 * 1024);
+        let (client, server) = tokio::join!(tokio_tungstenite::client_async("ws://localhost/", a), server(b, |_| Ok(())));
+        let (mut client, mut server) = (client.expect("a client").0, server.expect("a server"));
+        client.send(frame).await.expect("open");
+        let Some(Ok(Frame::Close(Some(why)))) = client.next().await else { panic!("it is not told") };
+        assert_eq!(u16::from(why.code), code);
+        assert!(why.reason.contains(words) && why.reason.len() <= 123, "{}", why.reason);
+        assert_eq!(server.from.recv().await, None);
+        assert_eq!(server.ended.why().code, Code::ServerProtocol);
+    }
+}
+
+#[tokio::test]
 async fn an_upgrade_sent_early_is_answered_later() {
     let (mut a, b) = duplex(1024);
     let upgrade = Upgrade::new();
