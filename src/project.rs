@@ -123,7 +123,7 @@ impl Raised {
 /// A thread belongs to a machine, a user and a CODEX_HOME there.
 fn identity(facts: &Facts) -> Identity {
     let host = if facts.machine.is_empty() { facts.hostname.clone() } else { facts.machine.clone() };
-    Identity { host, user: facts.uid.clone(), codex_home: facts.codex_home.clone(), epoch: facts.epoch.clone() }
+    Identity { host, user: facts.uid.clone(), codex_home: facts.codex_home.clone(), epoch: facts.epoch.clone(), about: None }
 }
 
 /// Reaches a host: one connection, one exec.
@@ -150,7 +150,7 @@ pub async fn keep(context: &Context<'_>, alias: &Alias, want: Want) -> Result<(H
     let identity = raised.identity();
     let Raised { facts, how, wire, stderr, .. } = raised;
     let session = keeper.session().clone();
-    let Durable { wire, state, events, .. } = Durable::start((wire, identity), keeper.dial(), Settings::own());
+    let Durable { wire, state, events, .. } = Durable::start((wire, identity), keeper.dial_again(), Settings::own());
     let greeting = Greeting { context, facts: &facts, how, wanted };
     let server = greeting.say(wire, &stderr).await.map_err(|e| e.at(alias))?;
     Ok((Host { session, facts, how, server }, Life { state, events }))

@@ -3,6 +3,7 @@
 //! At a reconnect nobody is asked anything: what needs a person stops the dialling, and the person is told.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -30,6 +31,8 @@ pub struct Keeper {
     /// What was found when the session was made. Held while connecting: of several clients that lost their link one makes the
     /// next session, the others use it.
     facts: Mutex<Facts>,
+    /// How often a host was asked for its facts: a client that lost its link before the last time knows them to be younger.
+    asked: AtomicU64,
 }
 
 impl Keeper {
@@ -44,6 +47,7 @@ impl Keeper {
             alias: alias.clone(),
             session: Current::new(raised.session.clone()),
             facts: Mutex::new(raised.facts.clone()),
+            asked: AtomicU64::new(1),
         };
         Ok((Arc::new(keeper), raised))
     }
@@ -59,6 +63,20 @@ impl Keeper {
     /// # Errors
     /// As [`super::reach`]; [`crate::failure::Code::GateOff`] when a new session is due and the gate was closed meanwhile.
     pub async fn connect(&self) -> Result<(Wire, Identity), Failure> {
+        self.connect_after(&AtomicU64::new(0)).await
+    }
+
+    /// As [`Self::connect`], for a client whose last link was made after so many times of asking the host.
+    async fn connect_after(&self, last: &AtomicU64) -> Result<(Wire, Identity), Failure> {
+        let (wire, mut identity) = self.connect_any().await?;
+        let asked = self.asked.load(Ordering::Relaxed);
+        if last.swap(asked, Ordering::Relaxed) == asked {
+            identity.about = None;
+        }
+        Ok((wire, identity))
+    }
+
+    async fn connect_any(&self) -> Result<(Wire, Identity), Failure> {
         let mut facts = self.facts.lock().await;
         let session = self.session.get();
         if session.ping(ALIVE).await.is_ok() {
@@ -79,7 +97,7 @@ impl Keeper {
             && let Ok(wire) = websocket::client(stream).await
         {
             // Another server may stand behind the socket by now.
-            return Ok((wire, Identity { epoch: None, ..super::identity(facts) }));
+            return Ok((wire, Identity { epoch: None, about: facts.epoch.clone(), ..super::identity(facts) }));
         }
         // The server is gone, or sshd forbids such channels: another exec joins it or starts it.
         let settings = crate::config::hosts::load(&self.local)?.settings(&self.alias);
@@ -89,6 +107,7 @@ impl Keeper {
 
     fn taken(&self, raised: Raised, facts: &mut Facts) -> (Wire, Identity) {
         let identity = raised.identity();
+        self.asked.fetch_add(1, Ordering::Relaxed);
         self.session.set(raised.session);
         *facts = raised.facts;
         (raised.wire, identity)
@@ -101,10 +120,20 @@ impl Keeper {
     /// What a durable connection dials with.
     #[must_use]
     pub fn dial(self: &Arc<Self>) -> Dial {
-        let keeper = Arc::clone(self);
+        self.dial_after(0)
+    }
+
+    /// As [`Self::dial`], for one that has the link with which the host was reached.
+    #[must_use]
+    pub fn dial_again(self: &Arc<Self>) -> Dial {
+        self.dial_after(self.asked.load(Ordering::Relaxed))
+    }
+
+    fn dial_after(self: &Arc<Self>, asked: u64) -> Dial {
+        let (keeper, last) = (Arc::clone(self), Arc::new(AtomicU64::new(asked)));
         Box::new(move || {
-            let keeper = Arc::clone(&keeper);
-            Box::pin(async move { keeper.connect().await })
+            let (keeper, last) = (Arc::clone(&keeper), Arc::clone(&last));
+            Box::pin(async move { keeper.connect_after(&last).await })
         })
     }
 

@@ -18,9 +18,9 @@ const ITEMS: usize = 50;
 /// Pages asked for at most: a server that never ends its list must not hold the client for ever.
 const PAGES: usize = 2_000;
 /// The pause before an overloaded server, or one that has not stored a thread yet, is asked again.
-const AGAIN: Duration = Duration::from_millis(300);
+pub const AGAIN: Duration = Duration::from_millis(300);
 /// How often such a question is repeated.
-const TRIES: u32 = 20;
+pub const TRIES: u32 = 20;
 
 /// How often a thread is asked for that the server may still be storing: 3 s in all.
 const STORING_TRIES: u32 = 5;
@@ -54,6 +54,10 @@ enum Stage {
     /// The server puts open requests again some time after the answer to `thread/resume`, but before that to the next one: a
     /// thread's resumes are worked off one after the other. (Under load other answers overtake the requests.)
     Barrier,
+    /// Where a turn has ended unseen, the commands that go on behind the end of theirs.
+    Terminals {
+        cursor: Value,
+    },
 }
 
 /// The state of the asking.
@@ -66,6 +70,12 @@ pub struct CatchUp {
     tries: u32,
     /// Whether a thread that is not stored yet is worth waiting for.
     patient: bool,
+    /// Whether all older turns are none of the client's.
+    passed: bool,
+    /// Whether a turn that the client knows was listed.
+    met: bool,
+    /// Whether it was asked for.
+    pub begun: bool,
     /// Notifications that came meanwhile; they are younger than all that is asked for.
     pub held: Vec<Message>,
 }
@@ -81,6 +91,9 @@ impl CatchUp {
             pages: 0,
             tries: 0,
             patient: false,
+            passed: false,
+            met: false,
+            begun: false,
             held: Vec::new(),
         }
     }
@@ -119,6 +132,9 @@ impl CatchUp {
                     json!({"threadId": thread, "turnId": turn, "cursor": cursor, "limit": ITEMS, "sortDirection": "asc"});
                 Step::Ask("thread/items/list", params)
             }
+            Stage::Terminals { cursor } => {
+                Step::Ask("thread/backgroundTerminals/list", json!({"threadId": thread, "cursor": cursor}))
+            }
             Stage::Whole => Step::Ask("thread/resume", json!({"threadId": thread})),
         }
     }
@@ -146,10 +162,11 @@ impl CatchUp {
         }
         match self.stage {
             Stage::Resume | Stage::Whole => Step::Refused(error),
-            Stage::Barrier => self.done(),
+            Stage::Barrier | Stage::Terminals { .. } => self.done(),
             Stage::Turns { .. } | Stage::Items { .. } => {
                 self.harvest.turns.clear();
                 self.harvest.items.clear();
+                (self.passed, self.met, self.harvest.boundary) = (false, false, None);
                 self.stage = Stage::Whole;
                 self.question()
             }
@@ -167,35 +184,52 @@ impl CatchUp {
             }
             Stage::Turns { .. } => {
                 let end = self.take_turns(list(value, "data"), track);
-                let stage = if end || cursor.is_null() { self.first_items() } else { Stage::Turns { cursor } };
+                let stage = if end || cursor.is_null() { self.first_items(track) } else { Stage::Turns { cursor } };
                 self.stage = stage;
-                self.finished()
+                self.finished(track)
             }
             Stage::Items { turn, .. } => {
                 self.take_items(turn, list(value, "data"));
                 self.stage = Stage::Items { turn: if cursor.is_null() { turn + 1 } else { turn }, cursor };
-                self.finished()
+                self.finished(track)
             }
             Stage::Whole => {
                 // It was resumed for this answer, too: what is open has been put.
                 self.take_whole(value, track);
                 true
             }
-            Stage::Barrier => true,
+            Stage::Barrier => self.nothing_in_doubt(track),
+            Stage::Terminals { .. } => {
+                let ids = list(value, "data").iter().filter_map(|t| say::text(t, &["itemId"]).map(str::to_owned));
+                self.harvest.terminals.extend(ids);
+                self.stage = Stage::Terminals { cursor: cursor.clone() };
+                cursor.is_null()
+            }
         }
     }
 
     /// Whether all is listed, and nothing can be open.
-    fn finished(&mut self) -> bool {
+    fn finished(&mut self, track: &Track) -> bool {
         let listed = matches!(self.stage, Stage::Items { turn, .. } if turn >= self.harvest.turns.len());
         let idle = self.harvest.status.as_ref().and_then(|s| say::text(s, &["type"])) == Some("idle");
         if listed && !idle {
             self.stage = Stage::Barrier;
         }
-        listed && idle
+        listed && idle && self.nothing_in_doubt(track)
     }
 
-    fn first_items(&mut self) -> Stage {
+    /// Whether no turn has ended unseen; else the next question is what goes on behind its end.
+    fn nothing_in_doubt(&mut self, track: &Track) -> bool {
+        let mut over = self.harvest.turns.iter().filter(|t| !say::runs(t)).filter_map(|t| say::text(t, &["id"]));
+        let ended = over.any(|turn| !track.settled(turn));
+        if ended {
+            self.stage = Stage::Terminals { cursor: Value::Null };
+        }
+        !ended
+    }
+
+    fn first_items(&mut self, track: &Track) -> Stage {
+        self.only_what_is_new(track);
         self.harvest.turns.reverse();
         say::end_the_dead(&mut self.harvest.turns);
         Stage::Items { turn: 0, cursor: Value::Null }
@@ -204,14 +238,24 @@ impl CatchUp {
     /// Takes turns, newest first; true when the client knows all that is older.
     fn take_turns(&mut self, turns: &[Value], track: &Track) -> bool {
         for turn in turns {
-            if track.reaches(turn) {
+            self.met |= track.tells_of(turn);
+            if self.passed || track.reaches(turn) {
+                self.harvest.boundary = Some(turn.clone());
                 return true;
             }
             if track.wants(turn) {
                 self.harvest.turns.push(turn.clone());
             }
+            self.passed |= track.begins_with(turn);
         }
         turns.is_empty()
+    }
+
+    /// Where all turns that the client knows were rolled back, what is left is older, unless it runs.
+    fn only_what_is_new(&mut self, track: &Track) {
+        if track.has_turns() && !self.met {
+            self.harvest.turns.retain(|turn| say::runs(turn) || track.awaits(turn));
+        }
     }
 
     fn take_items(&mut self, turn: usize, entries: &[Value]) {
@@ -232,6 +276,7 @@ impl CatchUp {
         let turns = value.get("thread").map(|t| list(t, "turns")).unwrap_or_default();
         let newest_first: Vec<Value> = turns.iter().rev().cloned().collect();
         self.take_turns(&newest_first, track);
+        self.only_what_is_new(track);
         self.harvest.turns.reverse();
         say::end_the_dead(&mut self.harvest.turns);
         for turn in &self.harvest.turns {
@@ -260,6 +305,17 @@ fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 fn half_stored(error: &RpcError) -> bool {
     error.message.contains("list_turns is not supported yet")
         || error.message.contains("failed to read session metadata") && error.message.ends_with(" is empty")
+}
+
+/// Whether a refusal means nothing but that the same may be asked again later.
+pub fn passes(error: &RpcError) -> bool {
+    error.code == OVERLOADED || half_stored(error)
+}
+
+/// Whether a refusal means that the server has nothing of the thread.
+pub fn absent(error: &RpcError) -> bool {
+    let words = ["not materialized", "thread not found", "thread not loaded"];
+    unprompted(error) || words.iter().any(|words| error.message.contains(words))
 }
 
 /// Whether a refusal of `thread/resume` means that the thread has no prompt yet.

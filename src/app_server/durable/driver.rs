@@ -21,7 +21,8 @@ use crate::rpc::network::Network;
 use crate::rpc::pulse::Sleep;
 use crate::rpc::wire::{DEPTH, Wire};
 
-/// Messages for a client that reads slowly, before the server is no longer read.
+/// Messages for a client that reads slowly, before the server is no longer read; and for a link that takes them slowly, before the client
+/// is no longer read.
 const BACKLOG: usize = 4096;
 /// How often a lost link looks whether the machine slept.
 const LOOK: Duration = Duration::from_secs(1);
@@ -37,6 +38,8 @@ pub struct Identity {
     pub codex_home: String,
     /// The server process, by whatever tells it from the next one (pid and start time, boot id); none when not known.
     pub epoch: Option<String>,
+    /// Where that is not known: the one that was there when the host was last asked, if that was after the last link was lost.
+    pub about: Option<String>,
 }
 
 /// One dial on its way.
@@ -168,9 +171,10 @@ impl Driver {
     async fn next(&mut self) -> Happened {
         let due = self.due();
         let client_has_room = self.to_client.waiting.len() < BACKLOG;
+        let link_has_room = !matches!(&self.link, Here::Up { to, .. } if to.waiting.len() >= BACKLOG);
         tokio::select! {
             happened = at_link(&mut self.link, client_has_room) => happened,
-            message = self.from_client.recv(), if self.hold.takes() => Happened::FromClient(message),
+            message = self.from_client.recv(), if self.hold.takes() && link_has_room => Happened::FromClient(message),
             taken = self.to_client.hand_on() => Happened::Sent(taken),
             _ = self.events.hand_on() => Happened::Sent(true),
             () = tokio::time::sleep_until(due) => Happened::Time,
@@ -199,7 +203,7 @@ impl Driver {
         let mut out = Out::default();
         match happened {
             Happened::FromServer(Some(message)) => self.hold.server(message, now, &mut out),
-            Happened::FromServer(None) => return self.lost(),
+            Happened::FromServer(None) => return self.lost(None),
             Happened::FromClient(Some(message)) => self.hold.client(message, &mut out),
             Happened::FromClient(None) | Happened::Sent(false) => {
                 return Err(Failure::new(Code::LinkLost, "serve the client").said("it is gone"));
@@ -224,7 +228,11 @@ impl Driver {
             to.waiting.extend(out.to_server);
         }
         self.show();
-        out.stop.map_or(Ok(()), Err)
+        match (out.stop, out.hang_up) {
+            (Some(why), _) => Err(why),
+            (None, Some(why)) => self.lost(Some(why)),
+            (None, None) => Ok(()),
+        }
     }
 
     fn time(&mut self) -> Result<(), Failure> {
@@ -277,11 +285,12 @@ impl Driver {
         self.link = Here::Dialling { since, why, dial: (self.dial)() };
     }
 
-    fn lost(&mut self) -> Result<(), Failure> {
-        let why = match &self.link {
+    /// The link is lost, or is of no use for this reason.
+    fn lost(&mut self, why: Option<Failure>) -> Result<(), Failure> {
+        let why = why.unwrap_or_else(|| match &self.link {
             Here::Up { ended, .. } => ended.why(),
             Here::Down { why, .. } | Here::Dialling { why, .. } => why.clone(),
-        };
+        });
         // A server that ends instead of greeting is a failure for the person who waits for it, not a lost link.
         if self.settings.notes == Notes::Quiet && self.hold.greets() {
             return Err(why);
@@ -323,6 +332,7 @@ impl Driver {
         let (now, mut out) = (self.now(), Out::default());
         self.policy.up(now);
         self.link = Here::Up { from: wire.from, to: Outbox::new(wire.to), ended: wire.ended };
+        self.hold.is_about(identity.about.clone());
         self.hold.up(identity.epoch.clone(), now, &mut out);
         self.identity = identity;
         drop(self.take(out));

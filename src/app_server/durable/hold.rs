@@ -4,6 +4,7 @@
 //! The client's connection is never closed because a link was lost. While there is none its messages wait; when one is back
 //! the client is first told what it missed, each item once and in order, and then its messages go out.
 
+mod lookup;
 mod prompts;
 mod recover;
 mod server;
@@ -21,11 +22,18 @@ use super::method::{self, Kind};
 use super::questions::Questions;
 use super::say;
 use super::track::Track;
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 use crate::rpc::message::{Message, RequestId};
 
-/// How many messages of a client wait for a link before it is not read any more.
+/// How many messages of a client wait for a link before it is not read any more; then its own socket fills, and it waits.
 const QUEUE: usize = 1024;
+/// How many bytes of them: a few prompts with images, and not memory without end. One more message is taken while there are fewer.
+const QUEUE_BYTES: usize = 32 * 1024 * 1024;
+/// How long a server may leave every question of a recovery unanswered before its link counts as lost. It doubles each time that this
+/// happens in a row, for an answer that takes as long as that over a slow link.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What [`PATIENCE`] grows to.
+const MOST_PATIENCE: Duration = Duration::from_secs(3_600);
 /// How long a link must be gone before somebody else's client is told by a `warning`.
 const WARN_AFTER: Duration = Duration::from_secs(3);
 
@@ -47,6 +55,8 @@ pub struct Out {
     pub to_server: Vec<Message>,
     /// For our own front ends, in order.
     pub events: Vec<Event>,
+    /// The link stands and is of no use: it counts as lost.
+    pub hang_up: Option<Failure>,
     /// The connection cannot go on.
     pub stop: Option<Failure>,
 }
@@ -104,18 +114,23 @@ pub struct Hold {
     next: i64,
     asked: BTreeMap<i64, Asked>,
     queue: VecDeque<Message>,
+    queue_bytes: usize,
     questions: Questions,
     threads: HashMap<String, Track>,
-    catching_up: HashMap<String, CatchUp>,
+    catching_up: BTreeMap<String, CatchUp>,
     prompts: Prompts,
-    /// The parameters of the client's `initialize`.
+    /// The parameters of the client's `initialize`; once one is answered, of that one.
     initialize: Option<Value>,
+    /// Whether one was answered.
+    greeted: bool,
     initialized: bool,
     codex_home: Option<String>,
     /// Whether the server shows a prompt's id again.
     shows_ids: bool,
     /// The server process behind the link.
     epoch: Option<String>,
+    /// The one that was there when the host was last asked, for a link that does not say; it may be another by now.
+    about: Option<String>,
     /// The one that the client last talked to.
     known: Option<String>,
     /// What the one is to the other.
@@ -136,6 +151,13 @@ pub struct Hold {
     later: Vec<(Duration, String)>,
     /// When prompts that were not found are looked for once more.
     settle_at: Option<Duration>,
+    /// When the handshake is tried once more, and how often the server was too busy for it.
+    greet_at: Option<Duration>,
+    refusals: u32,
+    /// When the server last answered anything.
+    heard: Duration,
+    /// How long it may leave a question of ours unanswered.
+    patience: Duration,
 }
 
 impl Hold {
@@ -148,15 +170,18 @@ impl Hold {
             next: 0,
             asked: BTreeMap::new(),
             queue: VecDeque::new(),
+            queue_bytes: 0,
             questions: Questions::default(),
             threads: HashMap::new(),
-            catching_up: HashMap::new(),
+            catching_up: BTreeMap::new(),
             prompts: Prompts::default(),
             initialize: None,
+            greeted: false,
             initialized: false,
             codex_home: None,
             shows_ids: true,
             epoch: None,
+            about: None,
             known: None,
             server: Server::Unknown,
             lost_at: None,
@@ -168,13 +193,17 @@ impl Hold {
             greetings: HashMap::new(),
             later: Vec::new(),
             settle_at: None,
+            greet_at: None,
+            refusals: 0,
+            heard: Duration::ZERO,
+            patience: PATIENCE,
         }
     }
 
     /// Whether another message of the client can be taken.
     #[must_use]
     pub fn takes(&self) -> bool {
-        self.queue.len() < QUEUE
+        self.queue.len() < QUEUE && self.queue_bytes < QUEUE_BYTES
     }
 
     /// Whether messages go straight through.
@@ -192,7 +221,7 @@ impl Hold {
     /// Whether the client has asked for `initialize` and no server has answered yet.
     #[must_use]
     pub fn greets(&self) -> bool {
-        self.initialize.is_some() && self.codex_home.is_none()
+        self.initialize.is_some() && !self.greeted
     }
 
     /// What the agent does.
@@ -209,9 +238,21 @@ impl Hold {
     /// When [`Hold::tick`] wants to be called.
     #[must_use]
     pub fn wake_at(&self) -> Option<Duration> {
-        let warn = self.lost_at.filter(|_| self.phase == Phase::Down && !self.warned && self.notes != Notes::Quiet);
+        let warn = self.lost_at.filter(|_| self.phase != Phase::Live && !self.warned && self.notes != Notes::Quiet);
         let later = self.later.iter().map(|(at, _)| *at).min();
-        [warn.map(|at| at + WARN_AFTER), later, self.settle_at].into_iter().flatten().min()
+        [warn.map(|at| at + WARN_AFTER), later, self.settle_at, self.greet_at, self.deadline()].into_iter().flatten().min()
+    }
+
+    /// Until when the server must have answered something.
+    fn deadline(&self) -> Option<Duration> {
+        let ours = |a: &Asked| matches!(a.whose, Whose::Greeting | Whose::CatchUp(_) | Whose::Lookup(_));
+        let waits = self.phase != Phase::Down && self.asked.values().any(ours);
+        waits.then(|| self.heard + self.patience)
+    }
+
+    /// Which server process was there when the host was last asked, for a link that does not say which it leads to.
+    pub fn is_about(&mut self, epoch: Option<String>) {
+        self.about = epoch;
     }
 
     /// Takes a message of the client.
@@ -228,6 +269,7 @@ impl Hold {
                 }
             }
             other @ (Message::Request { .. } | Message::Notification { .. }) if self.phase != Phase::Live => {
+                self.queue_bytes += other.to_text().len();
                 self.queue.push_back(other);
             }
             Message::Notification { .. } => out.to_server.push(message),
@@ -243,7 +285,7 @@ impl Hold {
         if let Whose::Client { .. } | Whose::SentAgain { .. } = whose {
             match method::kind(method) {
                 Kind::Prompt => self.prompts.sent(method, &params, self.epoch.as_deref()),
-                Kind::Effect if method == "initialize" => self.initialize = Some(params.clone()),
+                Kind::Effect if method == "initialize" && !self.greeted => self.initialize = Some(params.clone()),
                 Kind::Read | Kind::Interrupt | Kind::Effect => {}
             }
         }
@@ -255,14 +297,32 @@ impl Hold {
 
     /// The time has come that [`Hold::wake_at`] named.
     pub fn tick(&mut self, now: Duration, out: &mut Out) {
+        if self.phase != Phase::Live {
+            self.warn(now, out);
+        }
         if self.phase == Phase::Down {
-            return self.warn(now, out);
+            return;
+        }
+        if self.deadline().is_some_and(|at| at <= now) {
+            let waited = self.patience.as_secs();
+            self.patience = (self.patience * 2).min(MOST_PATIENCE);
+            let why = Failure::new(Code::ServerSilent, "catch up over the new link");
+            out.hang_up = Some(why.said(format!("the server answered nothing for {waited} s")));
+            return;
         }
         let due = |at: &Duration| *at <= now;
         let threads: Vec<String> = self.later.iter().filter(|(at, _)| due(at)).map(|(_, t)| t.clone()).collect();
         self.later.retain(|(at, _)| !due(at));
+        if !threads.is_empty() || [self.settle_at, self.greet_at].iter().flatten().any(due) {
+            self.heard = now;
+        }
         for thread in threads {
             self.ask_about(&thread, out);
+        }
+        if self.greet_at.as_ref().is_some_and(due) {
+            self.greet_at = None;
+            let params = self.initialize.clone().unwrap_or_default();
+            self.ask((Whose::Greeting, "initialize", params), out);
         }
         if self.settle_at.as_ref().is_some_and(due) {
             self.settle_at = None;

@@ -89,7 +89,10 @@ impl Open {
 impl Questions {
     /// The server puts a request.
     pub fn put(&mut self, id: RequestId, method: String, params: Value) -> Put {
-        let Some(open) = self.open.iter_mut().find(|o| o.same(&method, &params)) else {
+        // Two that are alike on one connection are two; after a cut each is put again under an id of its own.
+        let same = |o: &Open| o.same(&method, &params) && (o.upstream.is_none() || o.upstream.as_ref() == Some(&id));
+        let known = self.open.iter().position(|o| same(o) && o.upstream.is_some()).or_else(|| self.open.iter().position(same));
+        let Some(open) = known.and_then(|at| self.open.get_mut(at)) else {
             let open = Open { number: self.next, upstream: Some(id), method, params, answer: None, wanted: false };
             self.next += 1;
             let put = Put::ToClient(open.to_client());
@@ -101,8 +104,7 @@ impl Questions {
         match (before, &open.answer) {
             _ if wanted => Put::ToClient(open.to_client()),
             // The thread was resumed twice.
-            (Some(before), _) if before == id => Put::Nothing,
-            (Some(_), _) => Put::ToClient(open.to_client()),
+            (Some(_), _) => Put::Nothing,
             (None, Some(answer)) => Put::ToServer(Message::response(id, answer.clone())),
             (None, None) => Put::Nothing,
         }
@@ -147,11 +149,13 @@ impl Questions {
         may_be_declined.filter_map(|o| say::text(&o.params, &["itemId"]).map(str::to_owned)).collect()
     }
 
-    /// All that the server still wants to know about a thread has been put again: the rest is settled. `None` is for what
-    /// belongs to no thread and therefore to the lost connection. Gives back what the client is told.
-    pub fn barrier(&mut self, thread: Option<&str>) -> Vec<Message> {
-        let (gone, open) =
-            std::mem::take(&mut self.open).into_iter().partition(|o: &Open| o.upstream.is_none() && o.thread() == thread);
+    /// All that the server still wants to know about a thread has been put again, or is among what is held: the rest is settled.
+    /// `None` is for what belongs to no thread and therefore to the lost connection. Gives back what the client is told.
+    pub fn barrier(&mut self, thread: Option<&str>, held: &[Message]) -> Vec<Message> {
+        let comes =
+            |o: &Open| held.iter().any(|m| matches!(m, Message::Request { method, params, .. } if o.same(method, params)));
+        let settled = |o: &Open| o.upstream.is_none() && o.thread() == thread && !comes(o);
+        let (gone, open) = std::mem::take(&mut self.open).into_iter().partition(settled);
         self.open = open;
         gone.iter().filter_map(Open::resolved).collect()
     }
@@ -208,9 +212,31 @@ mod tests {
         questions.put(RequestId::Number(4), "attestation/generate".into(), json!({}));
         assert_eq!(questions.cut(), ["i"]);
         questions.answered(&RequestId::Number(0), yes());
-        assert_eq!(questions.barrier(None), [], "nobody is told of what belonged to the connection");
-        assert_eq!(questions.barrier(Some("t")).len(), 1);
+        assert_eq!(questions.barrier(None, &[]), [], "nobody is told of what belonged to the connection");
+        assert_eq!(questions.barrier(Some("t"), &[]).len(), 1);
         assert_eq!(put(&mut questions, 3, "i"), Put::ToClient(questions.open[0].to_client()));
+    }
+
+    #[test]
+    fn two_that_are_alike_are_two_and_each_is_answered() {
+        let mut questions = Questions::default();
+        let ask = |questions: &mut Questions, id| {
+            questions.put(
+                RequestId::Number(id),
+                "mcpServer/elicitation/request".into(),
+                json!({"threadId":"t","message":"sure?"}),
+            )
+        };
+        for (id, number) in [(5, 0), (6, 1)] {
+            let put = ask(&mut questions, id);
+            assert!(matches!(put, Put::ToClient(Message::Request { id, .. }) if id == RequestId::Number(number)));
+        }
+        let answered = |questions: &mut Questions, number| questions.answered(&RequestId::Number(number), yes());
+        assert_eq!(answered(&mut questions, 1), Some(Message::response(RequestId::Number(6), yes())));
+        questions.cut();
+        assert_eq!(ask(&mut questions, 5), Put::Nothing);
+        assert_eq!(ask(&mut questions, 6), Put::ToServer(Message::response(RequestId::Number(6), yes())));
+        assert_eq!(answered(&mut questions, 0), Some(Message::response(RequestId::Number(5), yes())));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use std::collections::HashSet;
+
 use super::say;
 use super::track::{Finished, Track, Turn};
 use crate::rpc::message::Message;
@@ -33,6 +35,10 @@ pub struct Harvest {
     pub turns: Vec<Value>,
     /// Their items, in order.
     pub items: Vec<Listed>,
+    /// The turn at which the listing stopped: the client is told nothing of it and of what is older.
+    pub boundary: Option<Value>,
+    /// The commands that run beyond the end of their turn.
+    pub terminals: HashSet<String>,
     /// The server could not list items. It gave the thread as a whole, and of turns that are over maybe not the commands.
     pub whole: bool,
 }
@@ -52,7 +58,7 @@ impl Track {
         let Some(id) = say::text(turn, &["id"]) else { return false };
         match self.turns.iter().find(|t| t.id == id) {
             Some(known) => !known.settled(),
-            None => self.history_known || say::runs(turn),
+            None => self.history_known || self.has_turns() || say::runs(turn) || self.awaits(turn),
         }
     }
 
@@ -60,7 +66,10 @@ impl Track {
     #[must_use]
     pub fn reaches(&self, turn: &Value) -> bool {
         let id = say::text(turn, &["id"]);
-        self.turns.iter().any(|t| Some(t.id.as_str()) == id && t.settled()) || !self.history_known && !say::runs(turn)
+        match self.turns.iter().position(|t| Some(t.id.as_str()) == id) {
+            Some(at) => self.turns.iter().take(at + 1).all(Turn::settled),
+            None => !self.has_turns() && !self.history_known && !say::runs(turn) && self.expected.is_empty(),
+        }
     }
 
     /// Whether a turn has ended unseen of which the server may have kept no commands.
@@ -79,6 +88,11 @@ impl Track {
 
     /// Tells the client what it missed.
     pub fn replay(&mut self, harvest: &Harvest, out: &mut Vec<Message>) {
+        if let Some(turn) = harvest.boundary.as_ref().filter(|_| !self.has_turns()) {
+            self.seed_turns(std::iter::once(turn));
+            self.boundary = say::text(turn, &["id"]).map(str::to_owned);
+        }
+        self.terminals.clone_from(&harvest.terminals);
         self.lost_turns(harvest, out);
         for listed in &harvest.turns {
             let Some(id) = say::text(listed, &["id"]) else { continue };
@@ -93,9 +107,13 @@ impl Track {
             }
             if !say::runs(listed) {
                 self.turn_over((id, listed), None, out);
+                let items = || self.turns.iter().flat_map(|turn| turn.items.iter());
+                let lasting = harvest.terminals.iter().any(|id| !items().any(|item| item.id == *id));
+                self.turn(id).into_iter().for_each(|turn| turn.lasting = lasting);
             }
         }
         self.history_known = true;
+        self.expected.clear();
         self.replay_status(harvest, out);
     }
 

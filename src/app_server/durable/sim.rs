@@ -23,6 +23,10 @@ pub struct World {
     pub up: bool,
     /// Requests of this method are lost on their way.
     pub loses: Option<&'static str>,
+    /// What of an old connection is still on its way.
+    pub late: Vec<Message>,
+    /// Whether the old connection is ended before the next one stands; else what is late arrives soon after it does.
+    pub fenced: bool,
     next: i64,
 }
 
@@ -38,6 +42,8 @@ impl World {
             events: Vec::new(),
             up: false,
             loses: None,
+            late: Vec::new(),
+            fenced: true,
             next: 0,
         };
         world.link();
@@ -53,14 +59,36 @@ impl World {
             self.server.connect();
             let mut out = Out::default();
             self.hold.up(Some(self.server.epoch.to_string()), self.now, &mut out);
+            let late = std::mem::take(&mut self.late);
             self.take(out);
             self.pump();
+            if !self.fenced {
+                late.into_iter().for_each(|m| self.arrives(m));
+                self.pump();
+            }
+        }
+    }
+
+    /// Something that was late arrives at the server, and its answer goes nowhere.
+    pub fn arrives(&mut self, message: Message) {
+        let mut said = std::mem::take(&mut self.server.say);
+        self.server.receive(message);
+        self.server.say.retain(|m| self.up && !matches!(m, Message::Response { .. }));
+        said.append(&mut self.server.say);
+        self.server.say = said;
+    }
+
+    /// What is late arrives while there is no link.
+    pub fn late_arrives(&mut self) {
+        if !self.up {
+            std::mem::take(&mut self.late).into_iter().for_each(|m| self.arrives(m));
         }
     }
 
     /// A link comes up, and goes when so many messages of the server have arrived.
     pub fn link_for(&mut self, messages: usize) {
         self.up = true;
+        self.late.clear();
         self.server.connect();
         let mut out = Out::default();
         self.hold.up(Some(self.server.epoch.to_string()), self.now, &mut out);
@@ -78,11 +106,16 @@ impl World {
     /// The server is killed, and the link with it.
     pub fn kill(&mut self) {
         self.cut();
+        // What was on its way to it leads nowhere.
+        self.late.clear();
         self.server.kill();
     }
 
     pub fn take(&mut self, out: Out) {
         assert_eq!(out.stop, None);
+        if out.hang_up.is_some() {
+            self.cut();
+        }
         self.heard.extend(out.to_client);
         self.events.extend(out.events);
         if self.up {
@@ -143,6 +176,17 @@ impl World {
         if arrives {
             out.to_server.into_iter().for_each(|m| self.server.receive(m));
         }
+        self.cut();
+        id
+    }
+
+    /// The client asks, and the link goes while the server does not have it yet.
+    pub fn call_into_late(&mut self, method: &str, params: Value) -> i64 {
+        let id = self.next;
+        self.next += 1;
+        let mut out = Out::default();
+        self.hold.client(Message::request(RequestId::Number(id), method, params), &mut out);
+        self.late.extend(out.to_server);
         self.cut();
         id
     }

@@ -4,8 +4,11 @@
 //! again what was missed of it, so its further pieces are held until the finished item has the whole text.
 
 mod item;
+mod ours;
 mod rest;
 mod same;
+
+use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
@@ -37,6 +40,12 @@ pub struct Track {
     pub ephemeral: bool,
     /// How often the server in a row refused to resume it when the link went.
     pub refusals: u32,
+    /// Turns that the client asked for, and that it was told nothing of yet.
+    pub(super) expected: Vec<String>,
+    /// The newest turn that there was when it was not known where the client's history ends.
+    pub(super) boundary: Option<String>,
+    /// Commands that were seen to run beyond the end of their turn.
+    pub(super) terminals: HashSet<String>,
     pub(super) turns: Vec<Turn>,
 }
 
@@ -48,6 +57,8 @@ pub(super) struct Turn {
     pub over: bool,
     /// Events of it may have been missed.
     pub cut: bool,
+    /// A command that the client was told nothing of goes on behind the end of this turn, or of one beside it.
+    pub lasting: bool,
     pub items: Vec<Item>,
 }
 
@@ -73,7 +84,8 @@ impl Turn {
 
     /// Over, and nothing of it can end any more.
     pub fn settled(&self) -> bool {
-        self.over && !self.items.iter().any(|i| !i.done && say::text(&i.value, &["type"]) == Some("commandExecution"))
+        let may_end = |i: &Item| i.guessed || !i.done && say::text(&i.value, &["type"]) == Some("commandExecution");
+        self.over && !self.lasting && !self.items.iter().any(may_end)
     }
 }
 
@@ -88,6 +100,9 @@ impl Track {
             unprompted: false,
             ephemeral: thread.get("ephemeral").and_then(Value::as_bool).unwrap_or(false),
             refusals: 0,
+            expected: Vec::new(),
+            boundary: None,
+            terminals: HashSet::new(),
             turns: Vec::new(),
         };
         let turns = thread.get("turns").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -276,7 +291,11 @@ impl Track {
         }
         match turn.item(id) {
             Some(item) if item.done => {}
-            Some(item) if item.frozen => item.hold(message),
+            Some(item) if item.frozen => {
+                // It was not declined.
+                item.asked = false;
+                item.hold(message);
+            }
             Some(item) => {
                 if let Some(delta) = message.params().and_then(|p| say::text(p, &["delta"])) {
                     item.see(delta);
@@ -304,6 +323,12 @@ impl Track {
             turn.items.push(Item::new(id, &Value::Null, cut));
         }
         let Some(item) = turn.item(id) else { return };
+        // It was not declined after all: this is its end.
+        if item.guessed {
+            out.extend(missing(at, item, value));
+            item.end(value);
+            return out.push(message.unwrap_or_else(|| say::item_completed(at, value.clone(), ms)));
+        }
         if item.done {
             return;
         }
@@ -319,17 +344,22 @@ impl Track {
 
     /// Tells that a turn is over, after what is left of its items.
     pub(super) fn turn_over(&mut self, turn: (&str, &Value), message: Option<Message>, out: &mut Vec<Message>) {
-        let ((id, value), thread) = (turn, self.id.clone());
+        let ((id, value), thread, terminals) = (turn, self.id.clone(), self.terminals.clone());
         let Some(turn) = self.turn_or_new(id) else { return };
         if turn.over {
             return;
         }
         let at = At { thread: &thread, turn: id };
+        let whole = say::text(value, &["status"]) == Some("completed");
         for item in turn.items.iter_mut().filter(|i| !i.done) {
-            flush(at, item, out);
-            if item.asked && matches!(say::text(&item.value, &["type"]), Some("commandExecution" | "fileChange")) {
+            item.asked &= !terminals.contains(&item.id);
+            // A command that goes on behind its turn has its end before it.
+            if !(whole && item.is_command()) {
+                flush(at, item, out);
+            }
+            if item.may_be_declined() {
                 let declined = say::declined(&item.value);
-                item.end(&declined);
+                item.guess(&declined);
                 out.push(say::item_completed(at, declined, &Value::Null));
             }
         }
@@ -340,6 +370,8 @@ impl Track {
     }
 
     fn prune(&mut self) {
+        let told = std::mem::take(&mut self.expected).into_iter().filter(|id| !self.knows(id));
+        self.expected = told.collect();
         let many = self.turns.len();
         let mut at = 0;
         self.turns.retain(|turn| {

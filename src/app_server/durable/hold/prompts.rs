@@ -21,8 +21,10 @@ pub struct Prompt {
     pub server: Option<String>,
     /// The turn that the answer named.
     pub turn: Option<String>,
-    /// When the link went on which it was sent.
-    pub lost: Duration,
+    /// When the first link stood since the one went on which it was sent.
+    pub stood: Option<Duration>,
+    /// How often the server would not say whether it is there.
+    pub tries: u32,
     /// When it was last looked for.
     pub looked: Duration,
 }
@@ -49,7 +51,8 @@ impl Prompts {
             params: params.clone(),
             server: server.map(str::to_owned),
             turn: None,
-            lost: Duration::ZERO,
+            stood: None,
+            tries: 0,
             looked: Duration::ZERO,
         });
     }
@@ -80,9 +83,16 @@ impl Prompts {
     }
 
     /// The link went on which one was sent.
-    pub fn lost(&mut self, id: &str, now: Duration) {
+    pub fn lost(&mut self, id: &str) {
         if let Some(prompt) = self.get(id) {
-            prompt.lost = now;
+            prompt.stood = None;
+        }
+    }
+
+    /// A link stands after that.
+    pub fn stands(&mut self, id: &str, now: Duration) {
+        if let Some(prompt) = self.get(id) {
+            prompt.stood.get_or_insert(now);
         }
     }
 }

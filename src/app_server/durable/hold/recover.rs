@@ -4,27 +4,27 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::prompts::{self, Prompt, prompt_id};
-use super::{Hold, Notes, Out, Phase, Whose};
-use crate::app_server::durable::catch_up::{self, CatchUp, Step};
+use super::prompts::{Prompt, prompt_id, shows_ids};
+use super::{Hold, Notes, Out, PATIENCE, Phase, Whose};
+use crate::app_server::durable::catch_up::{self, AGAIN, CatchUp, Step};
 use crate::app_server::durable::event::{Event, Server};
-use crate::app_server::durable::method::{self, Kind};
 use crate::app_server::durable::replay::Harvest;
 use crate::app_server::durable::say;
-use crate::app_server::durable::track::Track;
 use crate::failure::{Code, Failure};
-use crate::rpc::message::{Message, RpcError};
+use crate::rpc::message::{Message, OVERLOADED, RpcError};
 
-/// How long after its link went a prompt that was on its way may take to show up on the server that got it.
-const SETTLE: Duration = Duration::from_secs(1);
-/// Items that are searched for a prompt; it can only be among the newest.
-const SEARCHED: usize = 50;
+/// Threads that are caught up with at once: a server that has just started reads each from its disk.
+const AT_ONCE: usize = 8;
 
 impl Hold {
     /// A link stands. `epoch` names the server process behind it, when that is known.
     pub fn up(&mut self, epoch: Option<String>, now: Duration, out: &mut Out) {
-        self.server = is_to(self.known.as_ref(), epoch.as_ref());
+        self.server = is_to(self.known.as_ref(), epoch.as_ref().or(self.about.as_ref()));
         self.epoch = epoch;
+        self.heard = now;
+        for (_, id) in self.lost_prompts() {
+            self.prompts.stands(&id, now);
+        }
         let Some(params) = self.initialize.clone() else { return self.go_live(now, out) };
         self.phase = Phase::Greeting;
         let ephemeral: Vec<String> = self.threads.values().filter(|t| t.ephemeral).map(|t| t.id.clone()).collect();
@@ -49,6 +49,7 @@ impl Hold {
         self.lost_at.get_or_insert(now);
         self.later.clear();
         self.settle_at = None;
+        (self.greet_at, self.refusals) = (None, 0);
         for (thread, asking) in std::mem::take(&mut self.catching_up) {
             if let Some(track) = self.threads.get_mut(&thread) {
                 track.refusals = asking.refusals();
@@ -57,7 +58,7 @@ impl Hold {
         self.asked.retain(|_, asked| match &mut asked.whose {
             Whose::Client { lost, .. } | Whose::SentAgain { lost, .. } => {
                 if let Some(id) = prompt_id(&asked.params).filter(|_| !*lost) {
-                    self.prompts.lost(id, now);
+                    self.prompts.lost(id);
                 }
                 *lost = true;
                 true
@@ -83,6 +84,11 @@ impl Hold {
         let (now, out) = at;
         let value = match result {
             Ok(value) => value,
+            Err(e) if e.code == OVERLOADED => {
+                self.refusals += 1;
+                self.greet_at = Some(now + AGAIN * self.refusals.min(8));
+                return;
+            }
             Err(e) => {
                 out.stop = Some(Failure::new(Code::ServerRefused, "repeat initialize").said(e.message));
                 return;
@@ -95,28 +101,41 @@ impl Hold {
             return;
         }
         self.codex_home = home;
+        self.shows_ids = shows_ids(&value);
         self.answer_initialize(&value, out);
         if self.initialized {
             out.to_server.push(Message::notification("initialized", Value::Null));
         }
         self.phase = Phase::CatchingUp;
-        out.to_client.extend(self.questions.barrier(None));
-        for thread in self.catching_up.keys().cloned().collect::<Vec<_>>() {
+        out.to_client.extend(self.questions.barrier(None, &[]));
+        self.begin_some(out);
+        self.all_caught(now, out);
+    }
+
+    /// Begins to ask about threads, as many as may be asked about at once.
+    fn begin_some(&mut self, out: &mut Out) {
+        let busy = self.catching_up.values().filter(|c| c.begun).count();
+        let waiting = self.catching_up.iter().filter(|(_, c)| !c.begun).map(|(thread, _)| thread.clone());
+        for thread in waiting.take(AT_ONCE.saturating_sub(busy)).collect::<Vec<_>>() {
             self.ask_about(&thread, out);
         }
-        self.all_caught(now, out);
     }
 
     /// The client's own `initialize`, when the link went before its answer.
     fn answer_initialize(&mut self, value: &Value, out: &mut Out) {
-        let lost = self.asked.iter().find(|(_, a)| a.method == "initialize").map(|(number, _)| *number);
+        if std::mem::replace(&mut self.greeted, true) {
+            return;
+        }
+        let lost = self.asked.iter().find(|(_, a)| a.method == "initialize" && a.whose.lost()).map(|(number, _)| *number);
         if let Some(Whose::Client { id, .. }) = lost.and_then(|number| self.asked.remove(&number)).map(|a| a.whose) {
             out.to_client.push(Message::response(id, Ok(value.clone())));
         }
     }
 
     pub(super) fn ask_about(&mut self, thread: &str, out: &mut Out) {
-        if let Some(Step::Ask(method, params)) = self.catching_up.get(thread).map(CatchUp::question) {
+        let Some(catch_up) = self.catching_up.get_mut(thread) else { return };
+        catch_up.begun = true;
+        if let Step::Ask(method, params) = catch_up.question() {
             self.ask((Whose::CatchUp(thread.to_owned()), method, params), out);
         }
     }
@@ -130,6 +149,9 @@ impl Hold {
             Step::Later(pause) => self.later.push((now + pause, thread.to_owned())),
             Step::Refused(e) => self.refused(thread, &e, out),
             Step::Done(harvest) => self.tell(thread, &harvest, out),
+        }
+        if self.phase == Phase::CatchingUp {
+            self.begin_some(out);
         }
         self.all_caught(now, out);
     }
@@ -154,7 +176,7 @@ impl Hold {
 
     fn close(&mut self, thread: &str, out: &mut Out) {
         self.threads.remove(thread);
-        out.to_client.extend(self.questions.barrier(Some(thread)));
+        out.to_client.extend(self.questions.barrier(Some(thread), &[]));
         out.to_client.push(Message::notification("thread/closed", json!({"threadId": thread})));
         self.look_again(thread);
     }
@@ -167,16 +189,18 @@ impl Hold {
             }
         }
         let promised = self.promised(thread, harvest);
+        let held = self.catching_up.remove(thread).map(|c| c.held).unwrap_or_default();
+        // What was settled meanwhile was settled before its turn ended.
+        out.to_client.extend(self.questions.barrier(Some(thread), &held));
         if let Some(track) = self.threads.get_mut(thread) {
             out.to_client.extend(track.commands_lost(harvest).then(say::commands_are_not_kept));
             track.replay(harvest, &mut out.to_client);
         }
         let over = harvest.turns.iter().filter(|t| !say::runs(t)).filter_map(|t| say::text(t, &["id"]));
         over.for_each(|turn| self.turn_over(turn, out));
-        for message in self.catching_up.remove(thread).map(|c| c.held).unwrap_or_default() {
+        for message in held {
             self.hand_on(message, out);
         }
-        out.to_client.extend(self.questions.barrier(Some(thread)));
         for prompt in promised {
             self.send_again(prompt, harvest, out);
         }
@@ -232,111 +256,10 @@ impl Hold {
         self.all_settled(now, out);
     }
 
-    fn settle(&mut self, number: i64, out: &mut Out) {
-        let Some(asked) = self.asked.get(&number) else { return };
-        let passed = say::text(&asked.params, &["threadId"]).is_some_and(|thread| self.passed.contains(thread));
-        let prompt = self.shows_ids && !passed && prompt_id(&asked.params).is_some_and(|id| self.prompts.get(id).is_some());
-        match method::kind(&asked.method) {
-            Kind::Prompt if prompt => {}
-            Kind::Read | Kind::Interrupt => self.repeat(number, out),
-            Kind::Prompt | Kind::Effect => self.not_known(number, out),
-        }
-    }
-
-    fn repeat(&mut self, number: i64, out: &mut Out) {
-        let Some(asked) = self.asked.remove(&number) else { return };
-        let whose = match asked.whose {
-            Whose::Client { id, .. } => Whose::Client { id, lost: false, again: true },
-            Whose::SentAgain { message, .. } => Whose::SentAgain { message, lost: false },
-            Whose::Greeting | Whose::CatchUp(_) | Whose::Baseline(_) | Whose::Lookup(_) => return,
-        };
-        self.ask((whose, &asked.method, asked.params), out);
-    }
-
-    /// The lost prompts that are still to be found.
-    pub(super) fn lost_prompts(&self) -> Vec<(i64, String)> {
-        let lost = self.asked.iter().filter(|(_, a)| a.whose.lost());
-        lost.filter_map(|(number, a)| Some((*number, prompt_id(&a.params)?.to_owned()))).collect()
-    }
-
-    pub(super) fn look_for_prompts(&mut self, now: Duration, out: &mut Out) {
-        for (_, id) in self.lost_prompts() {
-            let Some(prompt) = self.prompts.get(&id) else { continue };
-            prompt.looked = now;
-            let thread = prompt.thread.clone();
-            let params = json!({"threadId": thread, "limit": SEARCHED, "sortDirection": "desc"});
-            self.ask((Whose::Lookup(id), "thread/items/list", params), out);
-        }
-    }
-
-    /// The newest items of a thread, or the whole of it where the server cannot list them.
-    pub(super) fn looked(&mut self, asked: (&str, &str), result: Result<Value, RpcError>, at: (Duration, &mut Out)) {
-        let ((id, method), (now, out)) = (asked, at);
-        let Some(thread) = self.prompts.get(id).map(|p| p.thread.clone()) else { return self.all_settled(now, out) };
-        match result {
-            Ok(value) => match prompts::find(&value, id) {
-                Some(turn) => self.seen(id, turn, out),
-                None => self.not_found(id, out),
-            },
-            Err(_) if method == "thread/items/list" => {
-                let params = json!({"threadId": thread, "includeTurns": true});
-                self.ask((Whose::Lookup(id.to_owned()), "thread/read", params), out);
-            }
-            // A thread without any prompt cannot be read.
-            Err(_) => self.not_found(id, out),
-        }
-        self.all_settled(now, out);
-    }
-
-    /// It is not there: it never arrived, unless its link went so shortly before that it may still be on its way, or a turn runs.
-    /// Codex shows words for a running turn when it asks the model next, and an open approval may keep it from that for hours:
-    /// they are looked for again when the turn is over.
-    fn not_found(&mut self, id: &str, out: &mut Out) {
-        let Some(prompt) = self.prompts.get(id).cloned() else { return };
-        let restarted = is_to(prompt.server.as_ref(), self.epoch.as_ref()) == Server::Restarted;
-        let late = prompt.lost + SETTLE;
-        if prompt.looked < late && !restarted {
-            self.settle_at = Some(self.settle_at.map_or(late, |at| at.max(late)));
-            return;
-        }
-        if restarted || !self.threads.get(&prompt.thread).is_some_and(Track::active) {
-            let number = self.lost_prompts().into_iter().find(|(_, p)| p == id).map(|(number, _)| number);
-            number.into_iter().for_each(|number| self.repeat(number, out));
-        }
-    }
-
-    /// A turn is over, or its thread is gone: prompts that may have been taken into it are there now, or never will be.
-    pub(super) fn look_again(&mut self, thread: &str) {
-        let lost = self.lost_prompts();
-        let waits = lost.iter().any(|(_, id)| self.prompts.get(id).is_some_and(|p| p.thread == thread));
-        if waits && matches!(self.phase, Phase::Live | Phase::Settling) {
-            self.settle_at = Some(Duration::ZERO);
-        }
-    }
-
-    /// The answer to a prompt was lost, but the prompt is there.
-    pub(super) fn answer_lost(&mut self, id: &str, turn: &str, out: &mut Out) {
-        let Some((number, _)) = self.lost_prompts().into_iter().find(|(_, p)| p == id) else { return };
-        let Some(asked) = self.asked.remove(&number) else { return };
-        if let Whose::Client { id, .. } = asked.whose {
-            let answer = match asked.method.as_str() {
-                "turn/steer" => json!({"turnId": turn}),
-                _ => json!({"turn": {"id": turn, "items": [], "status": "inProgress", "error": null}}),
-            };
-            out.to_client.push(Message::response(id, Ok(answer)));
-        }
-    }
-
-    pub(super) fn all_settled(&mut self, now: Duration, out: &mut Out) {
-        let looking = self.asked.values().any(|a| matches!(a.whose, Whose::Lookup(_)));
-        if self.phase == Phase::Settling && !looking && self.settle_at.is_none() {
-            self.go_live(now, out);
-        }
-    }
-
-    fn go_live(&mut self, now: Duration, out: &mut Out) {
+    pub(super) fn go_live(&mut self, now: Duration, out: &mut Out) {
         self.phase = Phase::Live;
-        self.known = self.epoch.clone().or(self.known.take());
+        self.known = self.epoch.clone().or(self.about.clone()).or(self.known.take());
+        self.patience = PATIENCE;
         self.passed.clear();
         if let Some(lost) = self.lost_at.take() {
             let away = now.saturating_sub(lost);
@@ -345,6 +268,7 @@ impl Hold {
                 out.to_client.push(say::link_is_back(host, self.outages, away));
             }
         }
+        self.queue_bytes = 0;
         for message in std::mem::take(&mut self.queue) {
             self.client(message, out);
         }
@@ -352,7 +276,7 @@ impl Hold {
 }
 
 /// What a server process is to one that was there before.
-fn is_to(was: Option<&String>, is: Option<&String>) -> Server {
+pub(super) fn is_to(was: Option<&String>, is: Option<&String>) -> Server {
     match (was, is) {
         (Some(was), Some(is)) if was == is => Server::Same,
         (Some(_), Some(_)) => Server::Restarted,

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::prompts::{prompt_id, shows_ids};
 use super::{Asked, Hold, Out, Phase, Whose};
+use crate::app_server::durable::catch_up::CatchUp;
 use crate::app_server::durable::event::Event;
 use crate::app_server::durable::method;
 use crate::app_server::durable::questions::Put;
@@ -13,11 +14,15 @@ use crate::app_server::durable::say;
 use crate::app_server::durable::track::Track;
 use crate::rpc::message::{Message, RequestId, RpcError};
 
+/// How many turns are asked for to know where the history that a client has ends; more than one, for somebody may roll some back.
+const BASELINE: usize = 8;
+
 impl Hold {
     /// Takes a message of the server.
     pub fn server(&mut self, message: Message, now: Duration, out: &mut Out) {
         match message {
             Message::Response { id: RequestId::Number(number), result } => {
+                self.heard = now;
                 if let Some(asked) = self.asked.remove(&number) {
                     self.answered(asked, result, (now, out));
                 }
@@ -36,7 +41,20 @@ impl Hold {
         if thread.is_none() && self.was_said(&message) {
             return;
         }
+        if let Some(thread) = self.in_doubt(&message) {
+            // Whether what was left open was declined, or still runs, is asked before the end of the turn is told.
+            self.catching_up.insert(thread.clone(), CatchUp::new(&thread));
+            self.ask_about(&thread, out);
+            return self.said(message, out);
+        }
         self.hand_on(message, out);
+    }
+
+    /// The thread of a turn that ends with an item of which nobody knows what became.
+    fn in_doubt(&self, message: &Message) -> Option<String> {
+        let (Some("turn/completed"), Some(params)) = (message.method(), message.params()) else { return None };
+        let track = self.threads.get(say::text(params, &["threadId"])?)?;
+        (!track.doubtful(say::turn_of(params)?).is_empty()).then(|| track.id.clone())
     }
 
     /// Whether the client has heard what a server says to everybody who comes.
@@ -148,10 +166,12 @@ impl Hold {
             "initialize" => {
                 self.codex_home = say::text(value, &["codexHome"]).map(str::to_owned);
                 self.shows_ids = shows_ids(value);
+                self.greeted = true;
             }
             "thread/start" | "thread/resume" | "thread/fork" => self.subscribe(asked, value, out),
             "thread/unsubscribe" => {
                 if let Some(thread) = thread.filter(|t| self.threads.remove(*t).is_some()) {
+                    self.catching_up.remove(thread);
                     self.look_again(thread);
                 }
             }
@@ -169,6 +189,7 @@ impl Hold {
                 if let Some(id) = prompt_id(&asked.params) {
                     self.promise(id, value);
                 }
+                self.expect(thread, value);
             }
             _ => {}
         }
@@ -178,6 +199,15 @@ impl Hold {
         let turn = say::turn_of(value).map(str::to_owned);
         if let Some(prompt) = self.prompts.get(id) {
             prompt.turn = turn;
+            let thread = prompt.thread.clone();
+            self.expect(Some(&thread), value);
+        }
+    }
+
+    /// The client asked for a turn, and is to be told of it.
+    fn expect(&mut self, thread: Option<&str>, value: &Value) {
+        if let Some((track, turn)) = thread.and_then(|t| self.threads.get_mut(t)).zip(say::turn_of(value)) {
+            track.expect(turn);
         }
     }
 
@@ -206,7 +236,7 @@ impl Hold {
             held.into_iter().for_each(|m| self.hand_on(m, out));
         }
         if !known {
-            let params = json!({"threadId": id, "limit": 1, "sortDirection": "desc", "itemsView": "notLoaded"});
+            let params = json!({"threadId": id, "limit": BASELINE, "sortDirection": "desc", "itemsView": "notLoaded"});
             self.ask((Whose::Baseline(id.to_owned()), "thread/turns/list", params), out);
         }
     }

@@ -34,6 +34,7 @@ impl Hold {
         for prompt in self.prompts.take().into_iter().filter(|p| unseen || lost.contains(&p.id)) {
             self.returned((prompt.id, prompt.params), true, out);
         }
+        self.queue_bytes = 0;
         for message in std::mem::take(&mut self.queue) {
             if let Message::Request { method, params, .. } = message
                 && method::kind(&method) == Kind::Prompt

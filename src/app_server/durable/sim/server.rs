@@ -1,5 +1,6 @@
 //! The server: what was measured of codex 0.169, as far as the machine sees it.
 
+mod background;
 mod lists;
 mod words;
 
@@ -8,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde_json::{Value, json};
 
 use crate::app_server::durable::say;
-use crate::rpc::message::{INVALID_REQUEST, METHOD_NOT_FOUND, Message, RequestId, RpcError};
+use crate::rpc::message::{INVALID_REQUEST, METHOD_NOT_FOUND, Message, OVERLOADED, RequestId, RpcError};
 
 /// What the server does on its own.
 #[derive(Debug, Clone)]
@@ -29,6 +30,12 @@ pub enum Do {
     Ran,
     /// Somebody else declines what waits.
     DeclinedElsewhere,
+    /// Somebody else accepts it.
+    AcceptedElsewhere,
+    /// The turn ends, and its command goes on.
+    Leave,
+    /// A command that went on so ends.
+    Exits,
     /// The turn ends.
     End,
 }
@@ -57,6 +64,8 @@ pub struct Thread {
     waiting: Option<(i64, Value)>,
     turn: Option<String>,
     ephemeral: bool,
+    /// Commands that go on behind their turns.
+    terminals: Vec<(String, Value)>,
 }
 
 /// The server.
@@ -70,6 +79,14 @@ pub struct Server {
     /// server died over it.
     pub half_stored: u32,
     pub made: u32,
+    /// How many more questions are answered with "overloaded".
+    pub busy: u32,
+    /// Whether it answers nothing any more.
+    pub silent: bool,
+    /// Whether the threads are archived, and will not be resumed.
+    pub archived: bool,
+    /// What clients said of themselves.
+    pub hellos: Vec<Value>,
     requests: i64,
     greeted: bool,
     /// Whether open requests are put again as late as they may: before the next word of the thread.
@@ -103,6 +120,7 @@ impl Server {
         for thread in self.threads.values_mut() {
             thread.running = None;
             thread.waiting = None;
+            thread.terminals.clear();
             thread.prompts -= std::mem::take(&mut thread.pending).len();
             if let Some(turn) = thread.turn.take() {
                 thread.set_turn(&turn, "interrupted");
@@ -122,6 +140,7 @@ impl Server {
     pub fn receive(&mut self, message: Message) {
         match message {
             Message::Notification { .. } => {}
+            Message::Request { .. } if self.silent => {}
             Message::Request { id, method, params } => {
                 let (result, after) = self.answer(&method, &params);
                 self.say.push_back(Message::response(id, result));
@@ -155,6 +174,10 @@ impl Server {
     fn answer(&mut self, method: &str, params: &Value) -> (Result<Value, RpcError>, Option<String>) {
         let thread = say::text(params, &["threadId"]).unwrap_or_default().to_owned();
         let no = |code: i64, text: &str| (Err(RpcError::new(code, text)), None);
+        if self.busy > 0 {
+            self.busy -= 1;
+            return no(OVERLOADED, "Server overloaded; retry later.");
+        }
         if !self.greeted && method != "initialize" {
             return no(INVALID_REQUEST, "Not initialized");
         }
@@ -165,8 +188,14 @@ impl Server {
             return no(METHOD_NOT_FOUND, if self.half_stored == 0 { "list_turns is not supported yet" } else { empty });
         }
         match method {
+            "initialize" if self.greeted => no(INVALID_REQUEST, "Already initialized"),
+            "thread/unsubscribe" => {
+                self.subscribed.remove(&thread);
+                (Ok(json!({})), None)
+            }
             "initialize" => {
                 self.greeted = true;
+                self.hellos.push(params.clone());
                 self.say.push_back(Message::notification("configWarning", json!({"summary": "x"})));
                 (Ok(json!({"userAgent": "codex/0.169.0", "codexHome": "/home/me/.codex"})), None)
             }
@@ -177,20 +206,11 @@ impl Server {
                 self.subscribed.insert(id.clone());
                 (Ok(json!({"thread": {"id": id, "status": {"type": "idle"}, "turns": [], "ephemeral": ephemeral}})), None)
             }
-            "thread/resume" => match self.threads.get(&thread) {
-                Some(t) if t.prompts > 0 && !t.ephemeral => {
-                    let status = t.status();
-                    self.put_again(&thread);
-                    self.subscribed.insert(thread.clone());
-                    let whole = params["excludeTurns"] != json!(true);
-                    let turns = if whole { self.given_back(&thread, "thread/resume") } else { Vec::new() };
-                    (Ok(json!({"thread": {"id": thread, "status": status, "turns": turns}})), Some(thread))
-                }
-                _ => no(INVALID_REQUEST, "no rollout found for thread id"),
-            },
+            "thread/resume" => self.resume(&thread, params),
             "thread/items/list" if self.release == Release::Forgets => {
                 no(METHOD_NOT_FOUND, "thread/items/list is not supported yet")
             }
+            "thread/backgroundTerminals/list" if self.release == Release::Newest => (self.terminals(&thread), None),
             "thread/turns/list" | "thread/items/list" | "thread/read" => (self.listed(method, &thread, params), None),
             "turn/start" => self.turn_start(&thread, params),
             "turn/steer" => match self.threads.get(&thread).and_then(|t| t.turn.clone()) {
@@ -261,6 +281,9 @@ impl Server {
 
     /// The agent acts.
     pub fn act(&mut self, thread: &str, what: &Do) {
+        if matches!(what, Do::Exits) {
+            return self.exits(thread);
+        }
         let Some((turn, running)) = self.threads.get(thread).and_then(|t| Some((t.turn.clone()?, t.running.clone()))) else {
             return;
         };
@@ -285,8 +308,10 @@ impl Server {
             Do::Said if kind == "agentMessage" => self.finish(thread, &turn),
             Do::Ran if kind == "commandExecution" && !asked => self.finish(thread, &turn),
             Do::DeclinedElsewhere => self.settle(thread, false),
+            Do::AcceptedElsewhere => self.settle(thread, true),
+            Do::Leave if kind == "commandExecution" && !asked => self.leave(thread, &turn),
             Do::End if running.is_none() => self.end(thread, "completed"),
-            Do::Say | Do::More(_) | Do::Said | Do::Ask | Do::Run | Do::Print(_) | Do::Ran | Do::End => {}
+            Do::Say | Do::More(_) | Do::Said | Do::Ask | Do::Run | Do::Print(_) | Do::Ran | Do::End | Do::Leave | Do::Exits => {}
         }
     }
 

@@ -119,7 +119,7 @@ fn a_server_that_died_takes_its_questions_along() {
     world.kill();
     world.answer(RequestId::Number(0), "accept");
     back(&mut world);
-    assert_eq!(story(&world, &thread)[2..], [")command4 declined", "}interrupted", "resolved"]);
+    assert_eq!(story(&world, &thread)[2..], ["resolved", ")command4 declined", "}interrupted"]);
     assert_eq!(world.server.answers, []);
     world.call("turn/start", World::prompt(&thread, "c2"));
     world.act(&thread, Do::Ask);

@@ -24,6 +24,8 @@ pub(in crate::app_server::durable) struct Item {
     pub frozen: bool,
     /// Was declined, by the client or (when its approval was open at a cut and did not come again) by somebody else.
     pub asked: bool,
+    /// Is done because it was taken for declined: nobody said so, and its real end may come.
+    pub guessed: bool,
     pub seen: String,
     pub seen_all: bool,
     pub held: Vec<Message>,
@@ -45,6 +47,15 @@ impl Item {
         Self { kind, started: !cut, seen_all: cut, ..Self::new(id, &Value::Null, cut) }
     }
 
+    pub fn is_command(&self) -> bool {
+        self.kind == "commandExecution"
+    }
+
+    /// Whether it is taken for declined when its turn ends without its end.
+    pub fn may_be_declined(&self) -> bool {
+        self.asked && matches!(say::text(&self.value, &["type"]), Some("commandExecution" | "fileChange"))
+    }
+
     pub fn see(&mut self, delta: &str) {
         self.seen_all &= self.seen.len() + delta.len() <= SEEN;
         if self.seen_all {
@@ -58,6 +69,11 @@ impl Item {
             self.held_bytes += bytes;
             self.held.push(message);
         }
+    }
+
+    /// It is taken for this, until its end comes.
+    pub fn guess(&mut self, value: &Value) {
+        (self.done, self.guessed, self.words) = (true, true, words(value));
     }
 
     pub fn end(&mut self, value: &Value) {

@@ -6,6 +6,22 @@ use super::{Release, Server, Thread};
 use crate::rpc::message::{INVALID_REQUEST, RpcError};
 
 impl Server {
+    pub(super) fn resume(&mut self, thread: &str, params: &Value) -> (Result<Value, RpcError>, Option<String>) {
+        let no = |text: &str| (Err(RpcError::new(INVALID_REQUEST, text)), None);
+        match self.threads.get(thread) {
+            _ if self.archived => no("the session is archived"),
+            Some(t) if t.prompts > 0 && !t.ephemeral => {
+                let status = t.status();
+                self.put_again(thread);
+                self.subscribed.insert(thread.to_owned());
+                let whole = params["excludeTurns"] != json!(true);
+                let turns = if whole { self.given_back(thread, "thread/resume") } else { Vec::new() };
+                (Ok(json!({"thread": {"id": thread, "status": status, "turns": turns}})), Some(thread.to_owned()))
+            }
+            _ => no("no rollout found for thread id"),
+        }
+    }
+
     pub(super) fn listed(&self, method: &str, thread: &str, params: &Value) -> Result<Value, RpcError> {
         let none = Thread::default();
         let t = self.threads.get(thread).unwrap_or(&none);
