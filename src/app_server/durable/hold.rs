@@ -139,6 +139,10 @@ pub struct Hold {
     warned: bool,
     /// Of how many outages the client was warned.
     outages: u32,
+    /// Of how many servers that were lost.
+    restarts: u32,
+    /// Whether a turn was told to be interrupted since the link went.
+    interrupted: bool,
     /// How many prompts the client was told to have back.
     handed_back: u32,
     /// Ephemeral threads that the last loss of the link closed: what was sent there cannot be looked for.
@@ -187,6 +191,8 @@ impl Hold {
             lost_at: None,
             warned: false,
             outages: 0,
+            restarts: 0,
+            interrupted: false,
             handed_back: 0,
             passed: HashSet::new(),
             returned: false,
@@ -284,7 +290,11 @@ impl Hold {
         let (whose, method, params) = request;
         if let Whose::Client { .. } | Whose::SentAgain { .. } = whose {
             match method::kind(method) {
-                Kind::Prompt => self.prompts.sent(method, &params, self.epoch.as_deref()),
+                Kind::Prompt => {
+                    self.prompts.sent(method, &params, self.epoch.as_deref());
+                    let thread = say::text(&params, &["threadId"]).and_then(|thread| self.threads.get_mut(thread));
+                    thread.into_iter().for_each(|track| track.spoken_to |= prompts::prompt_id(&params).is_some());
+                }
                 Kind::Effect if method == "initialize" && !self.greeted => self.initialize = Some(params.clone()),
                 Kind::Read | Kind::Interrupt | Kind::Effect => {}
             }

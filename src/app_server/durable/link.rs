@@ -41,7 +41,7 @@ impl State {
     #[must_use]
     pub fn words(&self, now: Instant) -> String {
         let (link, was) = match &self.link {
-            Link::Up => ("link up".to_owned(), false),
+            Link::Up => (format!("link up{}", self.server_words()), false),
             Link::Lost { since, again, why } => {
                 let ago = whole_seconds(now.saturating_duration_since(*since));
                 let next = match again.map(|at| at.saturating_duration_since(now)) {
@@ -59,6 +59,15 @@ impl State {
             (Agent::Working, true) => format!("{link}; the turn was running"),
             (Agent::Waiting, false) => format!("{link}; the turn waits for an answer"),
             (Agent::Waiting, true) => format!("{link}; the turn was waiting for an answer"),
+        }
+    }
+
+    /// Of the first server there is nothing to say.
+    fn server_words(&self) -> &'static str {
+        match self.server {
+            Server::Same => "; the same server",
+            Server::Restarted => "; the server was restarted",
+            Server::Unknown => "",
         }
     }
 }
@@ -79,8 +88,8 @@ mod tests {
         let missing = Failure::new(Code::CodexMissing, "look for codex").said("it is not there");
         let lost = |again| Link::Lost { since: now - Duration::from_secs(12), again, why: why.clone() };
         for (link, agent, want) in [
-            (Link::Up, Agent::Idle, "link up"),
-            (Link::Up, Agent::Waiting, "link up; the turn waits for an answer"),
+            (Link::Up, Agent::Idle, "link up; the same server"),
+            (Link::Up, Agent::Waiting, "link up; the same server; the turn waits for an answer"),
             (
                 lost(Some(now + Duration::from_millis(3_700))),
                 Agent::Working,

@@ -31,6 +31,11 @@ pub fn runs(turn: &Value) -> bool {
     text(turn, &["status"]) == Some("inProgress")
 }
 
+/// Whether a turn was interrupted.
+pub fn interrupted(turn: &Value) -> bool {
+    text(turn, &["status"]) == Some("interrupted")
+}
+
 /// Of a thread's turns, oldest first, only the last can run. A server (0.169) lists one that died with its predecessor as in
 /// progress while the next one runs.
 pub fn end_the_dead(turns: &mut [Value]) {
@@ -174,6 +179,21 @@ pub fn link_is_lost(host: &str, nth: u32) -> Message {
 pub fn link_is_back(host: &str, nth: u32, away: Duration) -> Message {
     let again = if nth > 1 { format!(" again ({nth})") } else { String::new() };
     warning(&format!("Outpost: the link to {host} is back{again} after {} s.", away.as_secs()))
+}
+
+/// The note that the server is another one, or that a turn came to its end with the link; `nth` as for [`link_is_lost`].
+pub fn server_was_lost(host: &str, nth: u32, (restarted, interrupted): (bool, bool)) -> Message {
+    let again = if nth > 1 { format!(" again ({nth})") } else { String::new() };
+    let lost = "what it had not finished is lost";
+    warning(&match (restarted, interrupted) {
+        (true, true) => {
+            format!("Outpost: the Codex server on {host} was restarted{again}. The turn that ran was interrupted; {lost}.")
+        }
+        (true, false) => format!("Outpost: the Codex server on {host} was restarted{again}."),
+        (false, _) => {
+            format!("Outpost: the Codex server on {host} was out of reach{again}, and a turn was interrupted meanwhile; {lost}.")
+        }
+    })
 }
 
 /// The item as it was when it began, as the live server would have told it.

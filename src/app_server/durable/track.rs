@@ -38,6 +38,8 @@ pub struct Track {
     pub unprompted: bool,
     /// It is never kept, so it can never be resumed.
     pub ephemeral: bool,
+    /// Whether a person's prompt was sent to it. A stock client has ephemeral threads of its own, for titles.
+    pub spoken_to: bool,
     /// How often the server in a row refused to resume it when the link went.
     pub refusals: u32,
     /// Turns that the client asked for, and that it was told nothing of yet.
@@ -99,6 +101,7 @@ impl Track {
             history_known,
             unprompted: false,
             ephemeral: thread.get("ephemeral").and_then(Value::as_bool).unwrap_or(false),
+            spoken_to: false,
             refusals: 0,
             expected: Vec::new(),
             boundary: None,
@@ -357,7 +360,8 @@ impl Track {
             if !(whole && item.is_command()) {
                 flush(at, item, out);
             }
-            if item.may_be_declined() {
+            // Of a turn that died with its server nobody declined anything: it is open there, as a live server leaves it.
+            if item.may_be_declined() && !say::interrupted(value) {
                 let declined = say::declined(&item.value);
                 item.guess(&declined);
                 out.push(say::item_completed(at, declined, &Value::Null));

@@ -27,8 +27,11 @@ impl Hold {
         }
         let Some(params) = self.initialize.clone() else { return self.go_live(now, out) };
         self.phase = Phase::Greeting;
-        let ephemeral: Vec<String> = self.threads.values().filter(|t| t.ephemeral).map(|t| t.id.clone()).collect();
-        for thread in ephemeral {
+        let ephemeral = self.threads.values().filter(|t| t.ephemeral).map(|t| (t.id.clone(), t.spoken_to));
+        for (thread, spoken_to) in ephemeral.collect::<Vec<_>>() {
+            if spoken_to && self.notes != Notes::Quiet {
+                out.to_client.push(say::thread_is_gone(&thread, "it is ephemeral, and ended with the link"));
+            }
             self.give_back_promised(&thread, out);
             self.close(&thread, out);
             self.passed.insert(thread);
@@ -160,6 +163,9 @@ impl Hold {
     fn refused(&mut self, thread: &str, error: &RpcError, out: &mut Out) {
         if catch_up::unprompted(error) {
             self.tell(thread, &Harvest::default(), out);
+            if self.server == Server::Restarted && self.notes != Notes::Quiet {
+                out.to_client.push(say::thread_is_gone(thread, "it had no prompt yet, and its server was restarted"));
+            }
             if let Some(track) = self.threads.get_mut(thread) {
                 track.unprompted = true;
             }
@@ -194,7 +200,10 @@ impl Hold {
         out.to_client.extend(self.questions.barrier(Some(thread), &held));
         if let Some(track) = self.threads.get_mut(thread) {
             out.to_client.extend(track.commands_lost(harvest).then(say::commands_are_not_kept));
+            let before = out.to_client.len();
             track.replay(harvest, &mut out.to_client);
+            let told = out.to_client.iter().skip(before).filter(|m| m.method() == Some("turn/completed"));
+            self.interrupted |= told.filter_map(|m| m.params()?.get("turn")).any(say::interrupted);
         }
         let over = harvest.turns.iter().filter(|t| !say::runs(t)).filter_map(|t| say::text(t, &["id"]));
         over.for_each(|turn| self.turn_over(turn, out));
@@ -264,6 +273,7 @@ impl Hold {
         if let Some(lost) = self.lost_at.take() {
             let away = now.saturating_sub(lost);
             out.events.push(Event::Back { away, server: self.server });
+            self.say_what_went(out);
             if let (true, Notes::Warn(host)) = (std::mem::take(&mut self.warned), &self.notes) {
                 out.to_client.push(say::link_is_back(host, self.outages, away));
             }
@@ -271,6 +281,15 @@ impl Hold {
         self.queue_bytes = 0;
         for message in std::mem::take(&mut self.queue) {
             self.client(message, out);
+        }
+    }
+
+    /// A front end of ours has it by [`Event::Back`].
+    fn say_what_went(&mut self, out: &mut Out) {
+        let (restarted, interrupted) = (self.server == Server::Restarted, std::mem::take(&mut self.interrupted));
+        if let (true, Notes::Warn(host)) = (restarted || interrupted, &self.notes) {
+            self.restarts += 1;
+            out.to_client.push(say::server_was_lost(host, self.restarts, (restarted, interrupted)));
         }
     }
 }

@@ -119,7 +119,7 @@ fn a_server_that_died_takes_its_questions_along() {
     world.kill();
     world.answer(RequestId::Number(0), "accept");
     back(&mut world);
-    assert_eq!(story(&world, &thread)[2..], ["resolved", ")command4 declined", "}interrupted"]);
+    assert_eq!(story(&world, &thread)[2..], ["resolved", "}interrupted"], "nobody declined it");
     assert_eq!(world.server.answers, []);
     world.call("turn/start", World::prompt(&thread, "c2"));
     world.act(&thread, Do::Ask);
@@ -283,6 +283,36 @@ fn a_thread_that_is_never_stored_ends_under_short_links_too() {
     let given = world.events.iter().filter(|e| matches!(e, Event::GivenBack { message, .. } if message == "c2")).count();
     assert_eq!((closed, given), (1, 1), "it ends, and its prompt is given back");
     back(&mut world);
+}
+
+/// However short the outage: what nobody can give back is said.
+#[test]
+fn a_stock_client_is_told_of_a_server_that_died() {
+    let mut world = World::new(Notes::Warn("devbox".into()));
+    let thread = world.start_thread();
+    for (prompt, runs) in [("c1", true), ("c2", false), ("c3", true)] {
+        world.call("turn/start", World::prompt(&thread, prompt));
+        steps(&mut world, &thread, &[Do::Say, Do::More("a"), Do::Said]);
+        if !runs {
+            world.act(&thread, Do::End);
+        }
+        world.kill();
+        back(&mut world);
+    }
+    let unprompted = world.start_thread();
+    world.kill();
+    back(&mut world);
+    world.cut();
+    back(&mut world);
+    let told = world.heard.iter().filter(|m| m.method() == Some("warning")).filter_map(Message::params);
+    let told: Vec<&str> = told.filter_map(|p| say::text(p, &["message"])).collect();
+    insta::assert_snapshot!(told.join("\n").replace(&unprompted, "[THREAD]"), @r"
+    Outpost: the Codex server on devbox was restarted. The turn that ran was interrupted; what it had not finished is lost.
+    Outpost: the Codex server on devbox was restarted again (2).
+    Outpost: the Codex server on devbox was restarted again (3). The turn that ran was interrupted; what it had not finished is lost.
+    Outpost: the thread [THREAD] cannot be gone on with: it had no prompt yet, and its server was restarted
+    Outpost: the Codex server on devbox was restarted again (4).
+    ");
 }
 
 #[test]
