@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::app_server::durable::driver::{Durable, Identity};
-use crate::app_server::durable::event::Event;
+use crate::app_server::durable::event::{Event, Server};
 use crate::app_server::durable::link::{Link, State};
 use crate::app_server::durable::policy::Pace;
 use crate::app_server::durable::prompt_words;
@@ -248,8 +248,9 @@ fn is_first_dial(link: &Link) -> bool {
 
 /// Whether a state is worth a line to the endpoint's owner after the one before it.
 #[must_use]
-pub fn is_news(before: &Link, now: &Link) -> bool {
-    std::mem::discriminant(before) != std::mem::discriminant(now)
+pub fn is_news(before: &State, now: &State) -> bool {
+    let is_another = before.server != now.server && now.server == Server::Restarted;
+    std::mem::discriminant(&before.link) != std::mem::discriminant(&now.link) || now.link == Link::Up && is_another
 }
 
 #[cfg(test)]

@@ -8,11 +8,13 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::run::events::{Body, Line};
 use super::run::signals;
 use super::run::witness::given_back;
 use super::spinner::Spinner;
 use super::{Context, plain};
-use crate::app_server::durable::link::Link;
+use crate::app_server::durable::event::{Agent, Server};
+use crate::app_server::durable::link::{Link, State};
 use crate::app_server::durable::policy::Pace;
 use crate::endpoint::door::Door;
 use crate::endpoint::web::Web;
@@ -54,7 +56,7 @@ pub struct Serve {
     /// The most clients at once; for tests.
     #[arg(long, value_name = "N", hide = true, default_value_t = CLIENTS)]
     clients: usize,
-    /// Print the addresses as one JSON object.
+    /// Print the addresses as one JSON object, and then a line of JSON for each change of link, server and agent.
     #[arg(long)]
     json: bool,
 }
@@ -82,7 +84,7 @@ impl Serve {
         let (sender, news) = mpsc::channel(WAITING);
         let served = tokio::select! {
             served = endpoint.serve(door, web, sender) => served,
-            () = tell(context, self.host.as_str(), news) => Ok(()),
+            () = tell(context, (self.host.as_str(), self.json), news) => Ok(()),
             _ = wishes.recv() => Ok(()),
         };
         // What comes next on the terminal does not stand behind its ^C.
@@ -144,8 +146,8 @@ pub fn endpoint(held: Held, place: &Place, limit: Option<u64>) -> Endpoint {
 }
 
 /// Tells the person who serves what happens; ends when nothing more can.
-async fn tell(context: &Context, host: &str, mut news: mpsc::Receiver<News>) {
-    let mut link = Link::Up;
+async fn tell(context: &Context, (host, json): (&str, bool), mut news: mpsc::Receiver<News>) {
+    let mut shown = State { link: Link::Up, server: Server::Unknown, agent: Agent::Idle };
     while let Some(news) = news.recv().await {
         let text = match news {
             News::Came(clients) => format!("a client came; {}", count(clients)),
@@ -156,11 +158,19 @@ async fn tell(context: &Context, host: &str, mut news: mpsc::Receiver<News>) {
                 context.screen.note(&given_back(&words, sent));
                 continue;
             }
-            News::State(state) if is_news(&link, &state.link) => {
-                link = state.link.clone();
-                format!("{host}: {}", state.words(Instant::now()))
+            News::State(state) => {
+                let (now, news) = (Instant::now(), is_news(&shown, &state));
+                let text = state.words(now);
+                if json && state != shown {
+                    // Whoever wanted the addresses alone may have stopped reading.
+                    drop(context.screen.json(&Line::new((host, ""), Body::link(&state, &text, now))));
+                }
+                shown = state;
+                if json || !news {
+                    continue;
+                }
+                format!("{host}: {text}")
             }
-            News::State(_) => continue,
         };
         context.screen.note(&plain::line(&text));
     }

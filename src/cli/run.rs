@@ -246,6 +246,8 @@ impl Errand<'_> {
         if done.is_err() {
             work.live.witness.last_words()?;
         }
+        // With it goes what still waits for a link: nothing of it may be sent once the person was told that it was not.
+        drop(work);
         host.session.close().await;
         Ok(done.map_err(|e| e.at(&stage.host))?.exit)
     }

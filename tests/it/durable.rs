@@ -6,6 +6,7 @@ mod delivered;
 mod laptop;
 #[cfg(target_os = "linux")]
 mod late;
+mod left;
 mod moved;
 mod prompts;
 mod questions;
@@ -78,7 +79,7 @@ impl Bed {
     }
 
     /// Ends the app-server as the kernel would.
-    fn kill_server(&self) {
+    pub(crate) fn kill_server(&self) {
         assert_eq!(super::bed::kill_servers(&self.sandbox), 1);
     }
 }

@@ -143,6 +143,50 @@ async fn the_stock_tui_is_told_of_each_outage_and_of_its_end() {
     }
 }
 
+/// A server that dies takes the unfinished text of its turn along: that is said at once, however soon the next one stands.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stock_tui_is_told_of_a_server_that_died() {
+    let bed = Bed::new().await;
+    let served = Served::begin(&bed.sandbox, &[]).await;
+    let tui = Tui::attached(&bed, &served.socket(), "");
+    tui.line("now slowly");
+    bed.model.reached("a").await;
+    tui.shows("one two");
+    let before = tui.warnings();
+    bed.kill_server();
+    tui.counts(before + 1);
+    tui.presses_until("F2", "Warnings · 1 of");
+    // Which server it was before is not known on a connection that never lost its link.
+    tui.presses_until("Right", "the Codex server on devbox was out of reach");
+    tui.presses_away("Escape", "Warnings ·");
+    let screen = tui.screen();
+    assert!(screen.contains("one two") && !screen.contains("Outpost: the link"), "what was seen stays: {screen}");
+    tui.line("say good day");
+    tui.shows_times("good day", 2);
+    let states: Vec<_> = served.lines.try_iter().collect();
+    assert!(states.iter().all(|line| line["type"] == "link" && line["host"] == "devbox"), "{states:#?}");
+    let has = |state: &str, server: &str, agent: &str| {
+        states.iter().any(|line| line["state"] == state && line["server"] == server && line["agent"] == agent)
+    };
+    assert!(has("lost", "unknown", "working") && has("up", "unknown", "idle"), "{states:#?}");
+}
+
+/// Nobody answered its question, and nobody is told that somebody did.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_whose_server_died_is_withdrawn_and_not_declined() {
+    let bed = Bed::new().await;
+    let served = Served::begin(&bed.sandbox, &[]).await;
+    let tui = Tui::attached(&bed, &served.socket(), "");
+    tui.line("please work");
+    tui.shows("Would you like to run");
+    bed.kill_server();
+    let screen = tui.shows("interrupted");
+    assert!(!screen.contains("Would you like to run") && !screen.contains("declined"), "{screen}");
+    tui.line("say good day");
+    tui.shows_times("good day", 2);
+    assert!(!bed.host.home.join("app/asked").exists());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_tuis_on_one_thread_see_the_same_over_a_cut() {
     let bed = Bed::new().await;

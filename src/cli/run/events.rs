@@ -1,8 +1,13 @@
 //! The lines of `run --json`: `docs/EVENTS.md` describes them, a test holds the two together.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::Value;
+use tokio::time::Instant;
 
+use crate::app_server::durable::event::{Agent, Server};
+use crate::app_server::durable::link::{Link, State};
 use crate::failure::Failure;
 
 /// The version of this form. A field may be added without a new one.
@@ -148,10 +153,45 @@ pub enum Body<'a> {
 }
 
 impl<'a> Body<'a> {
+    /// The line of the three states, `detail` in words.
+    #[must_use]
+    pub fn link(state: &State, detail: &'a str, now: Instant) -> Self {
+        let (word, lost) = match &state.link {
+            Link::Up => ("up", None),
+            Link::Lost { since, again, .. } => ("lost", Some((now.saturating_duration_since(*since), *again))),
+            Link::Ended(_) => ("ended", Some((Duration::ZERO, None))),
+        };
+        let again_ms = lost.and_then(|(_, again)| again).map(|at| ms(at.saturating_duration_since(now)));
+        let (server, agent) = (Some(server_word(state.server)), Some(agent_word(state.agent)));
+        Self::Link { state: word, detail, lost_ms: lost.map(|(ago, _)| ms(ago)), again_ms, server, agent }
+    }
+
     /// The line of a failure; `error` is its text.
     #[must_use]
     pub fn failure(failure: &'a Failure, error: &'a str) -> Self {
         Self::Failure { code: failure.code.as_str(), error, hint: &failure.hint }
+    }
+}
+
+/// In milliseconds.
+pub(super) fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A server against the one before.
+pub(super) fn server_word(server: Server) -> &'static str {
+    match server {
+        Server::Same => "same",
+        Server::Restarted => "restarted",
+        Server::Unknown => "unknown",
+    }
+}
+
+fn agent_word(agent: Agent) -> &'static str {
+    match agent {
+        Agent::Idle => "idle",
+        Agent::Working => "working",
+        Agent::Waiting => "waiting",
     }
 }
 

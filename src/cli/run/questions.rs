@@ -1,7 +1,10 @@
 //! What a person types: single keys at an approval, lines at a question or a prompt.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use crossterm::event::EventStream;
 use crossterm::terminal;
+use rustyline::ExternalPrinter;
 use rustyline::error::ReadlineError;
 
 use crate::app_server::protocol::approval::{AgentQuestion, QuestionsAsked};
@@ -49,20 +52,43 @@ pub enum Typed {
 /// # Errors
 /// [`Code::LocalIo`] when the terminal cannot be read.
 pub async fn line(prompt: &str) -> Result<Typed, Failure> {
-    line_after(prompt, &[]).await
+    line_after(prompt, &[], &Above::default()).await
+}
+
+/// What is told while a person types stands above the line, which is drawn again.
+#[derive(Clone, Default)]
+pub struct Above(Arc<Mutex<Option<Box<dyn ExternalPrinter + Send>>>>);
+
+impl Above {
+    /// Tells it.
+    pub fn note(&self, screen: &Screen, text: &str) {
+        let mut printer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = printer.as_mut().is_some_and(|printer| printer.print(format!("{text}\n")).is_ok());
+        if !told {
+            screen.note(text);
+        }
+    }
+
+    fn by(&self, printer: impl ExternalPrinter + Send + 'static) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(printer));
+    }
 }
 
 /// As [`line()`], with lines that were typed before for the key that brings them back.
 ///
 /// # Errors
 /// As [`line()`].
-pub async fn line_after(prompt: &str, before: &[String]) -> Result<Typed, Failure> {
-    let (prompt, before) = (prompt.to_owned(), before.to_vec());
+pub async fn line_after(prompt: &str, before: &[String], above: &Above) -> Result<Typed, Failure> {
+    let (prompt, before, above) = (prompt.to_owned(), before.to_vec(), above.clone());
     // Whoever stops waiting for the line gets the terminal back as it was.
     let _terminal = crate::cli::ask::TerminalMode::kept();
     let fail = |said: String| Failure::new(Code::LocalIo, "read a line from the terminal").said(said);
     let read = tokio::task::spawn_blocking(move || {
         let mut editor = rustyline::DefaultEditor::new()?;
+        // Where there is no terminal to draw on, notes are told as ever.
+        if let Ok(printer) = editor.create_external_printer() {
+            above.by(printer);
+        }
         for line in before {
             editor.add_history_entry(line)?;
         }

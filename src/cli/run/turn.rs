@@ -127,7 +127,7 @@ impl<'t, 'a> Turn<'t, 'a> {
                 Happens::News(Some(news)) => self.delivered(news)?,
                 Happens::News(None) => return Err(self.live.thread.why_ended()),
                 Happens::Wish(_) => return Ok(None),
-                Happens::Link(happened) => self.link(happened)?,
+                Happens::Link(happened) => self.link(happened)?.or(self.is_seen()?),
             };
             if let Some(followed) = followed
                 && !self.goes_on(&followed).await?
@@ -135,6 +135,15 @@ impl<'t, 'a> Turn<'t, 'a> {
                 return Ok(Some(followed));
             }
         }
+    }
+
+    /// What was found among the thread's items does not come as news again.
+    fn is_seen(&self) -> Result<Option<Followed>, Failure> {
+        if !self.live.witness.delivered(&self.ours) {
+            return Ok(None);
+        }
+        self.live.stage.line(Body::Delivered { message_id: &self.ours })?;
+        Ok(Some(Followed::Left))
     }
 
     fn delivered(&mut self, news: News) -> Result<Option<Followed>, Failure> {

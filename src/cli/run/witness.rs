@@ -3,11 +3,14 @@
 use std::future::Future;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use tokio::sync::broadcast;
 use tokio::time::Instant;
 
-use super::events::Body;
+use super::events::{Body, ms, server_word};
+use super::signals::Wish;
 use super::turn::Stage;
-use crate::app_server::durable::event::{Agent, Event, Server};
+use crate::app_server::durable::event::{Event, Server};
 use crate::app_server::durable::link::{Link, State};
 use crate::app_server::durable::prompt_words;
 use crate::cli::plain;
@@ -27,6 +30,10 @@ pub struct Witness<'a> {
     told: Told,
     /// Whether a link was lost, and that it is back is still to be told.
     away: bool,
+    /// Whether the last link led to another server than the one before it.
+    restarted: bool,
+    /// Which prompts the server was seen to have.
+    delivered: Option<String>,
     /// What became of a prompt that did not arrive, by the id it was sent with.
     fate: Option<(String, Fate)>,
 }
@@ -63,7 +70,7 @@ impl<'a> Witness<'a> {
     /// Begins to watch.
     #[must_use]
     pub fn new(stage: &'a Stage, life: Life) -> Self {
-        Self { stage, life, told: Told::default(), away: false, fate: None }
+        Self { stage, life, told: Told::default(), away: false, restarted: false, delivered: None, fate: None }
     }
 
     /// The next thing that happens; never when the connection is over. Nothing is lost when this is dropped half way.
@@ -91,6 +98,46 @@ impl<'a> Witness<'a> {
                 }
             }
         }
+    }
+
+    /// As [`Self::during`], until the person wants to go: then none.
+    ///
+    /// # Errors
+    /// What [`Self::tell`] says.
+    pub async fn unless_left<T>(
+        &mut self,
+        wishes: &mut broadcast::Receiver<Wish>,
+        answer: impl Future<Output = T>,
+    ) -> Result<Option<T>, Failure> {
+        tokio::select! {
+            answer = self.during(answer) => answer.map(Some),
+            Ok(_) = wishes.recv() => Ok(None),
+        }
+    }
+
+    /// Whether there is no link, or not all that was missed has been told: what is asked now waits here. Tells what is known.
+    ///
+    /// # Errors
+    /// As [`Self::tell`].
+    pub fn is_away(&mut self) -> Result<bool, Failure> {
+        while let Some(happened) = self.next().now_or_never() {
+            if let Some(words) = self.tell(happened)? {
+                self.stage.note(&words);
+            }
+        }
+        Ok(self.away)
+    }
+
+    /// Whether the last link led to another server than the one before it.
+    #[must_use]
+    pub fn is_restarted(&self) -> bool {
+        self.restarted
+    }
+
+    /// Whether the server was seen to have a prompt.
+    #[must_use]
+    pub fn delivered(&self, message_id: &str) -> bool {
+        self.delivered.as_deref() == Some(message_id)
     }
 
     /// Writes the line of JSON for what happened, and gives the words for a person, if there is something to tell.
@@ -146,21 +193,19 @@ impl<'a> Witness<'a> {
     fn state(&mut self, state: &State) -> Result<Option<String>, Failure> {
         let now = Instant::now();
         let words = state.words(now);
-        let (word, lost, why) = match &state.link {
-            Link::Up => ("up", None, None),
-            Link::Lost { since, again, why } => ("lost", Some((now.saturating_duration_since(*since), *again)), Some(why.code)),
-            Link::Ended(_) => ("ended", Some((Duration::ZERO, None)), None),
+        let (lost, why) = match &state.link {
+            Link::Up => (None, None),
+            Link::Lost { since, again, why } => (Some((now.saturating_duration_since(*since), *again)), Some(why.code)),
+            Link::Ended(_) => (Some((Duration::ZERO, None)), None),
         };
         self.away = match &state.link {
             Link::Up => self.away,
             Link::Lost { .. } => true,
             Link::Ended(_) => false,
         };
+        self.restarted = state.server == Server::Restarted;
         if lost.is_some() || self.told.lost {
-            let again_ms = lost.and_then(|(_, again)| again).map(|at| ms(at.saturating_duration_since(now)));
-            let lost_ms = lost.map(|(ago, _)| ms(ago));
-            let (server, agent) = (Some(server_word(state.server)), Some(agent_word(state.agent)));
-            self.stage.line(Body::Link { state: word, detail: &words, lost_ms, again_ms, server, agent })?;
+            self.stage.line(Body::link(state, &words, now))?;
         }
         let news = self.told.is_news(lost, why.filter(|code| code.remedy() == Remedy::Person));
         Ok(news.then(|| plain::line(&words)))
@@ -168,8 +213,11 @@ impl<'a> Witness<'a> {
 
     fn event(&mut self, event: Event) -> Result<Option<String>, Failure> {
         let words = match event {
-            // The turn's own items say so too, in their place.
-            Event::Delivered { .. } => return Ok(None),
+            // The turn's own items say so too, in their place, unless they were seen before.
+            Event::Delivered { message, .. } => {
+                self.delivered = Some(message);
+                return Ok(None);
+            }
             Event::SentAgain { message, .. } => {
                 self.stage.line(Body::SentAgain { message_id: &message })?;
                 self.fate = Some((message, Fate::SentAgain));
@@ -230,29 +278,10 @@ pub fn given_back(words: &str, sent: bool) -> String {
     format!("the prompt {what}; it is yours to send again:\n{}", plain::text(words))
 }
 
-fn ms(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn server_word(server: Server) -> &'static str {
-    match server {
-        Server::Same => "same",
-        Server::Restarted => "restarted",
-        Server::Unknown => "unknown",
-    }
-}
-
-fn agent_word(agent: Agent) -> &'static str {
-    match agent {
-        Agent::Idle => "idle",
-        Agent::Working => "working",
-        Agent::Waiting => "waiting",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app_server::durable::event::Agent;
     use crate::cli::run::approve::Approve;
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::Run;
 use super::events::Body;
-use super::questions::{self, Typed};
+use super::questions::{self, Above, Typed};
 use super::turn::{Followed, Live, Turn};
 use super::upload;
 use crate::cli::plain;
@@ -43,7 +43,9 @@ impl Work<'_> {
 
     /// Follows the turn that runs in a thread that was taken up, with the questions that wait there.
     async fn catch_up(&mut self) -> Result<Option<Done>, Failure> {
-        let Some(turn) = self.live.thread.running().await? else { return Ok(None) };
+        let running = self.live.witness.unless_left(&mut self.live.wishes, self.live.thread.running()).await?;
+        let Some(running) = running else { return self.unsent("", "").map(Some) };
+        let Some(turn) = running? else { return Ok(None) };
         let followed = self.follow(turn, "").await?.0;
         self.ended(&followed).map(Some)
     }
@@ -51,12 +53,19 @@ impl Work<'_> {
     /// Sends one prompt and follows its turn.
     async fn one(&mut self, text: &str) -> Result<Done, Failure> {
         let mut prompt = self.run.thread.prompt(text.to_owned())?;
-        let uploaded = upload::upload(self.live.thread.peer(), &self.codex_home, &self.run.thread.image).await?;
+        let uploading = upload::upload(self.live.thread.peer(), &self.codex_home, &self.run.thread.image);
+        let uploaded = self.live.witness.unless_left(&mut self.live.wishes, uploading).await?;
+        let Some(uploaded) = uploaded else { return self.unsent(text, "") };
+        let uploaded = uploaded?;
         prompt.images.clone_from(&uploaded.files);
         let id = message_id();
-        let turn = tokio::select! {
-            turn = self.live.witness.during(self.live.thread.prompt(&prompt, &id)) => turn??,
-            Ok(_) = self.live.wishes.recv() => return self.left_early("the prompt"),
+        // What is asked while there is no link waits here until all that was missed is told.
+        let waits = self.live.witness.is_away()?;
+        let asked = self.live.witness.unless_left(&mut self.live.wishes, self.live.thread.prompt(&prompt, &id)).await?;
+        let turn = match asked {
+            Some(turn) => turn?,
+            None if waits && self.live.witness.is_away()? => return self.unsent(text, &id),
+            None => return self.left_early("the prompt"),
         };
         self.live.stage.line(Body::Turn { turn: &turn.0, message_id: &id })?;
         if self.run.manner.detach {
@@ -87,6 +96,20 @@ impl Work<'_> {
         let (followed, last) = self.follow(turn, "").await?;
         self.run.thread.keep(&last)?;
         self.ended(&followed)
+    }
+
+    /// The person left before anything was sent: what they wrote is theirs again.
+    fn unsent(&self, text: &str, id: &str) -> Result<Done, Failure> {
+        let stage = self.live.stage;
+        if text.is_empty() {
+            stage.note("left; nothing was sent");
+        } else {
+            stage.line(Body::GivenBack { message_id: id, sent: false })?;
+            stage.note(&format!("left before the prompt was sent; it is yours to send again:\n{}", plain::text(text)));
+        }
+        let resume = format!("outpost thread resume {}:{}", stage.host, self.live.thread.id());
+        stage.line(Body::Ended { outcome: "left", why: "", resume: &resume })?;
+        Ok(Done { exit: Exit::Interrupted, left: true })
     }
 
     /// Ctrl-C before the server has answered.
@@ -133,6 +156,22 @@ impl Work<'_> {
         Ok(Done { exit, left: *followed == Followed::Left })
     }
 
+    /// What the person types next, who is told meanwhile what happens to the link; none when they leave.
+    async fn typed(&mut self, before: &[String]) -> Result<Option<Typed>, Failure> {
+        let above = Above::default();
+        let mut typing = std::pin::pin!(questions::line_after("\n› ", before, &above));
+        loop {
+            let happened = tokio::select! {
+                typed = &mut typing => return typed.map(Some),
+                Ok(_) = self.live.wishes.recv() => return Ok(None),
+                happened = self.live.witness.next() => happened,
+            };
+            if let Some(words) = self.live.witness.tell(happened)? {
+                above.note(&self.live.stage.screen, &words);
+            }
+        }
+    }
+
     /// Asks for prompts until the person has none or leaves; the exit code is that of the last turn.
     async fn conversation(&mut self, before: Option<Done>) -> Result<Done, Failure> {
         let mut last = before.unwrap_or(Done { exit: Exit::Done, left: false });
@@ -140,16 +179,19 @@ impl Work<'_> {
         loop {
             // A wish of the turn before is not one for the next.
             self.live.wishes = self.live.wishes.resubscribe();
-            let typed = tokio::select! {
-                typed = questions::line_after("\n› ", &prompts) => typed?,
-                Ok(_) = self.live.wishes.recv() => return Ok(last),
-            };
+            let Some(typed) = self.typed(&prompts).await? else { return Ok(last) };
             match typed {
                 Typed::Line(text) if text.trim().is_empty() => {}
                 Typed::Line(text) => {
                     // Since the last turn somebody may have taken the folder away.
-                    repository::exists(self.live.thread.peer(), &self.live.thread.view.cwd).await?;
-                    last = self.one(&text).await?;
+                    let looking = repository::exists(self.live.thread.peer(), &self.live.thread.view.cwd);
+                    last = match self.live.witness.unless_left(&mut self.live.wishes, looking).await? {
+                        Some(exists) => {
+                            exists?;
+                            self.one(&text).await?
+                        }
+                        None => self.unsent(&text, "")?,
+                    };
                     prompts.push(text);
                 }
                 Typed::Interrupt | Typed::End => return Ok(last),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use outpost::demo::script::{Output, Piece, Scene, Script};
 use serde_json::Value;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::Bed;
@@ -99,6 +100,24 @@ async fn detached_means_delivered_when_the_server_dies_after_the_answer() {
     let ran = answered.back().await.exits(0);
     assert!(ran.stderr.contains("the prompt had not arrived; it was sent again"), "{}", ran.stderr);
     assert_eq!(answered.kept().await, 1);
+}
+
+/// The first prompt of a thread arrives, and nothing that the server says of it: it is found there.
+#[tokio::test(flavor = "multi_thread")]
+async fn detached_means_delivered_when_all_that_the_server_said_is_lost() {
+    let bed = Bed::new().await;
+    let mut run = bed.sandbox.outpost(&["run", "devbox:app", "wait held\nsay It is done.", "--detach", "--json"]);
+    bed.wire.mood(Mood::Slow(500));
+    let (shown, see) = oneshot::channel();
+    let running = tokio::task::spawn_blocking(move || process::run_and_see(&mut run, &["\"type\":\"thread\""], shown));
+    see.await.expect("it says which thread");
+    bed.wire.fault(Fault::HalfClose);
+    bed.model.reached("held").await;
+    bed.wire.mood(Mood::Good);
+    let ran = running.await.unwrap().exits(0);
+    bed.model.open("held");
+    assert_eq!(first(&lines(&ran), "ended")["outcome"], "left", "{}", ran.stdout);
+    assert!(ran.stdout.contains("\"type\":\"delivered\""), "{}", ran.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]

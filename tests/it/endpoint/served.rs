@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -15,6 +16,8 @@ use crate::bed::{Sandbox, until};
 pub(super) struct Served {
     /// What it printed.
     pub(super) said: Value,
+    /// The lines that came after.
+    pub(super) lines: mpsc::Receiver<Value>,
     child: Child,
     errors: PathBuf,
 }
@@ -30,9 +33,13 @@ impl Served {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&errors).unwrap());
         let begin = move || {
             let mut child = command.spawn().unwrap();
-            let mut line = String::new();
-            BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-            Self { said: serde_json::from_str(&line).unwrap(), child, errors }
+            let (sender, lines) = mpsc::channel();
+            let out = BufReader::new(child.stdout.take().unwrap());
+            std::thread::spawn(move || {
+                let lines = out.lines().map_while(Result::ok).map(|line| serde_json::from_str(&line).unwrap());
+                lines.for_each(|line| drop(sender.send(line)));
+            });
+            Self { said: lines.recv().unwrap(), lines, child, errors }
         };
         tokio::task::spawn_blocking(begin).await.unwrap()
     }

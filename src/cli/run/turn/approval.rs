@@ -104,11 +104,11 @@ impl Turn<'_, '_> {
                 }
                 AtApproval::Other(Happens::News(None)) => return Err(self.live.thread.why_ended()),
                 AtApproval::Other(Happens::News(Some(news))) => {
-                    let over = is_over(&news, approval, &self.id);
+                    let over = over(&news, approval, &self.id);
                     self.held.push_back(news);
-                    if over {
+                    if let Some(over) = over {
                         drop(keys);
-                        self.live.stage.screen.note("  answered elsewhere");
+                        self.live.stage.screen.note(&format!("  {}", over.words(self.live.witness.is_restarted())));
                         return Ok(None);
                     }
                 }
@@ -143,8 +143,31 @@ fn read(event: Option<std::io::Result<crossterm::event::Event>>, offered: &[Deci
     }
 }
 
-/// Whether an approval needs no answer any more.
-fn is_over(news: &News, approval: &Approval, turn: &TurnId) -> bool {
+/// Why an approval needs no answer any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    /// Somebody answered it.
+    Answered,
+    /// Its turn has ended, and nobody did.
+    Withdrawn,
+}
+
+impl Over {
+    fn words(self, restarted: bool) -> &'static str {
+        match self {
+            Self::Answered => "answered elsewhere",
+            Self::Withdrawn if restarted => "withdrawn: the server ended",
+            Self::Withdrawn => "withdrawn: the turn has ended",
+        }
+    }
+}
+
+/// Whether it needs no answer any more.
+fn over(news: &News, approval: &Approval, turn: &TurnId) -> Option<Over> {
     let resolved = Event::Resolved(approval.id.clone());
-    news.events.iter().any(|event| *event == resolved || matches!(event, Event::TurnEnded(id, _) if id == turn))
+    let why = |event: &Event| {
+        let ended = matches!(event, Event::TurnEnded(id, _) if id == turn);
+        if *event == resolved { Some(Over::Answered) } else { ended.then_some(Over::Withdrawn) }
+    };
+    news.events.iter().find_map(why)
 }
