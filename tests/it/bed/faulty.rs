@@ -38,6 +38,9 @@ pub(crate) enum Fault {
     HalfClose,
     /// Nothing more comes from the client; the other way stays open.
     HalfCloseUp,
+    /// What the client sends for so many milliseconds stays on its way, then its end is closed; so many more later the host gets all
+    /// of it, as from a network that kept it, and only then knows of the end.
+    Late(u64, u64),
 }
 
 /// The wire; it ends when it is dropped.
@@ -160,7 +163,7 @@ async fn connection(client: TcpStream, host: Arc<Host>, line: Line, mut faults: 
         let trouble = async {
             loop {
                 match faults.recv().await.unwrap_or(Fault::Cut) {
-                    end @ (Fault::Cut | Fault::Reset) => return end,
+                    end @ (Fault::Cut | Fault::Reset | Fault::Late(..)) => return end,
                     Fault::HalfClose => half_down.notify_one(),
                     Fault::HalfCloseUp => half_up.notify_one(),
                 }
@@ -172,8 +175,44 @@ async fn connection(client: TcpStream, host: Arc<Host>, line: Line, mut faults: 
             fault = trouble => fault,
         }
     };
-    if fault == Fault::Reset {
-        drop(to_client.as_ref().set_zero_linger());
+    match fault {
+        Fault::Reset => drop(to_client.as_ref().set_zero_linger()),
+        Fault::Late(keep, late) => {
+            let kept = kept_for(&mut from_client, Duration::from_millis(keep)).await;
+            drop((from_client, to_client));
+            arrive_late((&mut from_host, &mut to_host), &kept, Duration::from_millis(late)).await;
+        }
+        Fault::Cut | Fault::HalfClose | Fault::HalfCloseUp => {}
+    }
+}
+
+/// What comes for so long.
+async fn kept_for(from: &mut (impl AsyncRead + Unpin), time: Duration) -> Vec<u8> {
+    let (mut kept, mut buffer) = (Vec::new(), vec![0; 16 * 1024]);
+    let until = tokio::time::Instant::now() + time;
+    while let Ok(Ok(n @ 1..)) = tokio::time::timeout_at(until, from.read(&mut buffer)).await {
+        kept.extend_from_slice(&buffer[..n]);
+    }
+    kept
+}
+
+/// The host says what it says meanwhile to nobody.
+#[expect(clippy::disallowed_methods, reason = "distance takes time")]
+async fn arrive_late((from, to): (&mut (impl AsyncRead + Unpin), &mut (impl AsyncWrite + Unpin)), kept: &[u8], late: Duration) {
+    let hears_nobody = async {
+        let mut buffer = [0; 4096];
+        while let Ok(1..) = from.read(&mut buffer).await {}
+    };
+    let arrives = async {
+        tokio::time::sleep(late).await;
+        drop(to.write_all(kept).await);
+        drop(to.flush().await);
+        // It has the time to act on it.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    tokio::select! {
+        () = hears_nobody => {}
+        () = arrives => {}
     }
 }
 

@@ -249,6 +249,19 @@ impl Host {
         outpost::demo::leftovers::end_processes(&self.home);
     }
 
+    /// Makes it known to `ssh` by another name too, which leads to it without what lies between: no line of [`NewHost::ssh`].
+    pub(crate) fn is_also(&self, alias: &str, sandbox: &Sandbox) {
+        let (dir, top) = (self.dir.display(), sandbox.path().display());
+        sandbox.add_ssh_config(&format!(
+            "Host {alias}\n  User {}\n  ProxyCommand {}\n  IdentityFile {dir}/id\n  IdentitiesOnly yes\n  IdentityAgent none\n  \
+             UserKnownHostsFile {top}/known_hosts\n  GlobalKnownHostsFile {top}/global_known_hosts\n",
+            user_name(),
+            self.proxy_command()
+        ));
+        let public = std::fs::read_to_string(self.dir.join("hostkey_ed25519.pub")).unwrap();
+        append(&sandbox.known_hosts(), &format!("{alias} {public}"));
+    }
+
     /// How many sshds serve a connection now.
     pub(crate) fn sshds(&self) -> usize {
         process::with_open(&self.log_file(), "sshd").len()

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rand::RngExt;
 use rand::rngs::SmallRng;
 
+use super::census::Census;
 use super::us::Us;
 use super::{Setting, pause};
 use crate::bed::faulty::{Fault, Faulty, Mood};
@@ -22,6 +23,7 @@ enum Blow {
     Stalled,
     Delayed,
     Blackhole,
+    Late,
     Sshd,
     Server,
     Host,
@@ -29,7 +31,7 @@ enum Blow {
 }
 
 /// Each with its weight for a link that suffers, and for a life in which everything does.
-const BLOWS: [(Blow, u32, u32); 11] = [
+const BLOWS: [(Blow, u32, u32); 12] = [
     (Blow::Cut, 25, 25),
     (Blow::Reset, 13, 13),
     (Blow::HalfClosed, 12, 12),
@@ -37,6 +39,7 @@ const BLOWS: [(Blow, u32, u32); 11] = [
     (Blow::Stalled, 8, 8),
     (Blow::Delayed, 8, 8),
     (Blow::Blackhole, 5, 5),
+    (Blow::Late, 8, 8),
     (Blow::Sshd, 7, 7),
     (Blow::Server, 0, 5),
     (Blow::Host, 0, 2),
@@ -57,6 +60,9 @@ pub(super) struct World {
     pub(super) host: Arc<Host>,
     pub(super) wire: Faulty,
     pub(super) us: Us,
+    /// The endpoint of the second front end, on a way to the host that has no faults; nobody kills it.
+    pub(super) beside: Us,
+    pub(super) census: Census,
     /// Threads that still have no prompt: such a thread lives in the server's memory alone; that a server that dies takes it
     /// along is promised.
     pub(super) unprompted: AtomicUsize,
@@ -65,9 +71,10 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new((host, wire): (Arc<Host>, Faulty), us: Us, setting: &Setting) -> Self {
+    pub(super) fn new((host, wire): (Arc<Host>, Faulty), setting: &Setting) -> Self {
         let unprompted = AtomicUsize::new(setting.fronts);
-        Self { host, wire, us, unprompted, suffers: setting.suffers, done: Default::default() }
+        let (us, beside, census) = (Us::new("devbox"), Us::new("beside"), Census::default());
+        Self { host, wire, us, beside, census, unprompted, suffers: setting.suffers, done: Default::default() }
     }
 
     /// One fault after another, for ever; `mean` milliseconds between them.
@@ -120,6 +127,7 @@ impl World {
                 self.wire.mood(Mood::Swallow);
                 self.for_a_while(rng.random_range(100..3_000)).await;
             }
+            Blow::Late => self.wire.fault(Fault::Late(rng.random_range(0..400), rng.random_range(100..3_000))),
             Blow::Sshd => self.host.cut(),
             Blow::Server => drop(kill_servers(sandbox)),
             Blow::Host => self.reboot(),
@@ -139,6 +147,11 @@ impl World {
         self.wire.mood(Mood::Good);
     }
 
+    /// How often our process was killed.
+    pub(super) fn killed(&self) -> usize {
+        self.done[Blow::Us as usize].load(Ordering::Relaxed)
+    }
+
     pub(super) fn count(&self) -> usize {
         self.done.iter().map(|n| n.load(Ordering::Relaxed)).sum()
     }
@@ -147,7 +160,7 @@ impl World {
 impl std::fmt::Display for World {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let each = BLOWS.iter().zip(&self.done).map(|((blow, ..), n)| format!("{blow:?} {}", n.load(Ordering::Relaxed)));
-        write!(f, "{} faults ({})", self.count(), each.collect::<Vec<_>>().join(", "))
+        write!(f, "{} faults: {}", self.count(), each.collect::<Vec<_>>().join(" "))
     }
 }
 

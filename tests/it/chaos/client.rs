@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use outpost::rpc::peer::{Incoming, Peer};
@@ -17,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::pause;
 use super::plan::Plan;
+use super::shared::{Decision, Shared, question};
 use crate::bed::front::{Front, method, params, request_id, text};
 
 /// What was shown and heard over one connection to one process of ours.
@@ -36,14 +38,15 @@ struct Gone;
 
 /// The front end.
 pub(super) struct Client {
+    shared: Arc<Shared>,
+    /// Whether it is the second one of its thread.
+    pub(super) is_second: bool,
     pub(super) name: usize,
     us: watch::Receiver<Option<PathBuf>>,
     peer: Peer,
     incoming: mpsc::Receiver<Incoming>,
-    thread: String,
+    pub(super) thread: String,
     pub(super) lives: Vec<Life>,
-    /// What it decided about each approval, and the request.
-    pub(super) decided: HashMap<String, (bool, Value)>,
     pub(super) outcomes: HashMap<String, usize>,
     /// Words that were added to turns.
     added: Vec<Added>,
@@ -72,13 +75,12 @@ pub(super) enum Told {
 
 impl Client {
     /// Connects and starts a thread.
-    pub(super) async fn begin(name: usize, us: watch::Receiver<Option<PathBuf>>, cwd: &Path) -> Self {
-        let (peer, incoming) = connect(&mut us.clone()).await;
-        let (thread, lives) = (String::new(), vec![Life::default()]);
-        let (decided, outcomes, added) = (HashMap::new(), HashMap::new(), Vec::new());
-        let mut client = Self { name, us, peer, incoming, thread, lives, decided, outcomes, added };
+    pub(super) async fn begin(name: usize, us: watch::Receiver<Option<PathBuf>>, (cwd, shared): (&Path, Arc<Shared>)) -> Self {
+        let mut client = Self::new(name, us, (shared, false)).await;
+        client.lives.push(Life::default());
+        let tool = json!({"type": "function", "name": "look", "description": "looks", "inputSchema": {"type": "object"}});
         while client.thread.is_empty() {
-            match client.peer.call("thread/start", json!({"cwd": cwd})).await {
+            match client.peer.call("thread/start", json!({"cwd": cwd, "dynamicTools": [tool]})).await {
                 Ok(started) => text(&started, &["thread", "id"]).clone_into(&mut client.thread),
                 // The answer was lost, and it is not known whether there is a thread.
                 Err(CallError::Refused(_)) => {}
@@ -88,13 +90,67 @@ impl Client {
         client
     }
 
+    async fn new(name: usize, us: watch::Receiver<Option<PathBuf>>, (shared, is_second): (Arc<Shared>, bool)) -> Self {
+        let (peer, incoming) = connect(&mut us.clone()).await;
+        let (thread, lives, outcomes, added) = (String::new(), Vec::new(), HashMap::new(), Vec::new());
+        Self { shared, is_second, name, us, peer, incoming, thread, lives, outcomes, added }
+    }
+
+    /// Connects to a thread of another front end.
+    pub(super) async fn join(name: usize, us: watch::Receiver<Option<PathBuf>>, (shared, thread): (Arc<Shared>, String)) -> Self {
+        let mut client = Self::new(name, us, (shared, true)).await;
+        client.thread = thread;
+        while client.come_back("").await.is_err() {}
+        client
+    }
+
+    /// Listens, answers what is its to answer, and leaves and comes back now and then, until it shall stop.
+    pub(super) async fn watch(&mut self, plans: &[Plan], rng: &mut SmallRng, mut stop: watch::Receiver<bool>) {
+        loop {
+            let next = tokio::select! {
+                next = self.incoming.recv() => next,
+                _ = stop.wait_for(|stop| *stop) => return,
+            };
+            let Some(next) = next else {
+                while self.come_back("").await.is_err() {}
+                continue;
+            };
+            self.hear(&next);
+            match method(&next) {
+                "item/completed" => self.adds_to(params(&next), plans, rng),
+                "turn/completed" if rng.random_bool(0.2) => {
+                    pause(rng.random_range(0..2_000)).await;
+                    while self.come_back("").await.is_err() {}
+                }
+                _ if matches!(next, Incoming::Request { .. }) => self.decide(&next, rng),
+                _ => {}
+            }
+        }
+    }
+
+    fn hear(&mut self, next: &Incoming) {
+        if let Some(life) = self.lives.last_mut() {
+            life.heard.push(next.clone());
+        }
+    }
+
+    /// Words for the turn of the prompt that was taken in, when they are for this front end to add.
+    fn adds_to(&mut self, item: &Value, plans: &[Plan], rng: &mut SmallRng) {
+        let turn = text(item, &["item", "clientId"]).strip_prefix(&format!("c{}-", self.name)).and_then(|n| n.parse().ok());
+        let plan =
+            turn.and_then(|turn: usize| plans.get(turn)).filter(|p| (p.by_second && self.shared.has_second()) == self.is_second);
+        if let Some(words) = plan.and_then(|plan| plan.more.as_ref()) {
+            self.add(words, text(item, &["turnId"]), rng);
+        }
+    }
+
     /// Brings one prompt to the end of its turn.
-    pub(super) async fn turn(&mut self, (turn, plan): (usize, &Plan), rng: &mut SmallRng) {
-        let id = format!("c{}-{turn}", self.name);
+    pub(super) async fn turn(&mut self, (turn, plans): (usize, &[Plan]), rng: &mut SmallRng) {
+        let (id, plan) = (format!("c{}-{turn}", self.name), &plans[turn]);
         let mut runs = self.send(&id, &plan.words).await;
         let status = loop {
             let followed = match &mut runs {
-                Ok(turn) => self.follow((&id, turn.take()), plan, rng).await,
+                Ok(turn) => self.follow((&id, turn.take()), plans, rng).await,
                 Err(Gone) => Err(Gone),
             };
             if let Ok(status) = followed {
@@ -125,19 +181,22 @@ impl Client {
     }
 
     /// Listens to the end of the turn that the prompt is in; gives how it ended.
-    async fn follow(&mut self, (id, mut turn): (&str, Option<String>), plan: &Plan, rng: &mut SmallRng) -> Result<String, Gone> {
+    async fn follow(
+        &mut self,
+        (id, mut turn): (&str, Option<String>),
+        plans: &[Plan],
+        rng: &mut SmallRng,
+    ) -> Result<String, Gone> {
         loop {
             let next = self.incoming.recv().await.ok_or(Gone)?;
-            if let Some(life) = self.lives.last_mut() {
-                life.heard.push(next.clone());
-            }
+            self.hear(&next);
             let params = params(&next);
             match method(&next) {
                 "turn/completed" if turn.as_deref() == Some(text(params, &["turn", "id"])) => {
                     return Ok(text(params, &["turn", "status"]).to_owned());
                 }
                 "item/completed" if text(params, &["item", "clientId"]) == id => {
-                    plan.more.iter().for_each(|words| self.add(words, text(params, &["turnId"]), rng));
+                    self.adds_to(params, plans, rng);
                     turn = Some(text(params, &["turnId"]).into());
                 }
                 _ if matches!(next, Incoming::Request { .. }) => self.decide(&next, rng),
@@ -178,13 +237,18 @@ impl Client {
 
     /// Answers after a while; whoever asks again is given the same answer.
     fn decide(&mut self, asked: &Incoming, rng: &mut SmallRng) {
-        let (item, yes) = (text(params(asked), &["itemId"]).to_owned(), rng.random_bool(0.7));
-        let (yes, _) = *self.decided.entry(item).or_insert_with(|| (yes, params(asked).clone()));
-        let (peer, id, wait) = (self.peer.clone(), request_id(asked), rng.random_range(0..600));
+        let (yes, by_second, wait) =
+            (rng.random_bool(0.7), rng.random_bool(0.5) && self.shared.has_second(), rng.random_range(0..600));
+        let new = || Decision { yes, by_second, asked: params(asked).clone(), method: method(asked).to_owned() };
+        let decision = self.shared.decided.lock().unwrap().entry(question(asked)).or_insert_with(new).clone();
+        if decision.by_second != self.is_second {
+            return;
+        }
+        let (peer, id, answer) = (self.peer.clone(), request_id(asked), decision.answer());
         // It ends with the connection at the latest.
         tokio::spawn(async move {
             pause(wait).await;
-            drop(peer.respond(id, Ok(json!({"decision": if yes { "accept" } else { "decline" }}))).await);
+            drop(peer.respond(id, Ok(answer)).await);
         });
     }
 
@@ -193,6 +257,9 @@ impl Client {
         (self.peer, self.incoming) = connect(&mut self.us).await;
         let resumed = self.insist("thread/resume", json!({"threadId": self.thread})).await?;
         self.lives.push(shown(&resumed["thread"]));
+        if id.is_empty() {
+            return Ok(Fate::Unknown);
+        }
         // What the killed process had sent may be on its way for a while.
         for _ in 0..8 {
             let read = self.insist("thread/read", json!({"threadId": self.thread, "includeTurns": true})).await?;
@@ -249,6 +316,11 @@ impl Client {
     async fn read(&self) -> Result<Vec<Value>, Gone> {
         let read = self.insist("thread/read", json!({"threadId": self.thread, "includeTurns": true})).await?;
         Ok(items(&read["thread"]))
+    }
+
+    /// What was decided about each question.
+    pub(super) fn decided(&self) -> Vec<Decision> {
+        self.shared.decided.lock().unwrap().values().cloned().collect()
     }
 
     /// All it was shown and heard, a line each, for whoever looks for the cause of a deviation.

@@ -6,13 +6,14 @@ use outpost::rpc::peer::Incoming;
 use serde_json::Value;
 
 use super::client::{Client, Life, Told};
+use super::shared::{Decision, question};
 use crate::bed::front::{method, params, text};
 
 /// An item as it was told (or shown when its thread was resumed), and as the server keeps it.
 type Pair<'a> = (&'a Value, &'a Value);
 
 /// All that must hold of a front end's lives; panics with what does not.
-pub(super) fn compare(client: &Client, stored: &[Value]) {
+pub(super) fn compare(client: &Client, stored: &[Value], said: &[&str]) {
     let (last, earlier) = client.lives.split_last().unwrap();
     for life in earlier {
         let (told, kept) = lists(life, stored);
@@ -34,9 +35,12 @@ pub(super) fn compare(client: &Client, stored: &[Value]) {
         items_begin_once(life);
         texts_add_up(life, &pairs, stored);
         finished_as_stored(&pairs);
-        asked_once(life);
+        cut_off_is_true(life, said);
+        interrupted_is_said(life, (client.is_second, std::ptr::eq(life, last)));
+        asked_and_settled_once(life, std::ptr::eq(life, last));
+        declined_by_a_person(life, client);
+        turns_begin_and_end_once(life, std::ptr::eq(life, last));
     }
-    turns_begin_and_end_once(last);
 }
 
 fn item_id(entry: &Value) -> &str {
@@ -87,17 +91,20 @@ fn items_begin_once(life: &Life) {
     assert!(times.values().all(|n| *n == 1), "each item begins once: {times:?}");
 }
 
-/// The pieces of a message that was told from its beginning are its text; of one that never ended its turn says so.
+/// The pieces of a message, or of what a command prints, that was told from its beginning are the whole; of one that never ended its turn says so.
 fn texts_add_up(life: &Life, pairs: &[Pair], stored: &[Value]) {
     let begun: HashSet<&str> = of(life, "item/started").map(item_id).collect();
-    let mut said: HashMap<&str, String> = HashMap::new();
-    for delta in of(life, "item/agentMessage/delta") {
-        said.entry(text(delta, &["itemId"])).or_default().push_str(text(delta, &["delta"]));
+    let mut said: HashMap<&str, Vec<&str>> = HashMap::new();
+    for delta in of(life, "item/agentMessage/delta").chain(of(life, "item/commandExecution/outputDelta")) {
+        said.entry(text(delta, &["itemId"])).or_default().push(text(delta, &["delta"]));
     }
     let finished: HashSet<&str> = of(life, "item/completed").map(item_id).collect();
     for (told, kept) in pairs.iter().filter(|(told, _)| begun.contains(item_id(told)) && finished.contains(item_id(told))) {
-        if text(kept, &["item", "type"]) == "agentMessage" {
-            assert_eq!(said.get(item_id(told)).map_or("", String::as_str), text(kept, &["item", "text"]), "the pieces add up");
+        let pieces = said.get(item_id(told)).map(Vec::as_slice).unwrap_or_default();
+        match text(kept, &["item", "type"]) {
+            "agentMessage" => assert_eq!(pieces.concat(), text(kept, &["item", "text"]), "the pieces add up: {told}"),
+            "commandExecution" => output_adds_up(pieces, text(kept, &["item", "aggregatedOutput"])),
+            _ => {}
         }
     }
     let ended: HashMap<&str, &str> =
@@ -120,6 +127,17 @@ fn texts_add_up(life: &Life, pairs: &[Pair], stored: &[Value]) {
     }
 }
 
+/// What a command printed. Codex may begin to pass it on late, without a cut too; from then on it is all there, in order, once.
+fn output_adds_up(pieces: &[&str], whole: &str) {
+    let Some(first) = pieces.first() else { return };
+    let told = pieces.concat();
+    if whole.starts_with(first) {
+        assert_eq!(told, whole, "the pieces add up");
+    } else {
+        assert!(whole.contains(&told), "what it printed is told once and in order: {told:?} of {whole:?}");
+    }
+}
+
 /// A finished item was told as the server keeps it.
 fn finished_as_stored(pairs: &[Pair]) {
     // What was shown has no thread beside it.
@@ -130,18 +148,111 @@ fn finished_as_stored(pairs: &[Pair]) {
     }
 }
 
-/// A question is put once in the life of a connection.
-fn asked_once(life: &Life) {
-    let mut asked = HashSet::new();
-    for question in life.heard.iter().filter(|m| matches!(m, Incoming::Request { .. })) {
-        assert!(asked.insert(text(params(question), &["itemId"])), "it is asked twice: {question:?}");
+/// Of a message that never ended what was seen is true: the beginning of what the model said; where something is missing stands a
+/// mark, and what follows it was said later.
+fn cut_off_is_true(life: &Life, all: &[&str]) {
+    let finished: HashSet<&str> = of(life, "item/completed").map(item_id).collect();
+    let mut seen: HashMap<&str, String> = HashMap::new();
+    for delta in of(life, "item/agentMessage/delta").filter(|p| !finished.contains(text(p, &["itemId"]))) {
+        seen.entry(text(delta, &["itemId"])).or_default().push_str(text(delta, &["delta"]));
+    }
+    let running = |id: &str| {
+        of(life, "item/agentMessage/delta")
+            .any(|p| text(p, &["itemId"]) == id && life.running.iter().any(|t| t == text(p, &["turnId"])))
+    };
+    for (item, seen) in seen {
+        let mut pieces = seen.split("[…]");
+        let first = pieces.next().unwrap_or_default();
+        let pieces: Vec<&str> = pieces.collect();
+        // Of one that streamed when the thread was resumed the beginning was missed before.
+        let late = running(item);
+        let follows = |whole: &&&str| {
+            let Some(at) = (if late {
+                whole.find(first).map(|at| at + first.len())
+            } else {
+                whole.starts_with(first).then_some(first.len())
+            }) else {
+                return false;
+            };
+            let step = |rest: &str, piece: &&str| rest.find(piece).map(|at| at + piece.len());
+            pieces.iter().try_fold(&whole[at..], |rest, piece| step(rest, piece).map(|at| &rest[at..])).is_some()
+        };
+        assert!(all.iter().any(|whole| follows(&whole)), "nobody said this of {item}: {seen}");
     }
 }
 
-fn turns_begin_and_end_once(life: &Life) {
+/// No turn is interrupted here but by the death of its server: the front end is told so before its next turn, or, when that was
+/// begun by another one meanwhile, after all that it missed.
+fn interrupted_is_said(life: &Life, (is_second, whole): (bool, bool)) {
+    let mut silent: Option<&Value> = None;
+    for message in &life.heard {
+        let of = params(message);
+        match method(message) {
+            "turn/completed" if text(of, &["turn", "status"]) == "interrupted" => silent = Some(of),
+            "warning" if text(of, &["message"]).contains("was interrupted") => silent = None,
+            "turn/started" => assert!(is_second || silent.is_none(), "nobody said why it was interrupted: {silent:?}"),
+            _ => {}
+        }
+    }
+    assert!(!whole || silent.is_none(), "nobody said why it was interrupted: {silent:?}");
+}
+
+/// A question is put once in the life of a connection, and settled once: before the next turn at the latest.
+fn asked_and_settled_once(life: &Life, whole: bool) {
+    let mut asked: HashMap<String, (String, &Value)> = HashMap::new();
+    let (mut settled, mut seen, mut over) = (HashSet::new(), HashSet::new(), HashSet::new());
+    let all_settled = |asked: &HashMap<String, (String, &Value)>, settled: &HashSet<String>, over: &HashSet<&str>| {
+        // Of a call of a tool of the client's Codex does not tell that it was answered.
+        let is_open = |(id, (question, asked)): &(&String, &(String, &Value))| {
+            over.contains(text(asked, &["turnId"])) && !settled.contains(*id) && !question.starts_with("item/tool/call")
+        };
+        let open = asked.iter().find(is_open);
+        assert!(open.is_none(), "its turn is over, and it is open: {open:?}");
+    };
+    for message in &life.heard {
+        match message {
+            Incoming::Request { id, params, .. } => {
+                let question = question(message);
+                assert!(seen.insert(question.clone()), "it is asked twice: {message:?}");
+                asked.insert(serde_json::to_string(id).unwrap(), (question, params));
+            }
+            Incoming::Notification { method, params } if method == "serverRequest/resolved" => {
+                let id = params["requestId"].to_string();
+                assert!(asked.contains_key(&id), "it was never asked: {params}");
+                assert!(settled.insert(id), "it is settled twice: {params}");
+            }
+            Incoming::Notification { method, params } if method == "turn/completed" => {
+                over.insert(text(params, &["turn", "id"]));
+            }
+            Incoming::Notification { method, .. } if method == "turn/started" => all_settled(&asked, &settled, &over),
+            Incoming::Notification { .. } => {}
+        }
+    }
+    if whole {
+        all_settled(&asked, &settled, &over);
+    }
+}
+
+/// What is told as declined was declined by somebody, and what was declined is told so.
+fn declined_by_a_person(life: &Life, client: &Client) {
+    let decided = client.decided();
+    let of_item =
+        |item: &str| decided.iter().find(|d| text(&d.asked, &["itemId"]) == item && d.method.ends_with("/requestApproval"));
+    for told in of(life, "item/completed") {
+        let declined = text(told, &["item", "status"]) == "declined";
+        match of_item(item_id(told)).filter(|d| !d.method.starts_with("item/permissions")) {
+            Some(Decision { yes, .. }) => assert_eq!(declined, !yes, "what was decided: {told}"),
+            None => assert!(!declined, "nobody declined it: {told}"),
+        }
+    }
+}
+
+/// The last turn of a life whose process was killed may still have run.
+fn turns_begin_and_end_once(life: &Life, whole: bool) {
     let begun = life.running.iter().map(String::as_str).chain(of(life, "turn/started").map(|p| text(p, &["turn", "id"])));
     let begun: Vec<&str> = begun.collect();
     let ended: Vec<&str> = of(life, "turn/completed").map(|p| text(p, &["turn", "id"])).collect();
+    let begun = if whole { &begun[..] } else { &begun[..begun.len().min(ended.len())] };
     assert_eq!(begun, ended, "each turn begins and ends once");
 }
 
@@ -165,8 +276,8 @@ pub(super) fn deeds(client: &Client, app: &std::path::Path, stored: &[Value]) {
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "x\n", "{}: each command runs once", file.display());
         is_told(client, file.file_name().unwrap().to_str().unwrap(), stored);
     }
-    for (yes, question) in client.decided.values() {
-        let words = question.to_string();
+    for Decision { yes, asked, .. } in client.decided() {
+        let words = asked.to_string();
         let file = words.split_whitespace().find(|w| w.starts_with("did-")).map(|w| w.trim_matches(|c| "\"'\\,".contains(c)));
         if let Some(file) = file.filter(|_| !yes) {
             assert!(!app.join(file).exists(), "{file}: declined, and run all the same");

@@ -1,8 +1,9 @@
-//! What the model does in each turn: messages with pauses, commands, approvals, changes of files.
+//! What the model does in each turn: messages with pauses, commands, approvals, changes of files, questions of every kind.
 
 use outpost::demo::script::{Output, Piece, Reply, Scene, Script};
 use rand::RngExt;
 use rand::rngs::SmallRng;
+use serde_json::json;
 
 /// One turn.
 pub(super) struct Plan {
@@ -14,6 +15,26 @@ pub(super) struct Plan {
     pub(super) gates: Vec<String>,
     /// Words that are added while it runs, which no other words hold; the model takes note of them, and is done.
     pub(super) more: Option<String>,
+    /// Whether the second front end adds them, where there is one.
+    pub(super) by_second: bool,
+    /// The texts of its messages.
+    pub(super) said: Vec<String>,
+}
+
+/// Lines for codex's config.toml: it shall put questions of these kinds too.
+pub(super) const QUESTIONS: &str = "[features]\ndefault_mode_request_user_input = true\nrequest_permissions_tool = true";
+
+/// What the model calls so that Codex puts a question of another kind; `kind` is one of four.
+fn question(kind: usize) -> Output {
+    let options = json!([{"label": "Red", "description": "warm"}, {"label": "Blue", "description": "cold"}]);
+    let asked = json!([{"id": "q", "header": "Colour", "question": "Which colour?", "options": options}]);
+    let (name, arguments) = match kind {
+        0 => ("request_user_input", json!({"questions": asked})),
+        1 => ("request_permissions", json!({"reason": "to fetch", "permissions": {"network": {"enabled": true}}})),
+        2 => ("mcp__asker.ask", json!({})),
+        _ => ("look", json!({"where": "there"})),
+    };
+    Output::Call { name: name.to_owned(), arguments }
 }
 
 impl Plan {
@@ -26,7 +47,8 @@ impl Plan {
 
 /// Turn `turn` of front end `front`.
 pub(super) fn plan((front, turn): (usize, usize), rng: &mut SmallRng) -> Plan {
-    let (mut replies, mut gates) = (Vec::new(), Vec::new());
+    let (mut replies, mut gates, mut said) = (Vec::new(), Vec::new(), vec!["the end".to_owned(), "noted".to_owned()]);
+    let mut elicited = false;
     let name = format!("{front}-{turn}");
     for part in 0..rng.random_range(1..5) {
         let mut pieces = Vec::new();
@@ -38,18 +60,29 @@ pub(super) fn plan((front, turn): (usize, usize), rng: &mut SmallRng) -> Plan {
                 pieces.push(Piece::Wait(gate));
             }
         }
+        let text = |piece: &Piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Wait(_) => String::new(),
+        };
+        said.push(pieces.iter().map(text).collect());
         let mut outputs = vec![Output::Say(pieces)];
         let file = format!("did-{name}-{part}");
-        match rng.random_range(0..5) {
+        match rng.random_range(0..8) {
             0 => outputs.push(Output::run(&format!("echo x >> {file}"))),
-            1 => outputs.push(Output::run("for i in 1 2 3 4; do echo line $i; sleep 0.1; done")),
+            1 => outputs.push(Output::run("sleep 0.3; for i in 1 2 3 4; do echo line $i; sleep 0.1; done")),
             2 => outputs.push(Output::ask(&format!("echo x >> {file}"), "chaos")),
             3 => outputs.push(Output::add_file(&file, "x")),
+            4 => {
+                // Two elicitations of one turn cannot be told apart.
+                let kind = rng.random_range(0..4);
+                let kind = if kind == 2 && std::mem::replace(&mut elicited, true) { 0 } else { kind };
+                outputs.push(question(kind));
+            }
             _ => outputs.push(Output::run("true")),
         }
         replies.push(Reply::Outputs(outputs));
     }
     replies.push(Reply::Outputs(vec![Output::say("the end")]));
     let more = rng.random_bool(0.3).then(|| format!("more-{name};"));
-    Plan { words: format!("turn-{name};"), scene: Scene(replies), gates, more }
+    Plan { words: format!("turn-{name};"), scene: Scene(replies), gates, more, by_second: rng.random_bool(0.5), said }
 }
