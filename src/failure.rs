@@ -168,6 +168,8 @@ codes! {
     ShellReplaced = "shell-replaced", Remote, Person;
     /// A start-up file reads all of standard input, and no other way to the server is open.
     ShellReadsInput = "shell-reads-input", Remote, Person;
+    /// The `run_through` command of the host's settings did not run our script.
+    RunThroughFailed = "run-through-failed", Remote, Person;
     /// The host runs Windows natively.
     WindowsHost = "windows-host", Remote, Person;
     /// The remote's answer to our script cannot be read.
@@ -192,14 +194,18 @@ codes! {
     CodexBroken = "codex-broken", Remote, Person;
     /// The `codex` is older than what can be used.
     CodexTooOld = "codex-too-old", Remote, Person;
-    /// CODEX_HOME is set on the remote and names a folder that does not exist.
+    /// CODEX_HOME is set on the remote and names no folder there.
     CodexHomeMissing = "codex-home-missing", Remote, Person;
+    /// CODEX_HOME on the remote takes no files: it is read-only, full or not the account's.
+    HomeNotWritable = "home-not-writable", Remote, Person;
     /// The remote Codex is not signed in.
     NotSignedIn = "not-signed-in", Remote, Person;
     /// The app-server ended while starting.
     ServerDied = "server-died", Remote, Person;
     /// The app-server did not answer in time.
     ServerSilent = "server-silent", Remote, Wait;
+    /// The app-server was told to stop: it ends when its turns do, and takes no new ones.
+    ServerDraining = "server-draining", Remote, Wait;
     /// The path of the socket is longer than the system allows.
     SocketPathLong = "socket-path-long", Remote, Person;
     /// The socket, or the folder it is in, belongs to somebody else or is open to others.

@@ -7,6 +7,7 @@ mod answer;
 pub mod browse;
 mod concern;
 pub mod enter;
+mod environment;
 mod exchange;
 pub mod facts;
 mod frame;
@@ -26,6 +27,7 @@ mod worktree;
 
 use std::time::Duration;
 
+pub use environment::environment;
 pub use facts::Facts;
 pub use install::{Installed, Offer, offer, put, send};
 pub use link::{Framing, How, Link};

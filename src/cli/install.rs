@@ -74,7 +74,7 @@ impl Install {
         let offer = remote::offer(&session, &settings, &self.mirror).await.map_err(|e| e.at(&alias))?;
         drop(spinner);
         let way = self.way(context, &offer).map_err(|e| e.at(&alias))?;
-        self.consent(context, &way).await?;
+        self.consent(context, &way).await.map_err(|e| e.at(&alias))?;
         let spinner = Spinner::new(context, &self.host, context.screen.interactive);
         spinner.doing("installing codex");
         let there = There { context, spinner: &spinner, alias: &alias, session: &session, settings };
@@ -112,8 +112,10 @@ impl Install {
         let host = plain::line(&self.host);
         let prompt = format!("{host}: {} [y/N] ", plain::line(&way.told(&self.mirror)));
         let question = Question { prompt, echo: true, preface: String::new() };
-        let nobody =
-            |_| Failure::new(Code::AuthNeedsPerson, "ask before installing").hint("say --yes to install without being asked");
+        let nobody = |_| {
+            let failure = Failure::new(Code::Usage, "ask before installing").said("there is no terminal to ask on");
+            failure.hint("say yes beforehand: outpost install HOST --yes")
+        };
         let answer = context.ask.ask(&question).await.map_err(nobody)?;
         match answer.reveal().trim() {
             "y" | "Y" | "yes" => Ok(()),

@@ -14,6 +14,7 @@ use super::{Context, report};
 use crate::failure::{Code, Exit, Failure};
 use crate::name::Place;
 use crate::project;
+use crate::remote;
 use crate::remote::enter::{self, Errand, Where};
 use crate::ssh::session::{Alone, Session, Terminal};
 use join::Joined;
@@ -67,8 +68,9 @@ impl Shell {
         let what = if wants_terminal { Alone::Terminal } else { Alone::Data };
         let spinner = Spinner::new(context, place.alias.as_str(), context.screen.interactive);
         let (session, settings) = project::login_alone(&context.behind(&spinner), &place.alias, what).await?;
+        let environment = remote::environment(&session, &settings).await.map_err(|e| e.at(&place.alias))?;
         drop(spinner);
-        let at = Where { alias: &place.alias, settings: &settings, folder: &place.path };
+        let at = Where { alias: &place.alias, settings: &settings, environment: environment.as_deref(), folder: &place.path };
         let text = enter::text(at, self.errand())?;
         let there = There { context, place: &place, session: &session };
         let ended = if wants_terminal { there.on_terminal(text.as_deref()).await } else { there.on_pipes(text.as_deref()).await };

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::facts::{Facts, Fields};
 use super::frame::{Event, Frames, Noise};
-use super::{How, concern, judge, refusal};
+use super::{How, concern, judge, refusal, remedy};
 use crate::failure::{Code, Failure};
+use crate::rpc::websocket::SILENT;
 use crate::step::{Progress, Step, Watch};
 
 /// What was read so far.
@@ -20,11 +21,6 @@ pub struct Answer {
     slow: Duration,
     /// Whether the interactive shell was started and has not run our script yet.
     interactive: bool,
-}
-
-/// How to see what start-up files do.
-fn traced(options: &str) -> String {
-    format!("see at which line of its start-up files the shell waits (bash, zsh, ksh): ssh HOST 'exec $SHELL {options} true'")
 }
 
 /// How far a run has come.
@@ -86,10 +82,10 @@ impl Answer {
 
     fn shell_is_done(&self, shell: &[u8], watch: &dyn Watch) {
         let detail = String::from_utf8_lossy(shell).into_owned();
-        watch.progress(Progress::Done { step: Step::LoginShell, detail, took: self.shell_took });
+        watch.progress(Progress::Done { step: Step::LoginShell, detail: detail.clone(), took: self.shell_took });
         if self.shell_took > self.slow {
             let text = format!("shell start-up took {:.1} s", self.shell_took.as_secs_f32());
-            let hint = traced("-lxc");
+            let hint = remedy::traced(&detail, false);
             watch.progress(Progress::Warning { step: Step::LoginShell, code: Some(Code::ShellSlow), text, hint });
         }
         watch.progress(Progress::Began(Step::Codex));
@@ -103,18 +99,20 @@ impl Answer {
     /// The failure when nothing more came in time.
     pub fn too_slow(&self, limit: Duration, stderr: &str) -> Failure {
         let (seconds, words) = (limit.as_secs(), judge::quoted(stderr));
+        let shell = self.fields.get("shell").or(self.fields.get("starts")).unwrap_or_default();
         if self.interactive {
             let tried =
                 format!("wait {seconds} s for the interactive shell, because there is no codex on the PATH of the login shell");
-            let hint = format!("{}\nor name the codex there: outpost hosts set HOST codex=/path/to/codex", traced("-lixc"));
+            let hint =
+                format!("{}\nor name the codex there: outpost hosts set HOST codex=/path/to/codex", remedy::traced(shell, true));
             return Failure::new(Code::ShellTimeout, tried).said(words).hint(hint);
         }
         if self.reached >= Reached::Environment {
-            return Failure::new(Code::ServerSilent, format!("wait {seconds} s for codex")).said(words);
+            return Failure::new(Code::ServerSilent, format!("wait {seconds} s for codex")).said(words).hint(SILENT);
         }
         Failure::new(Code::ShellTimeout, format!("wait {seconds} s for the start-up files of the login shell"))
             .said(words)
-            .hint(traced("-lxc"))
+            .hint(remedy::traced(shell, false))
     }
 
     /// A field of the answer.

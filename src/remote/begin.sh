@@ -1,11 +1,12 @@
 # Stage two begins: in the environment that codex runs in, with what every errand needs.
 # Given: m (the marker), go (the line that ends the blank ones), home (CODEX_HOME of the settings).
-set +eu
+# What SHELLOPTS may bring along from the start-up files would hold for us too.
+set +eufC
 kill -USR1 "$OUTPOST_PID" 2>/dev/null
 if [ "$OUTPOST_AT" != interactive ]; then
-while IFS= read -r line; do
-case $line in
-"#$go")
+while IFS= read -r _line; do
+case $_line in
+"#$_go")
 break
 ;;
 esac
@@ -13,15 +14,15 @@ done
 fi
 # Nothing that runs here may touch the channel: it is 5 and 6 from now on.
 exec 5<&0 6>&1 </dev/null >&2 3<&- 4>&-
-login_path=$PATH
+_login_path=$PATH
 PATH=${PATH:+$PATH:}/usr/local/bin:/usr/bin:/bin
-answer=
+_answer=
 say() {
-answer=$answer$m+$1=$2
+_answer=$_answer$_m+$1=$2
 }
 send() {
-printf %s "$answer$m$1" >&6
-answer=
+printf %s "$_answer$_m$1" >&6
+_answer=
 }
 fail() {
 say error "$1"
@@ -31,36 +32,44 @@ exit 0
 }
 # Runs a program of the login environment, for a limited time where there is a program for that.
 limited() {
-seconds=$1
+_seconds=$1
 shift
 if command -v timeout >/dev/null 2>&1; then
-set -- timeout "$seconds" "$@"
+set -- timeout "$_seconds" "$@"
 elif command -v perl >/dev/null 2>&1; then
-set -- perl -e "alarm shift; exec @ARGV" "$seconds" "$@"
+set -- perl -e "alarm shift; exec @ARGV" "$_seconds" "$@"
 fi
 "$@" </dev/null 5<&- 6>&-
 }
+# Whether a folder of this absolute path is, or could be made, by this account.
+writable() {
+_each=$1
+while [ ! -e "${_each:-/}" ]; do
+_each=${_each%/*}
+done
+[ -d "${_each:-/}" ] && [ -w "${_each:-/}" ]
+}
 owner() {
-mode=
-uid_of=
+_mode=
+_uid_of=
 set -- $(ls -ldn "$1" 2>/dev/null)
-mode=$1
-uid_of=$3
+_mode=$1
+_uid_of=$3
 }
 # What makes a process the one we started, and not a later one with its number.
 started_at() {
-begun=
+_begun=
 if [ -r "/proc/$1/stat" ]; then
-{ read -r begun <"/proc/$1/stat"; } 2>/dev/null
-set -- ${begun##*") "}
-begun=
+{ read -r _begun <"/proc/$1/stat"; } 2>/dev/null
+set -- ${_begun##*") "}
+_begun=
 # It may have ended meanwhile; a shift by too many ends the shell.
 if [ "$#" -gt 19 ]; then
 shift 19
-begun=$1
+_begun=$1
 fi
 elif [ ! -d /proc/self ]; then
-begun=$(TZ=UTC0 LC_ALL=C ps -o lstart= -p "$1" 2>/dev/null)
+_begun=$(TZ=UTC0 LC_ALL=C ps -o lstart= -p "$1" 2>/dev/null)
 fi
 }
 # Whether nothing of a process runs, collected or not: as long as one of its threads does, its sockets are open.
@@ -73,10 +82,10 @@ return 0
 esac
 return 1
 fi
-for thread in "/proc/$1/task"/*/stat; do
-state=
-{ read -r state <"$thread"; } 2>/dev/null
-case ${state##*") "} in
+for _thread in "/proc/$1/task"/*/stat; do
+_state=
+{ read -r _state <"$_thread"; } 2>/dev/null
+case ${_state##*") "} in
 ""|Z*|X*)
 ;;
 *)
@@ -88,21 +97,22 @@ return 0
 }
 # Every program of a name on the login PATH; the first is the one that runs.
 on_path() {
-found=
-first=
+_found=
+_first=
 set -f
 IFS=:
-for dir in $login_path; do
-if [ -f "$dir/$1" ] && [ -x "$dir/$1" ]; then
-case $dir in
+for _dir in $_login_path; do
+_dir=${_dir:-.}
+if [ -f "$_dir/$1" ] && [ -x "$_dir/$1" ]; then
+case $_dir in
 /*)
 ;;
 *)
-dir=$PWD/$dir
+_dir=$PWD/$_dir
 ;;
 esac
-found=$found:$dir/$1
-first=${first:-$dir/$1}
+_found=$_found:$_dir/$1
+_first=${_first:-$_dir/$1}
 fi
 done
 unset IFS
@@ -114,65 +124,76 @@ if [ "$OUTPOST_AT" != interactive ]; then
 say shell "$OUTPOST_SHELL"
 fi
 send ";"
-id=$(id 2>/dev/null)
-uid=${id#uid=}
-uid=${uid%%[!0-9]*}
-user=${id#*"("}
-if [ "$user" = "$id" ]; then
-# An account that only its number names.
-user=$uid
+if [ "$_deaf" = bare ]; then
+fail shell-reads-input env
 fi
-user=${user%%")"*}
-system=$(uname -s -n -m 2>/dev/null)
-name=${system#* }
-name=${name%% *}
-system="${system%% *} ${system##* }"
-machine=
-boot=
+_id=$(id 2>/dev/null)
+_uid=${_id#uid=}
+_uid=${_uid%%[!0-9]*}
+_user=${_id#*"("}
+if [ "$_user" = "$_id" ]; then
+# An account that only its number names.
+_user=$_uid
+fi
+_user=${_user%%")"*}
+_system=$(uname -s -n -m 2>/dev/null)
+_name=${_system#* }
+_name=${_name%% *}
+_system="${_system%% *} ${_system##* }"
+case $_system in
+MINGW*|MSYS*|CYGWIN*)
+fail windows-host "$_system"
+;;
+esac
+_machine=
+_boot=
 if [ -r /etc/machine-id ]; then
-read -r machine </etc/machine-id
+read -r _machine </etc/machine-id
 fi
 if [ -r /proc/sys/kernel/random/boot_id ]; then
-read -r boot </proc/sys/kernel/random/boot_id
+read -r _boot </proc/sys/kernel/random/boot_id
 fi
-case $system in
+case $_system in
 Darwin*)
-machine=$(sysctl -n kern.uuid 2>/dev/null)
-boot=$(sysctl -n kern.bootsessionuuid 2>/dev/null)
+_machine=$(sysctl -n kern.uuid 2>/dev/null)
+_boot=$(sysctl -n kern.bootsessionuuid 2>/dev/null)
 ;;
 esac
 # A container that starts again keeps the boot identity of its machine, but not its first process.
 started_at 1
-boot=$boot:$begun
-say user "$user"
-say uid "$uid"
+_boot=$_boot:$_begun
+say user "$_user"
+say uid "$_uid"
 say home "$HOME"
-say path "$login_path"
-say system "$system"
-say hostname "$name"
-say machine "$machine"
-say boot "$boot"
-chosen_home=${home:-${CODEX_HOME-}}
-home=${chosen_home:-$HOME/.codex}
-case $home in
+say path "$_login_path"
+say system "$_system"
+say hostname "$_name"
+say machine "$_machine"
+say boot "$_boot"
+_chosen_home=${_home:-${CODEX_HOME-}}
+_home=${_chosen_home:-$HOME/.codex}
+case $_home in
 "~/"*)
-home=$HOME/${home#??}
+_home=$HOME/${_home#??}
 ;;
 esac
-if [ -n "$chosen_home" ]; then
-CODEX_HOME=$home
+if [ -n "$_chosen_home" ]; then
+CODEX_HOME=$_home
 export CODEX_HOME
 fi
-say codex_home "$home"
-if [ -n "$chosen_home" ] && [ ! -d "$home" ]; then
-fail codex-home-missing "$home"
+say codex_home "$_home"
+if [ -n "$_chosen_home" ] && [ ! -d "$_home" ]; then
+if [ -e "$_home" ]; then
+fail codex-home-missing file
+fi
+fail codex-home-missing ""
 fi
 file_system() {
-case $system in
+case $_system in
 Linux*)
-say home_fs "$(stat -f -c %T "$home" 2>/dev/null || stat -f -c %T "$HOME" 2>/dev/null)"
+say home_fs "$(stat -f -c %T "$_home" 2>/dev/null || stat -f -c %T "$HOME" 2>/dev/null)"
 ;;
 esac
 }
-ours=$home/outpost
-socket=$home/app-server-control/app-server-control.sock
+_ours=$_home/outpost
+_socket=$_home/app-server-control/app-server-control.sock

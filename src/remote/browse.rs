@@ -218,7 +218,7 @@ mod tests {
     /// What a real shell answers when the script's own part runs in it.
     fn listed_by(shell: &[&str], paths: &[&str]) -> Vec<Looked> {
         let script = super::super::script::one_line(include_str!("browse.sh"));
-        let text = format!("send() {{ :; }}; most=3; exec 5<&0 6>&1; {script}");
+        let text = format!("send() {{ :; }}; _most=3; exec 5<&0 6>&1; {script}");
         let mut command = Command::new(shell[0]);
         command.args(&shell[1..]).arg("-c").arg(text).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("a shell");

@@ -9,32 +9,32 @@ put() {
 printf "%s\0" "$1"
 }
 branch_of() {
-git=$1/.git
-if [ -f "$git" ]; then
-IFS= read -r git <"$git"
-git=${git#gitdir: }
-case $git in
+_git=$1/.git
+if [ -f "$_git" ]; then
+IFS= read -r _git <"$_git"
+_git=${_git#gitdir: }
+case $_git in
 /*)
 ;;
 *)
-git=$1/$git
+_git=$1/$_git
 ;;
 esac
 fi
-branch=
-if [ -f "$git/HEAD" ]; then
-IFS= read -r branch <"$git/HEAD"
+_branch=
+if [ -f "$_git/HEAD" ]; then
+IFS= read -r _branch <"$_git/HEAD"
 fi
-case $branch in
+case $_branch in
 "ref: "*)
-branch=${branch#ref: }
-branch=${branch#refs/heads/}
+_branch=${_branch#ref: }
+_branch=${_branch#refs/heads/}
 ;;
 *)
-branch=${branch%"${branch#???????}"}
+_branch=${_branch%"${_branch#???????}"}
 ;;
 esac
-put "G$branch"
+put "G$_branch"
 }
 entry() {
 if [ -r "./$1" ] && [ -x "./$1" ]; then
@@ -47,15 +47,15 @@ branch_of "./$1"
 fi
 }
 entries() {
-count=0
-for entry in * .*; do
-if [ -d "./$entry" ] && [ "$entry" != . ] && [ "$entry" != .. ]; then
-count=$((count + 1))
-if [ "$count" -gt "$most" ]; then
+_count=0
+for _entry in * .*; do
+if [ -d "./$_entry" ] && [ "$_entry" != . ] && [ "$_entry" != .. ]; then
+_count=$((_count + 1))
+if [ "$_count" -gt "$_most" ]; then
 put "+"
 return
 fi
-entry "$entry"
+entry "$_entry"
 fi
 done
 put "."
@@ -76,8 +76,8 @@ fi
 put "P$PWD"
 entries
 }
-while IFS= read -r line; do
-asked=$(printf "%b." "$line")
+while IFS= read -r _line; do
+_asked=$(printf "%b." "$_line")
 cd /
-list "${asked%.}"
+list "${_asked%.}"
 done

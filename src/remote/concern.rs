@@ -2,8 +2,9 @@
 
 use std::cmp::Ordering;
 
-use super::facts::{Agent, Candidate, Ending, Facts};
+use super::facts::{Agent, Candidate, Ending, Facts, by_version};
 use super::judge::GUARD;
+use super::remedy::on_host;
 use crate::failure::Code;
 use crate::ssh::quote;
 use crate::step::{Progress, Step};
@@ -41,25 +42,16 @@ fn path(facts: &Facts) -> Option<Progress> {
 fn older(facts: &Facts) -> Option<Progress> {
     let runs = facts.codex.as_ref()?;
     let version = runs.version.as_deref()?;
-    let newer = |c: &&Candidate| c.version.as_deref().is_some_and(|v| compare(v, version) == Ordering::Greater);
+    let newer = |c: &&Candidate| c.version.as_deref().is_some_and(|v| by_version(v, version) == Ordering::Greater);
     let newest = facts
         .candidates
         .iter()
         .filter(newer)
-        .max_by(|a, b| compare(a.version.as_deref().unwrap_or_default(), b.version.as_deref().unwrap_or_default()))?;
+        .max_by(|a, b| by_version(a.version.as_deref().unwrap_or_default(), b.version.as_deref().unwrap_or_default()))?;
     let text =
         format!("{} is {version}, and {} beside it is {}", runs.path, newest.path, newest.version.as_deref().unwrap_or_default());
     let hint = format!("outpost hosts set HOST codex={}", quote::if_needed(&newest.path));
     Some(warning(Step::Codex, Code::CodexOlder, (text, hint)))
-}
-
-/// Versions by their numbers; what follows a `-` comes before the release itself.
-fn compare(one: &str, other: &str) -> Ordering {
-    let parts = |version: &str| -> (Vec<u64>, bool) {
-        let (numbers, before) = version.split_once('-').map_or((version, false), |(numbers, _)| (numbers, true));
-        (numbers.split('.').map(|n| n.parse().unwrap_or(0)).collect(), !before)
-    };
-    parts(one).cmp(&parts(other))
 }
 
 fn network(facts: &Facts) -> Option<Progress> {
@@ -110,7 +102,8 @@ fn lent(facts: &Facts) -> Option<Progress> {
 
 fn listeners(facts: &Facts) -> impl Iterator<Item = Progress> + '_ {
     facts.listeners.iter().map(|listener| {
-        let text = format!("an app-server there listens for everybody who can reach the host: {listener}");
+        let is = if facts.listening.contains(listener) { "listens" } else { "was started to listen" };
+        let text = format!("an app-server there {is} for everybody who can reach the host: {listener}");
         let hint = "stop it, or start it on 127.0.0.1 or with --ws-auth".to_owned();
         warning(Step::AppServer, Code::PublicListener, (text, hint))
     })
@@ -125,7 +118,8 @@ fn updater(facts: &Facts) -> Option<Progress> {
         "codex's own updater runs there (process {}): for a new release it restarts the app-server, and turns at work end with it",
         numbers.join(", ")
     );
-    let hint = format!("end it: ssh HOST kill {}\ncodex app-server daemon start  there starts it again", numbers.join(" "));
+    let kill: Vec<&str> = std::iter::once("kill").chain(numbers.iter().map(String::as_str)).collect();
+    let hint = format!("end it: {}\ncodex app-server daemon start  there starts it again", on_host(&kill));
     Some(warning(Step::AppServer, Code::UpdaterRunning, (text, hint)))
 }
 
@@ -164,18 +158,6 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_compared_by_number() {
-        for (one, other, order) in [
-            ("0.9.0", "0.10.0", Ordering::Less),
-            ("1.0", "1.0", Ordering::Equal),
-            ("0.2.0-alpha.1", "0.2.0", Ordering::Less),
-            ("0.2.1-alpha.1", "0.2.0", Ordering::Greater),
-        ] {
-            assert_eq!(compare(one, other), order, "{one} {other}");
-        }
-    }
-
-    #[test]
     fn a_usual_host_has_nothing_to_tell() {
         let codex = |path: &str, version: &str| Candidate { path: path.into(), version: Some(version.into()) };
         let usual = Facts {
@@ -188,7 +170,10 @@ mod tests {
         let odd = Facts { path: "/home/me/bin".into(), candidates: vec![codex("/a b/codex", "0.170.0")], ..usual };
         let odd = Facts { updaters: vec![17, 4], ..odd };
         let hints = told(&odd);
-        assert!(hints[2].0 == Code::UpdaterRunning && hints[2].1.starts_with("end it: ssh HOST kill 17 4\n"), "{hints:?}");
+        assert!(
+            hints[2].0 == Code::UpdaterRunning && hints[2].1.starts_with("end it: outpost shell HOST kill 17 4\n"),
+            "{hints:?}"
+        );
         assert_eq!(hints[0].0, Code::PathBroken);
         assert_eq!(hints[1], (Code::CodexOlder, "outpost hosts set HOST codex='/a b/codex'".to_owned()));
     }

@@ -26,8 +26,10 @@ pub enum Errand<'a> {
 pub struct Where<'a> {
     /// The host.
     pub alias: &'a Alias,
-    /// Its settings: what it runs through, which variables it gets.
+    /// Its settings: what it runs through.
     pub settings: &'a HostSettings,
+    /// The file with the variables of its settings ([`super::environment()`]), which goes when they are taken from it.
+    pub environment: Option<&'a str>,
     /// The folder: absolute, `~/…`, or relative to the remote home; empty for the home itself.
     pub folder: &'a str,
 }
@@ -52,7 +54,7 @@ pub fn text(place: Where<'_>, errand: Errand<'_>) -> Result<Option<String>, Fail
     if !settings.run_through.is_empty() {
         return passed_through(&settings.run_through, &script(place, errand)).map(Some);
     }
-    let bare = place.folder.is_empty() && settings.env.is_empty();
+    let bare = place.folder.is_empty() && place.environment.is_none();
     Ok(match errand {
         Errand::Shell if bare => None,
         Errand::Line(line) if bare => Some(line.to_owned()),
@@ -68,7 +70,7 @@ fn script(place: Where<'_>, errand: Errand<'_>) -> String {
     if !place.folder.is_empty() {
         lines.push(format!("n={}; f={}; {GO}", word(place.alias.as_str()), word(place.folder)));
     }
-    lines.extend(place.settings.env.iter().map(|(name, value)| format!("export {name}={}", word(value))));
+    lines.extend(place.environment.map(word).map(|file| format!(". {file}; rm -f {file}")));
     lines.push(match errand {
         Errand::Shell => SHELL.to_owned(),
         Errand::Line(line) => format!("exec \"${{SHELL:-/bin/sh}}\" -c {}", word(line)),
@@ -118,7 +120,7 @@ mod tests {
 
     fn sent(settings: &HostSettings, folder: &str, errand: Errand<'_>) -> Option<String> {
         let alias: Alias = "devbox".parse().expect("an alias");
-        text(Where { alias: &alias, settings, folder }, errand).expect("plain words")
+        text(Where { alias: &alias, settings, environment: None, folder }, errand).expect("plain words")
     }
 
     #[test]
@@ -192,10 +194,14 @@ mod tests {
     fn the_persons_own_command_is_gone_through() {
         let home = tempfile::tempdir().expect("a folder");
         for through in [&["env", "WHO=me"][..], &["sh", "-c"], &["env", "WHO=me", "bash", "-c"]] {
-            let env = [("A".to_owned(), "it's".to_owned())].into_iter().collect();
-            let settings = HostSettings { run_through: words(through), env, ..HostSettings::default() };
-            let text = sent(&settings, "", Errand::Line("echo \"$A\"; exit 4")).expect("a text");
+            let settings = HostSettings { run_through: words(through), ..HostSettings::default() };
+            let file = home.path().join("it's env");
+            std::fs::write(&file, "export A='it'\\''s'\n").expect("written");
+            let alias: Alias = "devbox".parse().expect("an alias");
+            let place = Where { alias: &alias, settings: &settings, environment: file.to_str(), folder: "" };
+            let text = text(place, Errand::Line("echo \"$A\"; exit 4")).expect("plain words").expect("a text");
             assert_eq!(ran("bash", &text, home.path()), ("it's\n".to_owned(), Some(4)), "{text}");
+            assert!(!file.exists());
         }
         let settings = HostSettings { run_through: words(&["ssh", "login03"]), ..HostSettings::default() };
         assert_eq!(

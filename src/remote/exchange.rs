@@ -65,7 +65,7 @@ impl Errand<'_> {
         if !self.settings.run_through.is_empty() {
             return match self.attempt(Way::Through, watch).await? {
                 Outcome::Heard(heard) => Ok(*heard),
-                Outcome::Silent(silence) => Err(judge::silent(&[silence])),
+                Outcome::Silent(silence) => Err(self.not_through(judge::said(&silence))),
             };
         }
         let first = match self.patiently(watch).await? {
@@ -74,7 +74,7 @@ impl Errand<'_> {
         };
         match self.attempt(Way::Plain, watch).await? {
             Outcome::Heard(heard) => Ok(*heard),
-            Outcome::Silent(second) => Err(judge::silent(&[first, second])),
+            Outcome::Silent(second) => Err(self.silent(&[first, second])),
         }
     }
 
@@ -94,7 +94,7 @@ impl Errand<'_> {
         tokio::select! {
             outcome = usual.as_mut() => outcome,
             outcome = deaf.as_mut() => match outcome {
-                Ok(Outcome::Silent(silence)) => Err(judge::silent(&[silence])),
+                Ok(Outcome::Silent(silence)) => Err(self.silent(&[silence])),
                 Ok(heard @ Outcome::Heard(_)) => Ok(heard),
                 // A host that opens no second channel: the first one is all there is.
                 Err(_) => usual.await,
@@ -117,7 +117,7 @@ impl Errand<'_> {
         } else {
             send(&mut exec, &[texts.opening(), body.clone()].concat()).await;
         }
-        while self.hear(&mut exec, &mut answer, watch).await? {
+        while self.hear(&mut exec, &mut answer, watch).await.map_err(|late| self.late(way, &answer, late))? {
             match (answer.reached, way) {
                 (Reached::End, _) => {
                     let exec = Some(exec).filter(|_| way != Way::Deaf);
@@ -128,6 +128,24 @@ impl Errand<'_> {
             }
         }
         self.unanswered(way, answer, exec).await
+    }
+
+    /// A `run_through` command that does not come to our shell has no start-up files to look at.
+    fn late(&self, way: Way, answer: &Answer, failure: Failure) -> Failure {
+        if way != Way::Through || answer.reached > Reached::Nothing || failure.code != Code::ShellTimeout {
+            return failure;
+        }
+        self.not_through(format!("it did not run our shell within {} s\n{}", self.limits.shell.as_secs(), failure.said))
+    }
+
+    fn silent(&self, tried: &[Silence]) -> Failure {
+        judge::silent(tried, &self.session.facts().account)
+    }
+
+    fn not_through(&self, said: String) -> Failure {
+        let tried = format!("run a script through the host's run_through command ({})", self.settings.run_through.join(" "));
+        let hint = "see what it does: outpost shell HOST echo works\nor do without: outpost hosts set HOST run_through=";
+        Failure::new(Code::RunThroughFailed, tried).said(said.trim_end()).hint(hint)
     }
 
     /// Reads until something new was reached (true) or the output ended (false).

@@ -1,5 +1,6 @@
 //! What a remote says about itself, read from the fields of its answer.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -81,12 +82,18 @@ pub struct Facts {
     pub agent: Option<Agent>,
     /// Other hosts on which we started a server with the same CODEX_HOME.
     pub other_hosts: Vec<String>,
-    /// Command lines of app-servers that listen for everybody, when they were looked for.
+    /// Command lines of app-servers that were started to listen for everybody, when they were looked for.
     pub listeners: Vec<String>,
+    /// Of these the ones that are seen to listen.
+    #[serde(skip)]
+    pub listening: Vec<String>,
     /// Processes of codex's own updater for this CODEX_HOME, when they were looked for.
     pub updaters: Vec<u32>,
     /// Whether we started the server that runs.
     pub ours: bool,
+    /// The start-up file of a login bash, below the home, when it is worth to be named.
+    #[serde(skip)]
+    pub profile: Option<String>,
     /// What would stand in the way of a turn, when it was asked for.
     #[serde(skip)]
     pub findings: Vec<Finding>,
@@ -153,6 +160,7 @@ pub struct Fields {
     candidates: Vec<Candidate>,
     other_hosts: Vec<String>,
     listeners: Vec<String>,
+    listening: Vec<String>,
     updaters: Vec<u32>,
     companions: Vec<String>,
 }
@@ -166,6 +174,7 @@ impl Fields {
             ("candidate_version", Some(last)) => last.version = version(&value),
             ("other_host", _) => self.other_hosts.push(value),
             ("listener", _) => self.listeners.push(value),
+            ("listener_seen", _) if value == "yes" => self.listening.extend(self.listeners.last().cloned()),
             ("updater", _) => self.updaters.extend(value.parse::<u32>()),
             ("companion", _) => self.companions.push(value),
             _ => drop(self.single.insert(key, value)),
@@ -236,6 +245,8 @@ impl Fields {
             },
             other_hosts: self.other_hosts.clone(),
             listeners: self.listeners.clone(),
+            listening: self.listening.clone(),
+            profile: self.get("profile").map(str::to_owned),
             updaters: self.updaters.clone(),
             ours: self.get("ours").is_some(),
             findings: preflight::findings(self),
@@ -250,9 +261,31 @@ fn version(printed: &str) -> Option<String> {
     line.split_whitespace().last().filter(|w| w.starts_with(|c: char| c.is_ascii_digit())).map(str::to_owned)
 }
 
+/// Versions by their numbers; what follows a `-` comes before the release itself.
+#[must_use]
+pub(super) fn by_version(one: &str, other: &str) -> Ordering {
+    let parts = |version: &str| -> (Vec<u64>, bool) {
+        let (numbers, before) = version.split_once('-').map_or((version, false), |(numbers, _)| (numbers, true));
+        (numbers.split('.').map(|n| n.parse().unwrap_or(0)).collect(), !before)
+    };
+    parts(one).cmp(&parts(other))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_are_compared_by_number() {
+        for (one, other, order) in [
+            ("0.9.0", "0.10.0", Ordering::Less),
+            ("1.0", "1.0", Ordering::Equal),
+            ("0.2.0-alpha.1", "0.2.0", Ordering::Less),
+            ("0.2.1-alpha.1", "0.2.0", Ordering::Greater),
+        ] {
+            assert_eq!(by_version(one, other), order, "{one} {other}");
+        }
+    }
 
     #[test]
     fn versions_are_found_among_warnings() {

@@ -1,34 +1,34 @@
 # Stage two goes on: looks at a folder. Given: folder.
-if [ -n "$folder" ]; then
-case $folder in
+if [ -n "$_folder" ]; then
+case $_folder in
 "~")
-folder=$HOME
+_folder=$HOME
 ;;
 "~/"*)
-folder=$HOME/${folder#??}
+_folder=$HOME/${_folder#??}
 ;;
 /*)
 ;;
 *)
-folder=$HOME/$folder
+_folder=$HOME/$_folder
 ;;
 esac
-say asked_folder "$folder"
-if [ ! -e "$folder" ]; then
-fail folder-missing "$folder"
+say asked_folder "$_folder"
+if [ ! -e "$_folder" ]; then
+fail folder-missing "$_folder"
 fi
-if [ ! -d "$folder" ]; then
-fail folder-not-a-directory "$folder"
+if [ ! -d "$_folder" ]; then
+fail folder-not-a-directory "$_folder"
 fi
-seen=$(unset CDPATH; cd -P "$folder" 2>/dev/null && printf "%s." "$PWD")
-if [ -z "$seen" ] || [ ! -r "$folder" ]; then
-fail folder-unreadable "$(ls "$folder" 2>&1 >/dev/null)"
+_seen=$(unset CDPATH; cd -P "$_folder" 2>/dev/null && printf "%s." "$PWD")
+if [ -z "$_seen" ] || [ ! -r "$_folder" ]; then
+fail folder-unreadable "$(ls "$_folder" 2>&1 >/dev/null)"
 fi
-case $system in
+case $_system in
 Darwin*)
-words=$(ls "$folder" 2>&1 >/dev/null) || fail folder-unreadable "$words"
+_words=$(ls "$_folder" 2>&1 >/dev/null) || fail folder-unreadable "$_words"
 ;;
 esac
-say folder "${seen%.}"
+say folder "${_seen%.}"
 fi
 send ";"

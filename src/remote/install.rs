@@ -4,6 +4,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use super::exchange::Errand;
 use super::job::{Install, Job, Part};
+use super::remedy::FROM_LOCAL;
 use super::said::said;
 use super::{Facts, Limits};
 use crate::config::hosts::HostSettings;
@@ -77,7 +78,13 @@ fn npm_complains(said: &str) -> String {
 /// # Errors
 /// [`Code::InstallFailed`] in the words of what failed, and then nothing half stays there; as a bring-up, up to the login shell.
 pub async fn put(session: &Session, settings: &HostSettings, install: Install) -> Result<Installed, Failure> {
-    let answer = run(session, settings, install).await?;
+    let uploaded = install.part == Part::Upload;
+    let answer = run(session, settings, install).await.map_err(|failure| {
+        // Nothing is offered that was just tried.
+        let hint =
+            if uploaded && failure.hint == FROM_LOCAL { "mend what it says, then: outpost install HOST" } else { &failure.hint };
+        Failure { hint: hint.to_owned(), ..failure.clone() }
+    })?;
     let word = |key: &str| answer.word(key).unwrap_or_default().trim().to_owned();
     Ok(Installed { path: word("installed"), release: word("release") })
 }

@@ -2,6 +2,7 @@
 
 use super::Want;
 use crate::config::hosts::HostSettings;
+use crate::ssh::quote;
 
 const BEGIN: &str = include_str!("begin.sh");
 const CODEX: &str = include_str!("codex.sh");
@@ -18,11 +19,28 @@ const INSTALL: &str = include_str!("install.sh");
 const BROWSE: &str = include_str!("browse.sh");
 const SIGN_IN: &str = include_str!("sign_in.sh");
 const WORKTREE: &str = include_str!("worktree.sh");
+const ENVIRONMENT: &str = include_str!("environment.sh");
 
 /// Every piece, for the tests.
 #[cfg(test)]
-pub(super) const ALL: &[&str] =
-    &[BEGIN, CODEX, FOLDER, RECORD, AGENT, FENCE, SERVER, LISTENERS, PREFLIGHT, STOP, LOGS, INSTALL, BROWSE, SIGN_IN, WORKTREE];
+pub(super) const ALL: &[&str] = &[
+    BEGIN,
+    CODEX,
+    FOLDER,
+    RECORD,
+    AGENT,
+    FENCE,
+    SERVER,
+    LISTENERS,
+    PREFLIGHT,
+    STOP,
+    LOGS,
+    INSTALL,
+    BROWSE,
+    SIGN_IN,
+    WORKTREE,
+    ENVIRONMENT,
+];
 
 /// What a script is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +81,11 @@ pub enum Job {
     },
     /// Install codex, or a part of that.
     Install(Install),
+    /// Keep the variables of the settings for a shell.
+    Environment {
+        /// A plain word.
+        id: String,
+    },
 }
 
 /// What is to become of the sign-in of a remote codex.
@@ -142,6 +165,7 @@ impl Job {
             Self::SignIn { .. } => &[BEGIN, CODEX, SIGN_IN],
             Self::Worktree { .. } => &[BEGIN, FOLDER, WORKTREE],
             Self::Install(_) => &[BEGIN, INSTALL],
+            Self::Environment { .. } => &[BEGIN, ENVIRONMENT],
         }
     }
 
@@ -172,6 +196,10 @@ impl Job {
                 vec![("folder", folder.clone()), ("branch", branch.clone()), ("place", place.clone())]
             }
             Self::Install(install) => install.variables(),
+            Self::Environment { id } => {
+                let exports = settings.env.iter().map(|(name, value)| format!("export {name}={}\n", quote::posix(value)));
+                vec![("errand", id.clone()), ("exports", exports.collect())]
+            }
         }
     }
 }
@@ -201,7 +229,7 @@ mod tests {
         let install = Install { part: Part::Npm, base: String::new(), id: String::new() };
         for (name, _) in install.variables() {
             let set = [BEGIN, RECORD, CODEX]
-                .map(|script| script.lines().any(|line| line.trim_start().starts_with(&format!("{name}="))));
+                .map(|script| script.lines().any(|line| line.trim_start().starts_with(&format!("_{name}="))));
             assert_eq!(set, [false; 3], "{name}");
         }
     }

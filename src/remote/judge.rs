@@ -2,6 +2,7 @@
 
 use crate::failure::{Code, Failure};
 use crate::ssh::exec::ExitStatus;
+use crate::ssh::quote;
 
 /// One way that was tried and brought no answer.
 #[derive(Debug, Clone)]
@@ -23,6 +24,10 @@ const QUOTED: usize = 600;
 pub(super) const GUARD: &str = "a start-up file there may replace the shell (exec …, tmux) or end it (exit): put  [ -t 0 ] &&  before that line, so \
                                 that it runs on a terminal only";
 
+/// What to do about a host that runs Windows.
+pub(super) const WINDOWS: &str =
+    "native Windows hosts are not supported: run an sshd inside of a WSL there, and name its port in the ssh configuration";
+
 /// What stood in the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -31,6 +36,8 @@ enum Kind {
     Windows,
     Expired,
     Replaced,
+    /// It ends with 1 and says nothing: `/bin/false`, or a start-up file with an `exit 1`.
+    Mute,
     Other,
 }
 
@@ -48,14 +55,17 @@ const KNOWN: &[(&str, Kind)] = &[
     ("is not recognized as an internal or external command", Kind::Windows),
     ("is not recognized as the name of a cmdlet", Kind::Windows),
     ("is not recognized as a name of a cmdlet", Kind::Windows),
+    // PowerShell's names of what went wrong, in any language.
+    ("commandnotfoundexception", Kind::Windows),
     ("parsererror", Kind::Windows),
-    ("microsoft windows", Kind::Windows),
+    ("microsoft windows [", Kind::Windows),
 ];
 
-/// The failure when no way brought an answer.
+/// The failure when no way brought an answer from this account.
 #[must_use]
-pub fn silent(tried: &[Silence]) -> Failure {
+pub fn silent(tried: &[Silence], account: &str) -> Failure {
     let (code, hint) = kind(tried).told();
+    let hint = hint.replace("ACCOUNT", &quote::if_needed(account));
     let ways: Vec<&str> = tried.iter().map(|t| t.tried).collect();
     let words = tried.first().map(said).unwrap_or_default();
     Failure::new(code, format!("run a script through the login shell (tried {})", ways.join(", then "))).said(words).hint(hint)
@@ -64,14 +74,26 @@ pub fn silent(tried: &[Silence]) -> Failure {
 fn kind(tried: &[Silence]) -> Kind {
     let all = tried.iter().map(said).collect::<Vec<_>>().join("\n").to_lowercase();
     let known = KNOWN.iter().find(|(text, _)| all.contains(text)).map(|(_, kind)| *kind);
-    // cmd.exe in another language: the name of the command in quotes, and not what a POSIX shell says of it.
-    let windows = (all.contains("'exec'") || all.contains("'sh'")) && !all.contains("not found");
     let quiet = tried.iter().all(|t| t.status == ExitStatus::Code(0) && t.printed.trim().is_empty());
-    known.unwrap_or(match (windows, quiet) {
-        (true, _) => Kind::Windows,
-        (false, true) => Kind::Replaced,
-        (false, false) => Kind::Other,
+    let mute = tried.iter().all(|t| t.status == ExitStatus::Code(1) && quoted(&said_by(t)).is_empty());
+    known.unwrap_or(match (tried.iter().any(is_cmd), quiet, mute) {
+        (true, ..) => Kind::Windows,
+        (false, true, _) => Kind::Replaced,
+        (false, false, true) => Kind::Mute,
+        (false, false, false) => Kind::Other,
     })
+}
+
+/// Whether cmd.exe answered, in whatever language: it names the command in quotes, and its lines end as lines do there.
+fn is_cmd(silence: &Silence) -> bool {
+    let names =
+        |line: &str| ["exec", "sh"].iter().any(|name| ["'", "\""].iter().any(|q| line.contains(&format!("{q}{name}{q}"))));
+    said_by(silence).split_inclusive('\n').any(|line| line.ends_with("\r\n") && names(line))
+}
+
+/// Its words as they came.
+fn said_by(silence: &Silence) -> String {
+    format!("{}\n{}", silence.complained, silence.printed)
 }
 
 impl Kind {
@@ -82,12 +104,14 @@ impl Kind {
             Self::Restricted => {
                 (Code::ShellRestricted, "an administrator can give the account a shell there: sudo chsh -s /bin/sh ACCOUNT")
             }
-            Self::Windows => (
-                Code::WindowsHost,
-                "native Windows hosts are not supported: run an sshd inside of a WSL there, and name its port in the ssh configuration",
-            ),
+            Self::Windows => (Code::WindowsHost, WINDOWS),
             Self::Expired => (Code::PasswordExpired, "log in once with  ssh HOST  in a terminal: it asks for the new password"),
             Self::Replaced => (Code::ShellReplaced, GUARD),
+            Self::Mute => (
+                Code::ShellRestricted,
+                "the account may have no shell there (/bin/false): an administrator can give it one: sudo chsh -s /bin/sh ACCOUNT\n\
+                 or a start-up file there ends it (exit 1)",
+            ),
             Self::Other => (Code::ShellSilent, "see what it does instead: ssh HOST 'exec /bin/sh -c \"echo works\"'"),
         }
     }
@@ -143,6 +167,14 @@ mod tests {
             (silence("This account is currently not available.\n", "", 1), Code::ShellRestricted),
             (silence("", "'exec' is not recognized as an internal or external command,\r\n", 1), Code::WindowsHost),
             (silence("", "'exec' \u{fffd}\u{fffd} command \u{fffd}\r\n", 1), Code::WindowsHost),
+            (silence("", "Der Befehl \"exec\" ist entweder falsch geschrieben oder\r\nkonnte nicht", 1), Code::WindowsHost),
+            (silence("", "exec : Die Benennung\r\n+ FullyQualifiedErrorId : CommandNotFoundException\r\n", 1), Code::WindowsHost),
+            (silence("Microsoft Windows [Version 10.0.19045]\r\n", "", 1), Code::WindowsHost),
+            // Programs of people that take a command for one of theirs.
+            (silence("", "Error: unknown command 'exec'\n", 1), Code::ShellSilent),
+            (silence("", "docker: unable to find user 'sh': no matching entries in passwd file\n", 125), Code::ShellSilent),
+            (silence("usage: gate 'sh' | \"exec\"\n", "", 2), Code::ShellSilent),
+            (silence("", "", 1), Code::ShellRestricted),
             (silence("", "exec : The term 'exec' is not recognized as the name of a cmdlet\r\n", 1), Code::WindowsHost),
             (silence("", "WARNING: Your password has expired.\nYou must change your password now", 1), Code::PasswordExpired),
             (silence("", "", 0), Code::ShellReplaced),
@@ -151,8 +183,14 @@ mod tests {
             (silence("", "rc: line 3: 'exec' command not found", 127), Code::ShellSilent),
         ];
         for (silence, code) in table {
-            assert_eq!(super::silent(std::slice::from_ref(&silence)).code, code, "{silence:?}");
+            assert_eq!(super::silent(std::slice::from_ref(&silence), "me").code, code, "{silence:?}");
         }
+    }
+
+    #[test]
+    fn the_account_is_named() {
+        let failure = super::silent(&[silence("This account is not available", "", 1)], "jo");
+        assert!(failure.hint.ends_with("sudo chsh -s /bin/sh jo"), "{failure:?}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::facts::Fields;
 use super::judge::quoted;
+use super::remedy::on_host;
 use crate::failure::Code;
 
 /// One thing that stands in the way.
@@ -75,7 +76,7 @@ fn late(fields: &Fields) -> Option<Finding> {
     Some(Finding {
         code: Code::DoctorSlow,
         text: format!("codex doctor was not finished in {seconds} s: what it would find is not known"),
-        hint: "see what it waits for: ssh HOST -t codex doctor".to_owned(),
+        hint: format!("see what it waits for: {}", on_host(&[fields.get("runs").unwrap_or("codex"), "doctor"])),
     })
 }
 
@@ -87,6 +88,10 @@ fn config(report: &Report) -> Option<Finding> {
 
 fn unreachable(report: &Report) -> Option<Finding> {
     let check = report.wrong("network.provider_reachability")?;
+    // Of a configuration that cannot be read it does not know the provider.
+    if report.wrong("config.load").is_some() {
+        return None;
+    }
     let hint = if report.detail("network.env", "proxy env vars present").is_empty() {
         "where a proxy leads out: outpost hosts set HOST env.HTTPS_PROXY=http://PROXY:PORT"
     } else {
@@ -194,7 +199,8 @@ mod tests {
             "scripted API route probe": "http://127.0.0.1/v1/… returned HTTP 404 (required)"}}}}"#;
         assert_eq!(found(&[("doctor", reached)]), []);
         let broken = r#"{"checks": {"config.load": {"status": "fail", "summary": "config could not be loaded",
-            "details": {"file": "/h/config.toml", "line": "3"}}}}"#;
+            "details": {"file": "/h/config.toml", "line": "3"}}, "network.provider_reachability": {"status": "fail",
+            "details": {"OpenAI": "https://api.openai.com/v1 connect failed (required)"}}}}"#;
         let words =
             "codex's configuration there cannot be read: config could not be loaded\nfile: /h/config.toml\nline: 3".to_owned();
         let failed = ("sandbox", "Error: /h/config.toml:3:8: extra `=`");

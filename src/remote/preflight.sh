@@ -1,46 +1,46 @@
 # What would stand in the way of the first turn, asked of codex itself. Nothing of this stops the bring-up.
 # Its own questions to the network end after 8 s; an answer that takes longer than all of them is not waited for.
-patience=12
+_patience=12
 say at doctor
 send ";"
-words=$(limited "$patience" "$codex" doctor --json 2>/dev/null)
-status=$?
-say doctor "$words"
-case $status in
+_words=$(limited "$_patience" "$_codex" doctor --json 2>/dev/null)
+_status=$?
+say doctor "$_words"
+case $_status in
 124|137|142|143)
-say doctor_late "$patience"
+say doctor_late "$_patience"
 ;;
 esac
 # The doctor reads the sandbox's settings; whether one can start is seen by starting one.
-kind=linux
-case $system in
+_kind=linux
+case $_system in
 Darwin*)
-kind=macos
+_kind=macos
 ;;
 esac
 say at sandbox
 send ";"
-words=$(limited 15 "$codex" sandbox -- true 2>&1)
-status=$?
-case $words in
+_words=$(limited 15 "$_codex" sandbox -- true 2>&1)
+_status=$?
+case $_words in
 *"nrecognized subcommand"*|*"unexpected argument"*)
 # The older releases name the kind.
-words=$(limited 15 "$codex" sandbox "$kind" true 2>&1)
-status=$?
+_words=$(limited 15 "$_codex" sandbox "$_kind" true 2>&1)
+_status=$?
 ;;
 esac
-case $words in
+case $_words in
 *"nrecognized subcommand"*|*"unexpected argument"*)
 ;;
 *)
-say sandbox_status "$status"
-say sandbox "$words"
+say sandbox_status "$_status"
+say sandbox "$_words"
 ;;
 esac
 # A release that knows a program by name needs it beside itself.
-real_of "$codex"
-for each in codex-code-mode-host; do
-if [ ! -x "${real%/*}/$each" ] && grep -qs "$each" "$real"; then
-say companion "$each"
+real_of "$_codex"
+for _each in codex-code-mode-host; do
+if [ ! -x "${_real%/*}/$_each" ] && grep -qs "$_each" "$_real"; then
+say companion "$_each"
 fi
 done

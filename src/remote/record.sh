@@ -1,96 +1,96 @@
 # The record of the server that we started on this host; a home may be shared with other hosts, so each has its own. Beside it:
 # .watch names the process that waits to see the server outlive its session, .survived says that it did.
-record=$ours/server@$name
+_record=$_ours/server@$_name
 exe_of() {
-exe=$(readlink "/proc/$1/exe" 2>/dev/null)
-exe=${exe%" (deleted)"}
+_exe=$(readlink "/proc/$1/exe" 2>/dev/null)
+_exe=${_exe%" (deleted)"}
 if [ ! -d /proc/self ]; then
-exe=$(LC_ALL=C ps -o comm= -p "$1" 2>/dev/null)
+_exe=$(LC_ALL=C ps -o comm= -p "$1" 2>/dev/null)
 fi
 }
 # A program keeps its identity when the folder it is in is renamed, as npm does at an update; its path it does not.
 file_of() {
-file=$(stat -L -c %d.%i "/proc/$1/exe" 2>/dev/null)
+_file=$(stat -L -c %d.%i "/proc/$1/exe" 2>/dev/null)
 }
 write_record() {
-started_at "$pid"
-exe_of "$pid"
-file_of "$pid"
+started_at "$_pid"
+exe_of "$_pid"
+file_of "$_pid"
 {
-echo "pid=$pid"
-echo "start=$begun"
-echo "boot=$boot"
-echo "machine=$machine"
-echo "exe=$exe"
-echo "file=$file"
-echo "socket=$socket"
-echo "codex=$codex"
-echo "agent=$agent_link"
-} >"$record.new" && mv -f "$record.new" "$record"
+echo "pid=$_pid"
+echo "start=$_begun"
+echo "boot=$_boot"
+echo "machine=$_machine"
+echo "exe=$_exe"
+echo "file=$_file"
+echo "socket=$_socket"
+echo "codex=$_codex"
+echo "agent=$_agent_link"
+} >"$_record.new" && mv -f "$_record.new" "$_record"
 }
 # Given: the record.
 read_record() {
-was_pid=
-was_start=
-was_boot=
-was_machine=
-was_exe=
-was_file=
-was_socket=
-was_agent=
+_was_pid=
+_was_start=
+_was_boot=
+_was_machine=
+_was_exe=
+_was_file=
+_was_socket=
+_was_agent=
 if [ ! -f "$1" ]; then
 return 1
 fi
-while IFS== read -r key value; do
-case $key in
+while IFS== read -r _key _value; do
+case $_key in
 pid)
-was_pid=$value
+_was_pid=$_value
 ;;
 start)
-was_start=$value
+_was_start=$_value
 ;;
 boot)
-was_boot=$value
+_was_boot=$_value
 ;;
 machine)
-was_machine=$value
+_was_machine=$_value
 ;;
 exe)
-was_exe=$value
+_was_exe=$_value
 ;;
 file)
-was_file=$value
+_was_file=$_value
 ;;
 socket)
-was_socket=$value
+_was_socket=$_value
 ;;
 agent)
-was_agent=$value
+_was_agent=$_value
 ;;
 esac
 done <"$1"
 }
 # Whether the recorded process is still there: by number, start time and executable.
 ours_runs() {
-case $was_pid in
+case $_was_pid in
 ""|*[!0-9]*)
 return 1
 ;;
 esac
-if [ "$was_boot" != "$boot" ] || [ "$was_machine" != "$machine" ] || ! kill -0 "$was_pid" 2>/dev/null; then
+if [ "$_was_boot" != "$_boot" ] || [ "$_was_machine" != "$_machine" ] || ! kill -0 "$_was_pid" 2>/dev/null; then
 return 1
 fi
-started_at "$was_pid"
-exe_of "$was_pid"
-if [ -z "$begun" ] || [ "$begun" != "$was_start" ]; then
+started_at "$_was_pid"
+exe_of "$_was_pid"
+if [ -z "$_begun" ] || [ "$_begun" != "$_was_start" ]; then
 return 1
 fi
-if [ "$exe" = "$was_exe" ]; then
+if [ "$_exe" = "$_was_exe" ]; then
 return 0
 fi
-file_of "$was_pid"
-[ -n "$file" ] && [ "$file" = "$was_file" ]
+file_of "$_was_pid"
+[ -n "$_file" ] && [ "$_file" = "$_was_file" ]
 }
 forget_record() {
-rm -f "$record" "$record.survived" "$record.watch" 2>/dev/null
+rm -f "$_record" "$_record.survived" "$_record.watch" 2>/dev/null
 }

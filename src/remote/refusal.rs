@@ -1,10 +1,10 @@
 //! What it means when our script says that the remote is not ready.
 
 use super::facts::{Facts, Fields};
-use super::judge::quoted;
-use super::remedy::{CONFIG, READS_INPUT, UNTIL_THEN, elsewhere, guarded, removed, there};
+use super::judge::{WINDOWS, quoted};
+use super::remedy::{CONFIG, READS_INPUT, elsewhere, guarded, home_made, installed, made_ours, on_host, removed, there};
 use crate::failure::{Code, Failure};
-use crate::ssh::quote;
+use crate::rpc::websocket::SILENT;
 
 /// The words by which the script says why it stopped. A closed list: a remote cannot make any other failure of ours arise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,14 +31,19 @@ enum Refusal {
     FolderGuarded,
     ShellReplaced,
     CodexConfig,
+    WindowsHost,
+    HomeNotWritable,
 }
+
+/// What the script says of an input that is closed where variables were to come on it.
+const OF_ENV: &str = "env";
 
 /// The places beyond the PATH that `codex.sh` looks at, for people.
 const ELSEWHERE: &str = "; nor in ~/.local/bin, ~/bin, /usr/local/bin, /usr/bin, nor where npm, nvm, fnm, volta, asdf, mise, bun, pnpm, \
      yarn, Homebrew, Nix or snap put it";
 
 impl Refusal {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 24] = [
         Self::CodexMissing,
         Self::CodexNoNode,
         Self::CodexBroken,
@@ -61,6 +66,8 @@ impl Refusal {
         Self::FolderGuarded,
         Self::ShellReplaced,
         Self::CodexConfig,
+        Self::WindowsHost,
+        Self::HomeNotWritable,
     ];
 
     fn from_word(word: &str) -> Option<Self> {
@@ -114,6 +121,8 @@ impl Refusal {
             Self::FolderGuarded => Code::FolderGuarded,
             Self::ShellReplaced => Code::ShellReplaced,
             Self::CodexConfig => Code::CodexConfig,
+            Self::WindowsHost => Code::WindowsHost,
+            Self::HomeNotWritable => Code::HomeNotWritable,
         }
     }
 
@@ -130,7 +139,10 @@ impl Refusal {
             Self::SocketForeign | Self::ServerElsewhere => "join the app-server".to_owned(),
             Self::InstallFailed | Self::InstallRunning => "install codex".to_owned(),
             Self::LogMissing => "read the log of the app-server".to_owned(),
+            Self::ShellReadsInput if fields.get("words") == Some(OF_ENV) => "set the variables of the host's settings".to_owned(),
             Self::ShellReadsInput => "run an app-server inside the session".to_owned(),
+            Self::WindowsHost => "run a script in the account's shell".to_owned(),
+            Self::HomeNotWritable => format!("write in CODEX_HOME, which is {}", facts.codex_home),
             Self::ServerDied
             | Self::ServerSilent
             | Self::CodexTooOld
@@ -156,9 +168,16 @@ impl Refusal {
             }
             Self::FolderMissing => "it does not exist".to_owned(),
             Self::FolderNotDirectory => "it is not a folder".to_owned(),
+            Self::CodexHomeMissing if words == "file" => "that is a file and no folder".to_owned(),
             Self::CodexHomeMissing => "that folder does not exist".to_owned(),
             Self::LogMissing => format!("there is no {words}: Outpost has started no server there"),
+            Self::ShellReadsInput if words == OF_ENV => {
+                "a start-up file of the login shell reads all of standard input, and they come there: a command line can be read by \
+                 everybody on the host"
+                    .to_owned()
+            }
             Self::ShellReadsInput => "a start-up file of the login shell reads all of standard input".to_owned(),
+            Self::WindowsHost => format!("it is a shell on Windows ({})", quoted(words)),
             Self::CodexNoNode => {
                 format!("it begins with {words} and there is no node on the PATH of the login shell: {}", facts.path)
             }
@@ -167,7 +186,8 @@ impl Refusal {
                 quoted(&format!("{version} has no app-server that can be used\n{words}"))
             }
             Self::ServerElsewhere if Self::is_name(words) => {
-                format!("it runs on {words}, which shares {} with this host ({})", facts.codex_home, facts.hostname)
+                let (home, here) = (&facts.codex_home, &facts.hostname);
+                format!("nobody listens on this host ({here}), and the last one was started on {words}, which shares {home}: so says its record")
             }
             Self::InstallRunning => format!("another installation is at work there ({})", quoted(words)),
             Self::FolderUnreadable
@@ -180,6 +200,7 @@ impl Refusal {
             | Self::NetworkHome
             | Self::InstallFailed
             | Self::CodexConfig
+            | Self::HomeNotWritable
             | Self::ServerDied
             | Self::ServerSilent => quoted(words),
         }
@@ -198,12 +219,7 @@ impl Refusal {
                     .to_owned()
             }
             Self::CodexBroken => "mend what it says, or install another codex: outpost install HOST".to_owned(),
-            Self::CodexHomeMissing => {
-                let make = quote::if_needed(&format!("mkdir -p {}", quote::if_needed(&facts.codex_home)));
-                format!(
-                    "make that folder: ssh HOST {make}\nor correct CODEX_HOME in the start-up files there, or in the host's settings"
-                )
-            }
+            Self::CodexHomeMissing => home_made(facts, words),
             Self::ShellReplaced => guarded(facts),
             Self::CodexConfig => CONFIG.to_owned(),
             Self::FolderMissing => "check the spelling, or make the folder there first".to_owned(),
@@ -211,19 +227,25 @@ impl Refusal {
             Self::FolderGuarded => {
                 "on that Mac: System Settings > Privacy & Security > Full Disk Access, switch on sshd-keygen-wrapper".to_owned()
             }
-            Self::InstallFailed => "upload the codex of this machine instead: outpost install HOST --from local".to_owned(),
-            Self::InstallRunning => {
-                let lock = quote::if_needed(&format!("{}/outpost/installing", facts.codex_home));
+            Self::InstallFailed => installed(words),
+            Self::WindowsHost => WINDOWS.to_owned(),
+            Self::HomeNotWritable => {
+                let home = facts.codex_home.as_str();
+                let see = [on_host(&["ls", "-ld", home]), on_host(&["df", home])].join("\n");
                 format!(
-                    "wait until it has ended, then look at the host: outpost check HOST\nor, if the host it ran on is gone: rm {lock}"
+                    "see whose it is, and whether it is full:\n{see}\nor use another folder: outpost hosts set HOST codex_home=/a/folder/there"
+                )
+            }
+            Self::InstallRunning => {
+                let forget = on_host(&["rm", &format!("{}/outpost/installing", facts.codex_home)]);
+                format!(
+                    "wait until it has ended, then look at the host: outpost check HOST\nor, if the host it ran on is gone: {forget}"
                 )
             }
             Self::LogMissing => "a server that somebody else started writes its log where they said".to_owned(),
             Self::ShellReadsInput => READS_INPUT.to_owned(),
             Self::FolderUnreadable => "give the account the right to read it".to_owned(),
-            Self::SocketForeign => {
-                format!("have it removed by its owner or an administrator (your user id there is {})\n{UNTIL_THEN}", facts.uid)
-            }
+            Self::SocketForeign => made_ours(facts, words),
             Self::SocketRefused => removed(facts, words),
             Self::ServerElsewhere => there(facts, Some(words).filter(|name| Self::is_name(name))),
             Self::NetworkHome => format!(
@@ -233,9 +255,11 @@ impl Refusal {
             ),
             Self::CodexTooOld => "update it there: outpost install HOST  or  npm install -g @openai/codex".to_owned(),
             Self::SocketPathLong => {
-                "set a shorter CODEX_HOME: ssh HOST mkdir -p .cx && outpost hosts set HOST 'codex_home=~/.cx'".to_owned()
+                let make = on_host(&["mkdir", "-p", ".cx"]);
+                format!("set a shorter CODEX_HOME: {make} && outpost hosts set HOST 'codex_home=~/.cx'")
             }
-            Self::ServerDied | Self::ServerSilent => "outpost logs HOST  shows more of its words".to_owned(),
+            Self::ServerDied => "see more of its words: outpost logs HOST".to_owned(),
+            Self::ServerSilent => SILENT.to_owned(),
         }
     }
 }
@@ -252,6 +276,7 @@ pub fn is_of_server(word: &str) -> bool {
         | Refusal::NetworkHome
         | Refusal::SocketRefused
         | Refusal::ServerElsewhere
+        | Refusal::HomeNotWritable
         | Refusal::CodexConfig => true,
         Refusal::CodexMissing
         | Refusal::CodexNoNode
@@ -265,6 +290,7 @@ pub fn is_of_server(word: &str) -> bool {
         | Refusal::LogMissing
         | Refusal::InstallFailed
         | Refusal::InstallRunning
+        | Refusal::WindowsHost
         | Refusal::ShellReplaced => false,
     })
 }
@@ -308,5 +334,32 @@ mod tests {
             assert_eq!(refused(&Fields::default(), refusal.code().as_str()).code, refusal.code());
         }
         assert_eq!(refused(&Fields::default(), "host-key-changed").code, Code::FactsBroken);
+    }
+
+    #[test]
+    fn what_is_to_be_pasted_parses_and_names_what_is_known() {
+        let known = [
+            ("user", "jo"),
+            ("uid", "7"),
+            ("codex_home", "/h/it's $x"),
+            ("hostname", "box"),
+            ("shell", "/bin/bash"),
+            ("home_fs", "nfs"),
+            ("candidate", "/a b/codex"),
+            ("candidate_version", "codex-cli 1.0"),
+        ];
+        let words = ["", "file", "/x y is open to others: drwxr-xr-x", "there is a file already: /a b", "vm", "user-owned"];
+        for (refusal, words) in Refusal::ALL.into_iter().flat_map(|refusal| words.map(|words| (refusal, words))) {
+            let mut fields = Fields::default();
+            known.iter().chain(&[("words", words)]).for_each(|(key, value)| fields.add((*key).to_owned(), value.as_bytes()));
+            let failure = refused(&fields, refusal.code().as_str());
+            assert!(!failure.hint.is_empty() && !failure.hint.contains("ssh HOST"), "{failure:?}");
+            for line in
+                failure.hint.lines().filter_map(|line| Some(line[line.find("outpost ")?..].split("  ").next()?.to_owned()))
+            {
+                let parsed = std::process::Command::new("/bin/sh").args(["-n", "-c", &line]).status().expect("sh");
+                assert!(parsed.success(), "{line}");
+            }
+        }
     }
 }

@@ -21,7 +21,7 @@ pub enum Way {
     Exec,
     /// `sh -c '…'`: a restricted shell refuses `exec` and paths.
     Plain,
-    /// The script in the command itself and standard input closed, for start-up files that read all of it.
+    /// The script in the command itself and standard input closed, for start-up files that read all of it. Nothing secret goes this way.
     Deaf,
     /// A command of the person's (`sudo -iu dev`) with `sh` behind it; everything comes on standard input.
     Through,
@@ -101,7 +101,7 @@ impl Texts<'_> {
             Way::Deaf => return Vec::new(),
             // A shell that reads its commands in blocks must not get more before the mark says that `/bin/sh` has taken over.
             Way::Through => {
-                let mark = format!(r#"m="{first}"; m="${{m}}{second}"; printf %s "$m+at=outer$m;"; "#);
+                let mark = format!(r#"_m="{first}"; _m="${{_m}}{second}"; printf %s "$_m+at=outer$_m;"; "#);
                 format!("exec /bin/sh -c '{mark}{}'", self.waiting())
             }
             Way::Exec | Way::Plain => self.wait(),
@@ -129,34 +129,43 @@ impl Texts<'_> {
     /// Reads lines until ours comes; what follows it on standard input stays there.
     fn waiting(&self) -> String {
         let line = &self.words.line;
-        format!(r##"while IFS= read -r s; do case $s in "#{line}:"*) eval "${{s#?{line}:}}"; exit;; esac; done"##)
+        format!(r##"while IFS= read -r _s; do case $_s in "#{line}:"*) eval "${{_s#?{line}:}}"; exit;; esac; done"##)
     }
 
     fn script(&self) -> String {
         let [first, second] = &self.words.marker;
-        let marker = format!("m={}; m=$m{}; ", quote::posix(first), quote::posix(second));
+        let marker = format!("_m={}; _m=$_m{}; ", quote::posix(first), quote::posix(second));
         let pieces: Vec<String> = self.job.pieces().iter().map(|piece| one_line(piece)).collect();
-        let stage_two = format!("{marker}{}{}", self.given(), pieces.join(" "));
+        let stage_two = format!("{}{marker}{}{}", self.environment(), self.given(), pieces.concat());
         format!("{marker}OUTPOST_STAGE={}; {}", quote::posix(&stage_two), one_line(LOGIN))
     }
 
-    /// The variables that stage two begins with.
+    /// The variables of the settings; ours come behind them and have other names. A command line can be read by everybody on the
+    /// host, so they go by standard input or not at all.
+    fn environment(&self) -> String {
+        let newline = format!("{}=$(printf '\\n.'); {0}=${{{0}%.}}; ", quote::NEWLINE);
+        let set = |(name, value): (&String, &String)| format!("export {name}={}; ", quote::on_one_line(value));
+        newline + &self.settings.env.iter().filter(|_| self.way != Way::Deaf).map(set).collect::<String>()
+    }
+
+    /// Our own variables, which all begin with `_`: those of the person have names like ours.
     fn given(&self) -> String {
-        let mut text = format!("{}=$(printf '\\n.'); {0}=${{{0}%.}}; ", quote::NEWLINE);
+        let deaf = match self.way {
+            Way::Deaf if self.settings.env.is_empty() => "yes",
+            Way::Deaf => "bare",
+            Way::Exec | Way::Plain | Way::Through => "",
+        };
         let mut variables = vec![
             ("go", self.words.go.clone()),
             ("home", self.settings.codex_home.clone().unwrap_or_default()),
-            ("deaf", if self.way == Way::Deaf { "yes" } else { "" }.to_owned()),
+            ("deaf", deaf.to_owned()),
         ];
         variables.extend(self.job.variables(self.settings));
-        for (name, value) in variables {
+        variables.iter().fold(String::new(), |mut text, (name, value)| {
             // Writing to a String cannot fail.
-            let _ = write!(text, "{name}={}; ", quote::on_one_line(&value));
-        }
-        for (name, value) in &self.settings.env {
-            let _ = write!(text, "export {name}={}; ", quote::on_one_line(value));
-        }
-        text
+            let _ = write!(text, "_{name}={}; ", quote::on_one_line(value));
+            text
+        })
     }
 }
 
@@ -176,14 +185,20 @@ pub fn through(words: &[String]) -> Result<String, Failure> {
     Ok(words?.join(" "))
 }
 
-/// A script as one line: no comments, no indentation, `; ` between commands. A line that begins with `#` is a comment; a word may not
+/// A script as one line: no comments, no indentation, `;` between commands. A line that begins with `#` is a comment; a word may not
 /// go over the end of a line.
 #[must_use]
 pub fn one_line(script: &str) -> String {
     let mut out = String::with_capacity(script.len());
-    for line in script.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
+    let mut lines = script.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).peekable();
+    while let Some(line) = lines.next() {
         out.push_str(line);
-        out.push_str(if goes_on(line) { " " } else { "; " });
+        let ends_case = lines.peek().is_some_and(|next| next.starts_with(";;"));
+        out.push_str(match (goes_on(line), ends_case) {
+            (_, true) => "",
+            (true, false) => " ",
+            (false, false) => ";",
+        });
     }
     out.truncate(out.trim_end().len());
     out
@@ -229,13 +244,51 @@ mod tests {
     fn squeezing_keeps_the_meaning() {
         let script =
             "# says\nif true; then\n  case ab in\n  a*)\n    echo 'one # two'\n    ;;\n  esac\nelse\n  false\nfi\necho end";
-        assert_eq!(one_line(script), "if true; then case ab in a*) echo 'one # two'; ;; esac; else false; fi; echo end;");
+        assert_eq!(one_line(script), "if true; then case ab in a*) echo 'one # two';; esac;else false;fi;echo end;");
     }
 
     fn texts<T>(way: Way, check: impl FnOnce(&Texts<'_>) -> T) -> T {
         let settings = HostSettings { run_through: vec!["sudo".into(), "-iu".into(), "dev".into()], ..HostSettings::default() };
         let job = Job::BringUp(Want::server().in_folder("it's\nodd"));
         check(&Texts { way, words: &Words::random(), settings: &settings, job: &job })
+    }
+
+    #[test]
+    fn no_variable_of_a_script_has_a_name_that_people_use() {
+        let name = |text: &str| text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
+        let ours = |name: &str| {
+            name.starts_with('_') || !name.starts_with(|c: char| c.is_ascii_lowercase()) || name == "npm_config_prefix"
+        };
+        for script in std::iter::once(&LOGIN).chain(crate::remote::job::ALL) {
+            for line in script.lines().filter(|line| !line.starts_with('#')) {
+                let read = line.split('$').skip(1).map(|rest| name(rest.trim_start_matches(['{', '#'])));
+                let set = line
+                    .split([' ', ';', '(', '{'])
+                    .filter(|word| word.contains('='))
+                    .map(name)
+                    .filter(|n| line.contains(&format!("{n}=")));
+                let set = set.filter(|name| !["stat", "lstart", "comm"].contains(&name.as_str()));
+                let looped = line.strip_prefix("for ").map(name).into_iter();
+                for name in read.chain(set).chain(looped) {
+                    assert!(ours(&name), "{name} in: {line}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_variables_of_the_settings_stand_on_no_command_line() {
+        let env = [("TOKEN".to_owned(), "s3cret".to_owned())].into_iter().collect();
+        let settings = HostSettings { env, ..HostSettings::default() };
+        let job = Job::Stop { now: false };
+        for way in [Way::Exec, Way::Plain, Way::Deaf, Way::Through] {
+            let texts = Texts { way, words: &Words::random(), settings: &settings, job: &job };
+            let command = texts.command().expect("plain words");
+            let word = command.split(' ').find(|word| word.len() > 200).unwrap_or_default();
+            let hidden = base64::engine::general_purpose::STANDARD.decode(word).unwrap_or_default();
+            assert!(!command.contains("s3cret") && !String::from_utf8_lossy(&hidden).contains("s3cret"), "{way:?}");
+            assert_eq!(String::from_utf8_lossy(&texts.body()).contains("s3cret"), way != Way::Deaf);
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 # Signs codex in or out, or asks it who is signed in. Given: action, issuer, nonce (the word before the status).
-case $action in
+case $_action in
 device)
 set -- login --device-auth
 ;;
@@ -16,25 +16,25 @@ logout)
 set -- logout
 ;;
 esac
-if [ -n "$issuer" ]; then
-set -- "$@" --experimental_issuer "$issuer"
+if [ -n "$_issuer" ]; then
+set -- "$@" --experimental_issuer "$_issuer"
 fi
-running=
-if [ -S "$socket" ]; then
-running=yes
+_running=
+if [ -S "$_socket" ]; then
+_running=yes
 fi
-say running "$running"
+say running "$_running"
 send .
-PATH=$login_path
+PATH=$_login_path
 export PATH
 exec 1>&6 2>&1 6>&-
 # A secret comes on the channel after all that could be echoed; who wants none must not eat the channel.
-case $action in
+case $_action in
 api-key|access-token)
-"$codex" "$@" <&5 5<&-
+"$_codex" "$@" <&5 5<&-
 ;;
 *)
-"$codex" "$@" </dev/null 5<&-
+"$_codex" "$@" </dev/null 5<&-
 ;;
 esac
-printf "\n%s=%s\n" "$nonce" "$?"
+printf "\n%s=%s\n" "$_nonce" "$?"

@@ -15,6 +15,8 @@ pub struct Facts {
     pub cipher: String,
     /// How we logged in ("publickey /home/me/.ssh/id_ed25519").
     pub auth: String,
+    /// The account there.
+    pub account: String,
     /// The server's version line.
     pub server: String,
 }
@@ -28,6 +30,7 @@ impl Facts {
             kex: notes.kex.clone(),
             cipher: notes.cipher.clone(),
             auth,
+            account: String::new(),
             server: notes.server.clone(),
         }
     }

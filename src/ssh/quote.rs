@@ -26,9 +26,9 @@ pub fn if_needed(word: &str) -> String {
 }
 
 /// The name of the shell variable that [`on_one_line`] uses for a newline.
-pub const NEWLINE: &str = "newline";
+pub const NEWLINE: &str = "_newline";
 
-/// As [`posix`], on one line: a newline is written as the variable `newline`, which the script sets first.
+/// As [`posix`], on one line: a newline is written as the variable [`NEWLINE`], which the script sets first.
 #[must_use]
 pub fn on_one_line(word: &str) -> String {
     posix(word).replace('\n', &format!("'\"${NEWLINE}\"'"))

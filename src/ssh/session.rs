@@ -68,6 +68,7 @@ impl Session {
     /// A code for each cause; `host` is the hop it happened at.
     pub async fn open(target: &Target, context: &Context<'_>) -> Result<Self, Failure> {
         let (connection, facts) = super::open::open(target, *context, 0).await?;
+        let facts = super::facts::Facts { account: target.user().to_owned(), ..facts };
         let socket = forward::agent_socket(target, context.local).map_err(|e| e.at(&target.alias))?;
         let socket = forward::listening(socket, context.watch).await;
         let session = Self { carrier: Carrier::InProcess(connection), facts: Arc::new(facts), lends_agent: socket.is_some() };
@@ -81,6 +82,7 @@ impl Session {
     /// As [`Session::open`], with ssh's own words.
     pub async fn open_with_system_ssh(target: &Target, context: &Context<'_>) -> Result<Self, Failure> {
         let (ssh, facts) = SystemSsh::open(target, *context).await?;
+        let facts = super::facts::Facts { account: target.user().to_owned(), ..facts };
         let lends_agent = forward::is_agent_wanted(target);
         Ok(Self { carrier: Carrier::System(ssh), facts: Arc::new(facts), lends_agent })
     }

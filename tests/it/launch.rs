@@ -8,6 +8,7 @@ mod installing;
 mod others;
 mod places;
 mod preflight;
+mod remedies;
 mod serving;
 mod signals;
 mod trouble;

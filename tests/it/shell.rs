@@ -110,6 +110,23 @@ fn words_folders_and_statuses_are_passed_on() {
     assert_eq!(did.text().trim(), host.home.join("app").to_str().unwrap());
 }
 
+/// A password in a proxy's address is for nobody else on the host: a command line can be read by all of them.
+#[test]
+fn the_variables_of_the_host_are_set_and_stand_on_no_command_line() {
+    let (sandbox, host) = bed();
+    let secret = format!("of-process-{}", std::process::id());
+    sandbox.run(&["hosts", "set", "devbox", &format!("env.TOKEN=it's {secret}")]).exits(0);
+    let look = "echo \"$TOKEN\"; cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -c of-process-[0-9]; true";
+    for carrier in CARRIERS {
+        for words in [&[look][..], &["sh", "-c", look]] {
+            let did = did(&mut shell(&sandbox, carrier, &[&["devbox:app"], words].concat()), Vec::new()).exits(0);
+            assert_eq!(did.text(), format!("it's {secret}\n0\n"), "{carrier} {words:?} {}", did.said());
+        }
+    }
+    let left = std::fs::read_dir(host.home.join(".codex/outpost")).unwrap().count();
+    assert_eq!(left, 0);
+}
+
 #[test]
 fn what_kept_the_command_from_running_is_255() {
     let (sandbox, host) = bed();

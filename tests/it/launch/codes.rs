@@ -72,7 +72,7 @@ async fn half_an_answer_is_named_as_that() {
 }
 
 /// A shell that is held to what the modes of files say, whoever it is.
-fn without_privileges(host: NewHost<'_>) -> NewHost<'_> {
+pub(super) fn without_privileges(host: NewHost<'_>) -> NewHost<'_> {
     if !nix::unistd::getuid().is_root() {
         return host;
     }

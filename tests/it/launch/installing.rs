@@ -95,7 +95,10 @@ async fn codex_is_installed_from_the_standalone_archive() {
     let archive = tar(&package(&lab.sandbox, "release", &real()), ".");
     let files = archives(archive.clone(), &digest(&archive)).await;
     let asked = lab.install(&["--mirror", &files.base]).await;
-    assert!(asked.status != 0 && asked.stderr.contains("--yes"), "{asked:?}");
+    assert!(
+        asked.status == 2 && asked.stderr.contains("devbox: ask before") && asked.stderr.contains("devbox --yes"),
+        "{asked:?}"
+    );
     assert!(!lab.link().exists());
     for _ in 0..2 {
         let ran = lab.install(&["--mirror", &files.base, "--yes"]).await.exits(0);
@@ -363,4 +366,34 @@ async fn an_installation_at_work_is_named_and_a_dead_one_is_cleared_away() {
     let _ = std::fs::remove_file(lab.link());
     lab.install(&["--yes", "--archive", file.to_str().unwrap()]).await.exits(0);
     lab.is_installed();
+}
+
+/// Whatever an npm says of where it installs, the question comes to an end.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_npm_that_installs_nowhere_is_given_a_place() {
+    let lab = bare(|host| host).await;
+    for prefix in ["", "npm-global", "/dev/null/x"] {
+        let text = format!("case $* in 'prefix -g') echo '{prefix}' ;; install*) echo \"$*\"; exit 1 ;; *) echo 0.169.0 ;; esac");
+        program(&lab.sandbox, "no-npm/npm", &format!("#!/bin/sh\n{text}\n"));
+        let ran = lab.install(&["--from", "npm", "--yes"]).await.exits(6);
+        assert!(ran.stderr.contains(&format!("--prefix {}/.local @openai", lab.host.home.display())), "{prefix}: {ran:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_in_the_place_of_codex_is_moved_away_as_the_hint_says() {
+    let lab = bare(|host| host.rc(LINK, "mine")).await;
+    let archive = tar(&package(&lab.sandbox, "release", &real()), ".");
+    let file = lab.sandbox.path().join(asset());
+    std::fs::write(&file, archive).unwrap();
+    let args = ["--archive", file.to_str().unwrap(), "--yes"];
+    let failed = lab.install(&args).await.exits(6);
+    let hint = format!("outpost shell devbox mv {0} {0}.old", lab.link().display());
+    assert!(failed.stderr.contains(&hint) && !failed.stderr.contains("--from local"), "{failed:?}");
+    std::fs::rename(lab.link(), lab.link().with_extension("old")).unwrap();
+    lab.install(&args).await.exits(0);
+    // What was just tried is not offered.
+    std::fs::write(&file, "no archive").unwrap();
+    let failed = lab.install(&args).await.exits(6);
+    assert!(failed.stderr.contains("install-failed") && !failed.stderr.contains("--from local"), "{failed:?}");
 }

@@ -85,7 +85,7 @@ async fn field_66_an_updater_that_runs_is_told() {
     }
     assert_eq!(found, ["updater-running"]);
     let shown = run(&bed.sandbox, &["check", "devbox"]).exits(0).stdout;
-    assert!(shown.contains("end it: ssh devbox kill "), "{shown}");
+    assert!(shown.contains("end it: outpost shell devbox kill "), "{shown}");
     end_processes(bed.sandbox.path());
     updater.wait().unwrap();
 }

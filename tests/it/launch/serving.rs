@@ -210,20 +210,28 @@ async fn field_66_the_updater_is_never_started() {
 #[tokio::test]
 async fn a_public_listener_is_told() {
     let lab = Lab::real(|host| host).await;
-    let mut public =
-        lab.host.ssh_command("exec sh -c 'sleep 1000; :' codex app-server --listen ws://0.0.0.0:4500").spawn().unwrap();
-    let mut listeners = Vec::new();
-    while listeners.is_empty() {
-        listeners = lab.up(Want::check()).await.unwrap().facts.listeners;
-        listeners.retain(|l| l.contains("4500"));
+    let open = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = open.local_addr().unwrap().port();
+    let like = |name: &str, port: u16| {
+        let line =
+            format!("exec -a {name} sh -c 'sleep 1000; :' codex app-server --listen ws://0.0.0.0:{port}/{}", std::process::id());
+        lab.host.ssh_command(&line).spawn().unwrap()
+    };
+    // Port 9 of no system listens; and an editor is no app-server.
+    let processes = [like("codex", port), like("codex", 9), like("vim", port)];
+    let ours = |line: &String| line.contains(&format!("/{}", std::process::id()));
+    let mut told = String::new();
+    while !(told.contains("there listens for") && told.contains("was started to listen")) {
+        let watch = Told::default();
+        let facts = remote::bring_up(&lab.session, &lab.settings, Want::check(), &watch).await.unwrap().facts;
+        assert!(facts.listeners.iter().all(|line| !line.starts_with("vim")), "{facts:?}");
+        told = watch.0.into_inner().unwrap().into_iter().filter(ours).collect();
     }
-    assert!(listeners[0].contains("ws://0.0.0.0:4500"), "{listeners:?}");
-    let told = Told::default();
-    remote::bring_up(&lab.session, &lab.settings, Want::check(), &told).await.unwrap();
-    let told = told.0.into_inner().unwrap().concat();
     assert!(told.contains("[public-listener]"), "{told}");
     end_processes(lab.sandbox.path());
-    public.wait().unwrap();
+    for mut process in processes {
+        process.wait().unwrap();
+    }
 }
 
 /// What Outpost adds of its own to the login shell's start-up and codex's own time (its `proxy`, its version); the best of several

@@ -115,7 +115,7 @@ async fn field_37_a_refused_socket_folder_is_told_in_the_servers_words() {
     let [.., codex, server] = steps.as_slice() else { panic!("{checked}") };
     assert_eq!((&codex["step"], &codex["ok"]), (&json!("codex"), &json!(true)));
     assert_eq!((&server["step"], &server["code"]), (&json!("app-server"), &json!("socket-refused")));
-    assert!(server["hint"].as_str().unwrap().contains("ssh devbox 'rm -r "), "{server}");
+    assert!(server["hint"].as_str().unwrap().contains("outpost shell devbox rm -r "), "{server}");
     std::fs::remove_file(&control).unwrap();
     std::os::unix::fs::symlink(lab.host.home.join("elsewhere"), &control).unwrap();
     std::fs::create_dir(lab.host.home.join("elsewhere")).unwrap();

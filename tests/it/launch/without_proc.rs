@@ -91,7 +91,7 @@ async fn another_program_is_not_signalled_where_only_ps_knows_it() {
 #[tokio::test]
 async fn listeners_and_dead_servers_are_told_by_ps() {
     let lab = Lab::build(|_, host| mac(host)).await;
-    let line = "exec sh -c 'sleep 1000; :' codex app-server --listen ws://0.0.0.0:4501";
+    let line = "exec -a codex sh -c 'sleep 1000; :' codex app-server --listen ws://0.0.0.0:4501";
     let mut public = lab.host.ssh_command(line).spawn().unwrap();
     let mut listeners = Vec::new();
     while listeners.is_empty() {

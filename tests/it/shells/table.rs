@@ -137,7 +137,7 @@ pub(super) const BEHAVIOURS: &[Behaviour] = &[
     all("exits", "exit 3"),
     all("goes elsewhere", "cd /"),
     Behaviour { xonsh: Some("$RAISE_SUBPROC_ERROR = True"), ..posix("is strict", "set -eu") },
-    posix("turns strict and traced", "set -eux; export SHELLOPTS"),
+    posix("turns strict and traced", "set -euxC; export SHELLOPTS"),
     Behaviour {
         csh: Some("setenv PATH /nowhere"),
         fish: Some("set -x PATH /nowhere"),
