@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use crate::failure::{Code, Failure};
 use crate::rpc::peer::{Incoming, Peer};
 use crate::rpc::pending::CallError;
+use crate::rpc::websocket::SILENT;
 use crate::rpc::wire::Wire;
 use protocol::{AccountRead, Initialized, view};
 
@@ -42,7 +43,7 @@ impl Server {
         });
         let silent = Failure::new(Code::ServerSilent, "ask the app-server for initialize")
             .said(format!("no answer within {} s", INITIALIZE_LIMIT.as_secs()))
-            .hint("`outpost logs HOST` shows what it wrote; `outpost stop HOST` ends a server that we started");
+            .hint(SILENT);
         let answer = tokio::time::timeout(INITIALIZE_LIMIT, peer.call("initialize", hello)).await.map_err(|_| silent)?;
         let answer = answer.map_err(|e| e.failure("ask the app-server for initialize"))?;
         let initialized = view(&answer).unwrap_or_default();
@@ -57,6 +58,19 @@ impl Server {
     pub async fn knows_threads(&self) -> Result<(), Failure> {
         match self.peer.read("thread/list", json!({ "limit": 1 })).await {
             Err(CallError::Refused(error)) if protocol::is_unknown_method(&error.message) => Err(self.too_old(&error.message)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets through only a server that takes turns. One that was told to stop answers everything else; it is asked for a turn of a
+    /// thread that nobody has, which any other refuses for that.
+    ///
+    /// # Errors
+    /// [`Code::ServerDraining`].
+    pub async fn takes_turns(&self) -> Result<(), Failure> {
+        let nobodys = json!({ "threadId": "00000000-0000-7000-8000-000000000000", "input": [] });
+        match self.peer.read("turn/start", nobodys).await.map_err(|e| e.failure("ask the app-server whether it takes turns")) {
+            Err(failure) if failure.code == Code::ServerDraining => Err(failure),
             _ => Ok(()),
         }
     }

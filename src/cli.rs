@@ -190,7 +190,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Review(command) => command.run(context).await,
         Command::Threads(command) => interruptible(command.run(context)).await,
         Command::Thread(command) => command.run(context).await,
-        Command::Stop(command) => interruptible(command.run(context)).await,
+        Command::Stop(command) => command.run(context).await,
         Command::Logs(command) => interruptible(command.run(context)).await,
         Command::Install(command) => interruptible(command.run(context)).await,
         Command::Open(command) => command.run(context).await,

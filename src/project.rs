@@ -131,10 +131,10 @@ fn identity(facts: &Facts) -> Identity {
 /// # Errors
 /// From the name in the ssh configuration to `initialize`, each cause with its own code.
 pub async fn reach(context: &Context<'_>, alias: &Alias, want: Want) -> Result<Host, Failure> {
-    let wanted = want.server;
+    let (wanted, thorough) = (want.server, want.versions);
     let raised = raise(context, alias, want).await?;
     let Raised { session, facts, how, wire, stderr } = raised;
-    let greeting = Greeting { context, facts: &facts, how, wanted };
+    let greeting = Greeting { context, facts: &facts, how, wanted, thorough };
     let server = greeting.say(wire, &stderr).await.map_err(|e| e.at(alias))?;
     let server = Server { peer: server.peer.impatient(), ..server };
     Ok(Host { session: Current::new(session), facts, how, server })
@@ -151,7 +151,7 @@ pub async fn keep(context: &Context<'_>, alias: &Alias, want: Want) -> Result<(H
     let Raised { facts, how, wire, stderr, .. } = raised;
     let session = keeper.session().clone();
     let Durable { wire, state, events, .. } = Durable::start((wire, identity), keeper.dial_again(), Settings::own());
-    let greeting = Greeting { context, facts: &facts, how, wanted };
+    let greeting = Greeting { context, facts: &facts, how, wanted, thorough: false };
     let server = greeting.say(wire, &stderr).await.map_err(|e| e.at(alias))?;
     Ok((Host { session, facts, how, server }, Life { state, events }))
 }
@@ -167,7 +167,7 @@ pub async fn hold(context: &Context<'_>, place: &Place) -> Result<Held, Failure>
     let (keeper, raised) = Keeper::reach(context, alias, want).await?;
     let identity = raised.identity();
     let Raised { facts, how, wire, stderr, .. } = raised;
-    let greeting = Greeting { context, facts: &facts, how, wanted };
+    let greeting = Greeting { context, facts: &facts, how, wanted, thorough: false };
     let server = greeting.say(wire, &stderr).await.map_err(|e| e.at(alias))?;
     let host = Host { session: keeper.session().clone(), facts, how, server };
     let folder = resolved(&host, place)?;
@@ -221,7 +221,7 @@ pub async fn enter_once(context: &Context<'_>, place: &Place, token: &Secret) ->
             .hint("run it again"))))
     });
     let Durable { wire, state, events, .. } = Durable::start((wire, identity), gone, Settings::own());
-    let greeting = Greeting { context, how, wanted: Wanted::Attached, facts: &facts };
+    let greeting = Greeting { context, how, wanted: Wanted::Attached, facts: &facts, thorough: false };
     let server = greeting.say(wire, &stderr).await.map_err(|e| e.at(alias))?;
     let host = Host { session: Current::new(session), facts, how, server };
     let path = resolved(&host, place)?;
@@ -333,12 +333,17 @@ struct Greeting<'a> {
     facts: &'a Facts,
     how: How,
     wanted: Wanted,
+    /// Whether it is also asked what a person would only find out with their first turn.
+    thorough: bool,
 }
 
 impl Greeting<'_> {
     async fn say(&self, wire: Wire, stderr: &Tail) -> Result<Server, Failure> {
         let clock = Clock::begin(self.context.watch, Step::AppServer);
         let server = Server::open(wire).await.map_err(|failure| self.died(failure, &stderr.text()))?;
+        if self.thorough && self.how == How::Joined {
+            server.takes_turns().await?;
+        }
         let detail = match (self.how, self.wanted) {
             (How::Joined, _) => "runs",
             (How::Started, _) => "started",

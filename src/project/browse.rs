@@ -38,7 +38,7 @@ impl Browsing {
         let context = Context { local, ask: &NobodyToAsk, watch: &Nobody };
         let raised = super::bring_up(&context, self.session.clone(), &self.settings, Want::default()).await?;
         let Raised { facts, how, wire, stderr, .. } = raised;
-        Greeting { context: &context, facts: &facts, how, wanted: Wanted::Check }.say(wire, &stderr).await
+        Greeting { context: &context, facts: &facts, how, wanted: Wanted::Check, thorough: false }.say(wire, &stderr).await
     }
 
     /// Says goodbye.

@@ -37,6 +37,9 @@ impl CallError {
             Self::Refused(e) if e.code == NOT_KNOWN => Failure::new(Code::NotKnown, tried)
                 .said(e.message)
                 .hint("look at the thread before you try again: outpost threads"),
+            Self::Refused(e) if e.message.contains("is draining") => Failure::new(Code::ServerDraining, tried)
+                .said(e.message)
+                .hint("wait until its turns have ended, the next server takes new ones\nor end it in the middle of them: outpost stop HOST --now"),
             Self::Refused(e) => Failure::new(Code::ServerRefused, tried).said(format!("{} ({})", e.message, e.code)),
         }
     }

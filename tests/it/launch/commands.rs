@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use outpost::demo::leftovers::processes;
 use outpost::remote::How;
 
 use super::Lab;
-use crate::bed::{Ran, Sandbox, Terminal, alive};
+use crate::bed::{Ran, Sandbox, Terminal, alive, until};
 use crate::run::Bed;
 
 pub(super) fn run(sandbox: &Sandbox, args: &[&str]) -> Ran {
@@ -50,6 +51,40 @@ async fn stop_says_what_it_waits_for() {
     tokio::task::block_in_place(|| terminal.shows("devbox: waiting for its turns to end (--now does not)"));
     bed.model.open("held");
     tokio::task::block_in_place(|| terminal.shows("devbox: the app-server has ended"));
+}
+
+/// Whoever does not wait for the turns any more is told what goes on, and nothing of the waiting stays on the host.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_that_is_not_waited_for_goes_on() {
+    let bed = Bed::new().await;
+    bed.run(&["run", "--detach", "devbox:app", "wait held\nsay later"]).await.exits(0);
+    bed.model.reached("held").await;
+    let terminal = Terminal::outpost(&bed.sandbox, &["stop", "devbox"]);
+    tokio::task::block_in_place(|| {
+        terminal.shows("devbox: waiting for its turns to end (--now does not)");
+        terminal.press(&["C-c"]);
+        let screen = terminal.shows("[exit 130]");
+        assert!(screen.contains("it still ends when its turns do") && screen.contains("outpost stop devbox --now"), "{screen}");
+    });
+    let waits = || {
+        let line = |pid: &i32| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        processes(bed.sandbox.path()).iter().any(|pid| line(pid).contains("IFS= read -r _s"))
+    };
+    tokio::task::block_in_place(|| until("the end of the loop that waits", || !waits()));
+    // Until then it takes no turns, and that has a name.
+    let checked = bed.run(&["check", "devbox", "--json"]).await.exits(6).stdout;
+    assert!(checked.contains("\"server-draining\""), "{checked}");
+    let refused = bed.run(&["run", "devbox:app", "say hi"]).await.exits(6).stderr;
+    assert!(refused.contains("error[server-draining]") && refused.contains("outpost stop devbox --now"), "{refused}");
+    let servers = || {
+        processes(bed.sandbox.path()).into_iter().any(|pid| {
+            std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().contains("app-server\0--listen")
+        })
+    };
+    bed.model.open("held");
+    tokio::task::block_in_place(|| until("the end of the server", || !servers()));
+    let next = bed.run(&["run", "devbox:app", "say hi"]).await.exits(0).stderr;
+    assert!(!next.contains("server-reaped"), "{next}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
