@@ -3,4 +3,6 @@
 pub mod gate;
 pub mod hosts;
 pub mod projects;
+#[cfg(test)]
+mod properties;
 pub mod toml_file;

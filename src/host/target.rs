@@ -100,3 +100,27 @@ fn lines(printed: &str) -> HashMap<String, Vec<String>> {
     }
     values
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_of_ssh_g_is_read(text in "([A-Za-z]{0,4} ?\\PC{0,6}\r?\n?){0,8}", port in "\\PC{0,6}") {
+            let printed = format!("{text}\nport {port}\n");
+            let target = Target::from_ssh_g("dev".parse().expect("an alias"), &printed, &printed);
+            for keyword in target.keywords() {
+                prop_assert_eq!(keyword, keyword.to_ascii_lowercase());
+                prop_assert_eq!(target.first(keyword), target.all(keyword).first().map(String::as_str));
+                prop_assert!(target.is_default(keyword) && target.all(keyword).iter().all(|value| !value.contains('\n')));
+            }
+            let values: usize = target.keywords().map(|keyword| target.all(keyword).len()).sum();
+            prop_assert_eq!(values, printed.lines().filter(|line| !line.is_empty() && !line.starts_with(' ')).count());
+            let said = target.first("port").and_then(|p| p.parse::<u16>().ok());
+            prop_assert_eq!(target.port(), said.unwrap_or(22));
+        }
+    }
+}

@@ -1,9 +1,10 @@
-//! What a person is told to paste holds words of the remote: each stays one word of the shell, whatever it is.
+//! What an answer of the remote can make us say: what a person is told to paste holds its words, and each stays one word of the
+//! shell; nothing is longer than a person reads, and no failure arises that is not on the list.
 
 use proptest::prelude::*;
 
 use super::facts::Fields;
-use super::{concern, refusal};
+use super::{concern, preflight, refusal};
 use crate::failure::Code;
 use crate::step::Progress;
 
@@ -70,6 +71,43 @@ proptest! {
             for command in commands(&hint) {
                 prop_assert!(!bare(command).contains("evil"), "{}\n{}", command, bare(command));
             }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_answer_is_read(
+        said in proptest::collection::vec(("(candidate|candidate_version|updater|companion|doctor|system|version|at|killing|socket|[a-z_]{1,8})",
+            proptest::collection::vec(any::<u8>(), 0..40)), 0..20),
+        word in "[a-z-]{0,20}",
+    ) {
+        let mut fields = Fields::default();
+        said.iter().for_each(|(key, value)| fields.add(key.clone(), value));
+        let candidates = said.iter().filter(|(key, _)| key == "candidate").count();
+        prop_assert_eq!(fields.facts().candidates.len(), candidates);
+        let refused = refusal::refused(&fields, &word);
+        let known = Code::ALL.iter().any(|code| code.as_str() == word);
+        prop_assert!(known || refused.code == Code::FactsBroken, "{:?}", refused);
+    }
+
+    /// What codex's doctor reports is the remote's too.
+    #[test]
+    fn any_report_is_sorted_and_short(
+        name in "(config.load|network.provider_reachability|network.env|runtime.search|sandbox.helpers|[a-z.]{1,12})",
+        status in "(ok|fail|warn|)", words in "\\PC{0,2000}", broken in any::<bool>(),
+    ) {
+        let check = serde_json::json!({"status": status, "summary": words, "details": {"error": words}, "remediation": words});
+        let mut report = serde_json::json!({"checks": {name: check}}).to_string();
+        if broken {
+            report.truncate(report.char_indices().nth(report.chars().count() / 2).map_or(0, |(at, _)| at));
+        }
+        let mut fields = Fields::default();
+        fields.add("doctor".into(), report.as_bytes());
+        let findings = preflight::findings(&fields);
+        prop_assert!(findings.is_empty() || !(broken || status == "ok" || status.is_empty()), "{:?}", findings);
+        for finding in findings {
+            prop_assert!(finding.text.chars().count() < 4 * 2000 && !finding.hint.contains(&words) | words.is_empty(), "{:?}", finding);
         }
     }
 }

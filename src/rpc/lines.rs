@@ -131,4 +131,43 @@ mod tests {
         assert_eq!(wire.ended.why().code, Code::ServerProtocol);
         noise.await.expect("ends");
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn messages_come_whole_whatever_the_pieces_and_the_noise(
+            said in proptest::collection::vec(("[a-z]{1,5}", "\\PC{0,20}"), 1..12),
+            noise in proptest::collection::vec("[^\n{]{0,12}", 0..12),
+            piece in 1_usize..40,
+        ) {
+            let messages: Vec<Message> = said.iter().map(|(m, p)| Message::notification(m.clone(), json!(p))).collect();
+            let mut text = String::new();
+            for (number, message) in messages.iter().enumerate() {
+                if let Some(noise) = noise.get(number) {
+                    text.push_str(&format!("{noise}\n"));
+                }
+                text.push_str(&format!("{}\r\n", message.to_text()));
+            }
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let got = runtime.block_on(async {
+                let (a, mut far) = duplex(64);
+                let mut wire = client(a);
+                let writing = async {
+                    for piece in text.as_bytes().chunks(piece) {
+                        far.write_all(piece).await.expect("open");
+                    }
+                };
+                let reading = async {
+                    let mut got = Vec::new();
+                    while got.len() < messages.len() && let Some(message) = wire.from.recv().await {
+                        got.push(message);
+                    }
+                    got
+                };
+                tokio::join!(writing, reading).1
+            });
+            proptest::prop_assert_eq!(got, messages);
+        }
+    }
 }

@@ -119,12 +119,14 @@ fn named(name: &str) -> String {
 
 /// A whole file as one hunk.
 fn whole(content: &str, sign: char) -> String {
-    let count = content.lines().count();
+    // A line keeps what stands before its end, a carriage return too.
+    let lines = || content.split_inclusive('\n').map(|line| line.strip_suffix('\n').unwrap_or(line));
+    let count = lines().count();
     if count == 0 {
         return String::new();
     }
     let range = if sign == '+' { format!("-0,0 +1,{count}") } else { format!("-1,{count} +0,0") };
-    let lines: String = content.lines().map(|line| format!("{sign}{line}\n")).collect();
+    let lines: String = lines().map(|line| format!("{sign}{line}\n")).collect();
     let open = if content.ends_with('\n') { "" } else { "\\ No newline at end of file\n" };
     format!("@@ {range} @@\n{lines}{open}")
 }
@@ -200,5 +202,27 @@ mod tests {
         assert!(applied.expect("git").success(), "{patch}");
         assert_eq!(std::fs::read_to_string(below.join("old")).expect("there"), "one\n2\n");
         assert_eq!(std::fs::read_to_string(below.join("deep/two words")).expect("there"), "hello\n");
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn git_makes_of_a_patch_what_was_written_and_nothing_else(
+            name in "[^/\u{0}.][^/\u{0}]{0,12}",
+            content in "([a-z+@\\\\-]{0,3}[ \r\t]?[\n]?){0,6}",
+        ) {
+            let dir = tempfile::tempdir().expect("dir");
+            let changes = [change(&format!("/w/{name}"), ChangeKind::Add, &content)];
+            let patch = super::patch(&changes, "/w");
+            let mut git = std::process::Command::new("git");
+            let git = git.args(["apply", "--whitespace=nowarn", "-"]).current_dir(&dir).stdin(std::process::Stdio::piped());
+            let mut git = git.spawn().expect("git");
+            std::io::Write::write_all(&mut git.stdin.take().expect("piped"), patch.as_bytes()).expect("taken");
+            proptest::prop_assert!(git.wait().expect("ends").success(), "{:?}", patch);
+            let made: Vec<_> = std::fs::read_dir(&dir).expect("read").map(|e| e.expect("an entry").file_name()).collect();
+            proptest::prop_assert_eq!(made, [std::ffi::OsString::from(&name)]);
+            proptest::prop_assert_eq!(std::fs::read_to_string(dir.path().join(&name)).expect("there"), content);
+        }
     }
 }

@@ -63,3 +63,47 @@ pub(in crate::cli) fn ids(local: &Local, host: &Alias) -> Vec<(String, String)> 
     let known = threads.into_iter().filter(|row| row.id.parse::<ThreadId>().is_ok());
     known.map(|row| (row.id.clone(), row.title().to_owned())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::thread::catalog::State;
+
+    fn local(dir: &std::path::Path) -> Local {
+        Local { home: dir.into(), user: "u".into(), codex_home: dir.into(), ssh_config: None, vars: Default::default() }
+    }
+
+    fn row(number: usize, cwd: &str, title: &str) -> Row {
+        let (name, waits) = (Some(title.to_owned()), vec![title.to_owned()]);
+        let updated_at = i64::try_from(number).unwrap_or(0);
+        let (id, cwd, preview) = (format!("0199{number:04}"), cwd.to_owned(), String::new());
+        Row { id, state: State::Idle, name, preview, cwd, branch: None, created_at: 0, updated_at, waits }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_copy_is_what_was_kept_or_none(damage in any::<Vec<u8>>(), at in 0_usize..200, title in any::<String>(), host in "[a-z/.]{1,6}") {
+            let dir = tempfile::tempdir().expect("a folder");
+            let local = local(dir.path());
+            let Ok(host) = host.parse::<Alias>() else { return Ok(()) };
+            let wanted = Wanted { host: host.clone(), cwd: Some("/a".into()) };
+            keep(&local, &Wanted { cwd: None, ..wanted.clone() }, &[row(1, "/b", &title)], 1);
+            keep(&local, &wanted, &(0..250).map(|n| row(n + 2, "/a", &title)).collect::<Vec<_>>(), 2);
+            let kept = load(&local, &Wanted { cwd: None, ..wanted.clone() }).expect("kept");
+            prop_assert!(kept.threads.len() <= MOST && kept.as_of == 2);
+            prop_assert!(kept.threads.iter().all(|row| row.waits.is_empty() && row.title() == title));
+            let file = path(&local, &host);
+            prop_assert_eq!(file.parent().map(PathBuf::from), Some(local.outpost_dir().join("threads")));
+            let mut bytes = std::fs::read(&file).expect("there");
+            bytes.splice(at..at, damage);
+            std::fs::write(&file, &bytes).expect("written");
+            if let Some(copy) = load(&local, &wanted) {
+                prop_assert!(copy.threads.iter().all(|row| row.cwd == "/a"));
+            }
+        }
+    }
+}

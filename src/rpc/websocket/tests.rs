@@ -1,3 +1,5 @@
+//! A client and a server of ours, and others that are neither.
+
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
@@ -129,4 +131,50 @@ async fn visitors_are_judged_by_their_headers() {
     let (client, server) = tokio::join!(client(a), server(b, admit));
     assert!(client.is_err_and(|e| e.code == Code::ServerProtocol && e.said.contains("401")));
     assert!(server.is_err());
+}
+
+/// What the server of this machine makes of the bytes of a client: whether it was let in, and what it said of itself.
+fn served(bytes: &[u8]) -> (bool, Option<(bool, Option<String>)>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let seen = std::sync::Mutex::new(None);
+    let let_in = runtime.block_on(async {
+        let (mut a, b) = duplex(64 * 1024);
+        a.write_all(bytes).await.expect("room");
+        a.shutdown().await.expect("open");
+        let admit = |visitor: Visitor<'_>| {
+            let key = visitor.header("authorization").map(str::to_owned);
+            *seen.lock().expect("ours") = Some((visitor.has("origin"), key));
+            if visitor.has("origin") { Err(403) } else { Ok(()) }
+        };
+        server(b, admit).await.is_ok()
+    });
+    (let_in, seen.into_inner().expect("ours"))
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn nobody_comes_in_by_chance(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
+        proptest::prop_assert_eq!(served(&bytes), (false, None));
+    }
+
+    /// A browser cannot hide where its page is from, nor anybody show two keys.
+    #[test]
+    fn headers_are_found_however_they_are_written(
+        origin in "[oO][rR][iI][gG][iI][nN]", blank in "[ \t]{0,3}", value in "[ -~]{0,20}",
+        more in proptest::collection::vec(("[xX]-[A-Za-z]{1,8}", "[ -~]{0,20}"), 0..5), keys in 0_usize..3, has in proptest::prelude::any::<bool>(),
+    ) {
+        let mut lines: Vec<String> = more.iter().map(|(name, value)| format!("{name}:{blank}{value}")).collect();
+        lines.extend((0..keys).map(|n| format!("Authorization:{blank}Bearer {n}")));
+        if has {
+            lines.push(format!("{origin}:{blank}{value}"));
+        }
+        let request = String::from_utf8(Upgrade::new().request()).expect("ASCII");
+        let request = request.replacen("\r\n\r\n", &format!("\r\n{}\r\n\r\n", lines.join("\r\n")), 1);
+        let request = if lines.is_empty() { String::from_utf8(Upgrade::new().request()).expect("ASCII") } else { request };
+        let (let_in, seen) = served(request.as_bytes());
+        let key = (keys == 1).then(|| "Bearer 0".to_owned());
+        proptest::prop_assert_eq!((let_in, seen), (!has, Some((has, key))), "{}", request);
+    }
 }

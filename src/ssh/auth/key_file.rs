@@ -142,3 +142,48 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.push(suffix);
     PathBuf::from(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use russh::keys::Algorithm;
+    use russh::keys::ssh_key::LineEnding;
+
+    use super::*;
+
+    fn read(text: &str) -> Result<KeyFile, BadKey> {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("id");
+        fs::write(&path, text).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("set");
+        assert!(certificate(&path).is_none());
+        KeyFile::read(&path)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_damaged_key_is_refused_and_never_shown(at in 0_usize..400, cut in 0_usize..40, put in "\\PC{0,3}") {
+            let key = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).expect("a key");
+            let whole = key.to_openssh(LineEnding::LF).expect("text").to_string();
+            prop_assert!(read(&whole).expect("whole").open().is_some());
+            let (head, rest) = whole.split_at(at.min(whole.len()));
+            let damaged = format!("{head}{put}{}", rest.get(cut.min(rest.len())..).unwrap_or_default());
+            let read = read(&damaged);
+            if let Ok(file) = &read {
+                let same = file.open().is_none_or(|open| open.public_key().key_data() == key.public_key().key_data());
+                prop_assert!(same, "another key than the one that was written");
+            }
+            let secret = whole.lines().nth(3).expect("a line of it");
+            let shown = format!("{read:?} {}", read.as_ref().err().map(ToString::to_string).unwrap_or_default());
+            prop_assert!(!shown.contains(secret), "{}", shown);
+        }
+
+        #[test]
+        fn any_text_is_a_key_or_none(text in "(-----BEGIN (OPENSSH|RSA|EC|ENCRYPTED) PRIVATE KEY-----\n)?[A-Za-z0-9+/=\n]{0,200}(-----END OPENSSH PRIVATE KEY-----)?") {
+            let read = read(&text);
+            prop_assert!(read.is_err() || read.is_ok_and(|file| file.open().is_none()));
+        }
+    }
+}
