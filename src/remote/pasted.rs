@@ -63,10 +63,8 @@ proptest! {
             fields.add("words".into(), format!("{words}{word}").as_bytes());
         }
         let refused = Code::ALL.iter().map(|code| refusal::refused(&fields, code.as_str()).hint);
-        let warned = concern::of(&fields.facts()).into_iter().filter_map(|told| match told {
-            Progress::Warning { hint, .. } => Some(hint),
-            _ => None,
-        });
+        let hint_of = |told| if let Progress::Warning { hint, .. } = told { Some(hint) } else { None };
+        let warned = concern::of(&fields.facts()).into_iter().filter_map(hint_of);
         for hint in refused.chain(warned) {
             for command in commands(&hint) {
                 prop_assert!(!bare(command).contains("evil"), "{}\n{}", command, bare(command));

@@ -1,7 +1,7 @@
 //! The client's end of a connection: a cloneable handle for calls, one task that sorts what comes.
 //!
 //! The connection lives as long as a [`Peer`] does. Answers are never stuck behind notifications that nobody reads yet:
-//! the task keeps a backlog of [`BACKLOG`] messages, or [`BACKLOG_BYTES`] of them, before it stops reading.
+//! the task keeps a backlog of [`BACKLOG`] messages, or of so many bytes, before it stops reading.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,9 +19,9 @@ use crate::failure::{Code, Failure};
 /// Messages kept for a front end that is busy, before the connection is no longer read.
 pub const BACKLOG: usize = 16 * 1024;
 /// Bytes of them: several times what the longest turn says between two looks of a front end, and no burden for a small machine.
-pub const BACKLOG_BYTES: usize = 64 * 1024 * 1024;
+const BACKLOG_BYTES: usize = 64 * 1024 * 1024;
 /// How long a server may take to answer what only reads, the pauses of an overloaded one included: a page of a list, not a history.
-pub const READ_LIMIT: Duration = Duration::from_secs(30);
+const READ_LIMIT: Duration = Duration::from_secs(30);
 /// How often a read is tried against a server that says it is overloaded: with the pauses below, about 13 s in all.
 const OVERLOAD_TRIES: u32 = 7;
 /// The first pause; it doubles.
@@ -75,7 +75,7 @@ impl Peer {
         (peer, incoming)
     }
 
-    /// Gives up what only reads when the server is silent for [`READ_LIMIT`]. Not for a durable connection: there the answer may wait
+    /// Gives up what only reads when the server is silent for 30 s. Not for a durable connection: there the answer may wait
     /// for a link that is away.
     #[must_use]
     pub fn impatient(self) -> Self {

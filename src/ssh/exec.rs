@@ -17,7 +17,7 @@ pub enum ExitStatus {
 }
 
 /// How much of a command's standard error is kept, in bytes: the last of it, for the error message.
-pub const STDERR_TAIL: usize = 64 * 1024;
+const STDERR_TAIL: usize = 64 * 1024;
 
 /// The last bytes of a stream, shared with the task that fills it.
 #[derive(Debug, Clone, Default)]

@@ -34,10 +34,4 @@ impl Facts {
             server: notes.server.clone(),
         }
     }
-
-    /// Whether what somebody records today stays closed to a later quantum computer.
-    #[must_use]
-    pub fn post_quantum(&self) -> bool {
-        super::algorithms::is_post_quantum(&self.kex)
-    }
 }
