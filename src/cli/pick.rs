@@ -117,7 +117,7 @@ impl Pick {
         let known = projects::load(&context.local)?.into_iter().find(|(_, other)| *other == project);
         let name = match (known, &self.name) {
             (Some((name, _)), None) => {
-                context.screen.note(&plain::line(&format!("this is the project {name} already")));
+                super::projects::already(context, &name);
                 name
             }
             (_, given) => {

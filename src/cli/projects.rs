@@ -101,20 +101,38 @@ async fn add(context: &Context, word: &str, name: Option<String>) -> Result<(), 
         let said = format!("it is a project already: {place}");
         return Err(Failure::new(Code::Usage, format!("add '{word}'")).said(said).hint("write HOST:PATH to add another folder"));
     }
-    // What can be wrong here is said before anybody is asked for a password.
+    // What can be wrong here is said before anybody is asked for a password; a project of this name on this host may be the same.
+    let known = projects::load(&context.local)?;
     if let Some(name) = &name {
         projects::checked_name(name)?;
-        free(context, name)?;
+        if known.get(name).is_none_or(|known| known.host != place.alias) {
+            free(context, name)?;
+        }
     }
     let path = {
         let spinner = Spinner::new(context, place.alias.as_str(), context.screen.interactive);
         project::look(&context.behind(&spinner), place).await?
     };
-    let name = name.unwrap_or_else(|| default_name(path.as_str()));
-    free(context, &name)?;
     let project = Project { host: place.alias.clone(), path };
-    projects::put(&context.local, &name, &project)?;
+    let same = known.into_iter().find(|(known, other)| *other == project && name.as_ref().is_none_or(|name| name == known));
+    let name = match same {
+        Some((name, _)) => {
+            already(context, &name);
+            name
+        }
+        None => {
+            let name = name.unwrap_or_else(|| default_name(project.path.as_str()));
+            free(context, &name)?;
+            projects::put(&context.local, &name, &project)?;
+            name
+        }
+    };
     context.screen.line(&plain::line(&format!("{name}  {}:{}", project.host, project.path)))
+}
+
+/// Says that a folder has the name that it shall have.
+pub(super) fn already(context: &Context, name: &str) {
+    context.screen.note(&plain::line(&format!("this is the project {name} already")));
 }
 
 /// A name is free when no other project and no host has it: `run NAME` must mean one thing.

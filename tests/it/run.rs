@@ -224,6 +224,12 @@ async fn projects_threads_and_several_at_once() {
     bed.run(&["projects", "add", "devbox:~/app"]).await.exits(0);
     bed.run(&["projects", "add", "devbox:other", "--name", "second"]).await.exits(0);
     bed.run(&["projects", "add", "devbox:nowhere"]).await.exits(6);
+    // A script can say it again; another folder does not get the name.
+    for again in [&["devbox:app"][..], &["devbox:app", "--name", "app"], &["devbox:other"]] {
+        let ran = bed.run(&[&["projects", "add"], again].concat()).await.exits(0);
+        assert!(ran.stderr.contains(" already") && ran.stdout.contains("  devbox:/"), "{again:?}: {}", ran.stderr);
+    }
+    bed.run(&["projects", "add", "devbox:other", "--name", "app"]).await.exits(2);
     let ran = bed.run(&["run", "-p", "app", "-p", "second", "say from both"]).await.exits(0);
     assert_eq!(ran.stdout.matches("from both").count(), 2, "{}\n{}", ran.stdout, ran.stderr);
     for place in ["app", "other"] {
