@@ -4,6 +4,7 @@ use std::fs::Permissions;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
+use super::bed::faulty::Mood;
 use super::bed::{Codex, Sandbox, Terminal};
 use super::run::Bed;
 
@@ -132,6 +133,30 @@ fn field_62_a_folder_without_permission_is_shown_and_said() {
     for folder in ["barred", "blind"] {
         std::fs::set_permissions(host.home.join(folder), Permissions::from_mode(0o755)).unwrap();
     }
+}
+
+/// 100 ms there and back; and when nothing comes through any more, the next folder opens all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_folder_is_there_before_it_is_asked_for() {
+    let bed = super::durable::Bed::new().await;
+    for folder in ["zoo/lion", "app/inner"] {
+        std::fs::create_dir_all(bed.host.home.join(folder)).unwrap();
+    }
+    let mut run = bed.sandbox.outpost(&["run", "devbox:app", "say hi"]);
+    tokio::task::spawn_blocking(move || super::bed::run(&mut run, b"")).await.unwrap().exits(0);
+    bed.wire.mood(Mood::Slow(50));
+    let terminal = Terminal::outpost(&bed.sandbox, &["projects", "pick", "devbox"]);
+    terminal.shows("zoo/");
+    // What codex tells of former threads comes several round trips later than what was asked for with the first answer.
+    terminal.shows("recent");
+    bed.wire.mood(Mood::Stall);
+    terminal.type_text("zoo");
+    terminal.shows("› zoo/");
+    terminal.press(&["Right"]);
+    terminal.shows("lion/");
+    bed.wire.mood(Mood::Good);
+    terminal.press(&["C-c"]);
+    terminal.shows("[exit 130]");
 }
 
 #[test]

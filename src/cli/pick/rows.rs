@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32String};
 
 use super::state::HostRow;
@@ -58,7 +58,8 @@ pub(super) fn filtered(rows: Vec<Row>, filter: &str) -> Vec<Row> {
         return rows;
     }
     let mut matcher = Matcher::new(Config::DEFAULT.match_paths());
-    let pattern = Pattern::parse(filter, CaseMatching::Smart, Normalization::Smart);
+    // Not `parse`: in the names of folders `!`, `^`, `'` and `$` mean themselves.
+    let pattern = Pattern::new(filter, CaseMatching::Smart, Normalization::Smart, AtomKind::Fuzzy);
     let mut scored: Vec<(u32, Row)> = rows
         .into_iter()
         .filter_map(|mut row| {
@@ -173,6 +174,11 @@ mod tests {
         assert_eq!(labels("zz"), Vec::<String>::new());
         assert_eq!(labels("").len(), 4);
         assert_eq!(filtered(rows.clone(), "sr")[0].marks, [0, 1]);
+        let odd = ["!bang/", "bang/", "^top/", "it's/", "cash$/", "a b/"].map(row).to_vec();
+        for (filter, label) in [("!b", "!bang/"), ("^t", "^top/"), ("'s", "it's/"), ("h$", "cash$/"), ("b a", "a b/")] {
+            assert_eq!(filtered(odd.clone(), filter)[0].label, label, "{filter}");
+        }
+        assert_eq!(filtered(odd, "!bang").len(), 1);
     }
 
     #[test]
