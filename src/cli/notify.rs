@@ -16,8 +16,8 @@ const LONGEST: usize = 160;
 /// What a person is told of.
 #[derive(Debug, Clone, Copy)]
 pub enum News<'a> {
-    /// A turn ended.
-    Ended(&'a TurnEnd),
+    /// A turn ended, with these as the agent's last words.
+    Ended(&'a TurnEnd, &'a str),
     /// A person is needed, for this.
     Asked(&'a str),
     /// The command failed.
@@ -34,9 +34,9 @@ struct Notice {
 impl Notice {
     fn of(place: &str, news: News<'_>) -> Self {
         let (what, body) = match news {
-            News::Ended(TurnEnd::Completed) => ("done", ""),
-            News::Ended(TurnEnd::Interrupted) => ("interrupted", ""),
-            News::Ended(TurnEnd::Failed(why)) => ("the turn failed", why.as_str()),
+            News::Ended(TurnEnd::Completed, last) => ("done", last.trim().lines().next().unwrap_or_default()),
+            News::Ended(TurnEnd::Interrupted, _) => ("interrupted", ""),
+            News::Ended(TurnEnd::Failed(why), _) => ("the turn failed", why.as_str()),
             News::Asked(what) => ("you are asked", what),
             News::Failed(why) => ("failed", why),
         };
@@ -90,14 +90,15 @@ mod tests {
     #[test]
     fn a_notice_is_short_and_says_where() {
         let failed = TurnEnd::Failed("no <b>such</b> thing & \u{1b}]0;x\u{7}more\nlines".into());
-        let notices = [News::Ended(&TurnEnd::Completed), News::Ended(&failed), News::Asked("touch x"), News::Failed("gone")];
+        let done = News::Ended(&TurnEnd::Completed, "All is well.\nAnd more.\n");
+        let notices = [done, News::Ended(&failed, "x"), News::Asked("touch x"), News::Failed("gone")];
         let texts: Vec<String> = notices
             .iter()
             .map(|news| Notice::of("devbox:/w", *news))
             .map(|n| format!("{} | {}", n.title, n.body).trim_end().to_owned())
             .collect();
         insta::assert_snapshot!(texts.join("\n"), @r"
-        devbox:/w: done |
+        devbox:/w: done | All is well.
         devbox:/w: the turn failed | no ‹b›such‹/b› thing ＆ ␛]0;x␇more␊lines
         devbox:/w: you are asked | touch x
         devbox:/w: failed | gone

@@ -284,7 +284,7 @@ async fn tell(stage: &Stage, result: &Result<Exit, Failure>) -> Result<(), Failu
     match result {
         Ok(_) => Ok(()),
         Err(failure) => {
-            stage.notify(News::Failed(&failure.to_string())).await;
+            stage.notify(None, News::Failed(&failure.to_string())).await;
             stage.line(Body::failure(failure, &failure.to_string()))
         }
     }

@@ -84,15 +84,17 @@ async fn field_69_a_desktop_is_told_when_a_turn_ends_and_when_a_person_is_needed
     let (_, text) = tokio::task::spawn_blocking(move || on_a_terminal(&command, "[m]", &["y"])).await.unwrap();
     let mut next = async || tokio::time::timeout(LIMIT, told.recv()).await.expect("told").unwrap();
     let (title, body) = next().await;
-    assert_eq!(title, "devbox: you are asked", "{text}");
+    assert_eq!(title, "devbox:app: you are asked", "{text}");
     assert!(body.contains("touch '‹b›x‹/b›'"), "{body}");
-    assert_eq!(next().await.0, "devbox: done", "{text}");
+    assert_eq!(next().await, ("devbox:app: done".to_owned(), "Done.".to_owned()), "{text}");
     assert!(!text.contains('\u{7}'), "the desktop was there: {text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_desktop_the_bell_rings() {
     let bed = Bed::new().await;
+    // Nobody is left to tell it.
+    bed.run(&["run", "devbox:app", "say x", "--detach", "--notify"]).await.exits(2);
     for (options, rings) in [(&["--notify"][..], 2), (&[], 0)] {
         let mut command = bed.sandbox.outpost(&[&["run", "devbox:app", "ask touch x\nsay Done."], options].concat());
         command.env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}/none", bed.sandbox.path().display()));

@@ -51,7 +51,7 @@ pub struct Manner {
     #[arg(long)]
     pub json: bool,
     /// Tell you on the desktop, or by the terminal's bell, when a turn ends or you are asked something.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "detach")]
     pub notify: bool,
 }
 

@@ -10,13 +10,14 @@ use super::approve::Approve;
 use super::events::{Body, Line};
 use super::paint::Painter;
 use super::signals::Wish;
+use super::which::title;
 use super::witness::{Fate, Happened, Witness};
 use crate::cli::notify::{self, News as Notice};
 use crate::cli::screen::Screen;
 use crate::failure::Failure;
 use crate::name::TurnId;
 use crate::thread::event::{Event, TurnEnd};
-use crate::thread::{News, Thread};
+use crate::thread::{News, Thread, View};
 
 /// How following a turn ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,10 +53,12 @@ impl Stage {
         if self.json { self.screen.json(&Line::new((&self.host, &self.place), body)) } else { Ok(()) }
     }
 
-    /// Tells a person who looks elsewhere, if that is wanted.
-    pub async fn notify(&self, news: Notice<'_>) {
+    /// Tells a person who looks elsewhere, if that is wanted: by the place, or by the thread where that was asked for.
+    pub async fn notify(&self, thread: Option<&View>, news: Notice<'_>) {
+        let place = if self.place.is_empty() { format!("{}:", self.host) } else { self.place.clone() };
+        let of_thread = thread.filter(|_| place.ends_with(':')).map_or("", title).trim();
         if self.notify {
-            notify::tell(&self.host, news).await;
+            notify::tell(&format!("{place}{of_thread}"), news).await;
         }
     }
 
@@ -215,10 +218,14 @@ impl<'t, 'a> Turn<'t, 'a> {
         }
     }
 
+    async fn notify(&self, news: Notice<'_>) {
+        self.live.stage.notify(Some(&self.live.thread.view), news).await;
+    }
+
     /// Whoever pressed Ctrl-C is there and need not be told.
     async fn ended(&self, followed: &Followed) {
         if let (Followed::Ended(end), false) = (followed, self.interrupted) {
-            self.live.stage.notify(Notice::Ended(end)).await;
+            self.notify(Notice::Ended(end, &self.last_message)).await;
         }
     }
 

@@ -28,7 +28,7 @@ impl Turn<'_, '_> {
         }
         let text = self.painter.pause();
         self.live.stage.screen.answer(&text)?;
-        self.live.stage.notify(Notice::Asked(&approve::short(approval))).await;
+        self.notify(Notice::Asked(&approve::short(approval))).await;
         match &approval.asked {
             Asked::Questions(asked) => {
                 let given = questions::ask(asked, &self.live.stage.screen).await?;
