@@ -333,7 +333,8 @@ impl Failure {
 /// The word that stands for the host in a hint which is written where the host is not known.
 const PLACEHOLDER: &str = "HOST";
 
-/// A hint with the host in place of each word `HOST`; the `HOST:` of a usage text is left as it is.
+/// A hint with the host in place of each word `HOST`, also before the id of a thread, which begins with a digit; the `HOST:` of a
+/// usage text is left as it is.
 #[must_use]
 pub fn naming(hint: &str, host: &str) -> String {
     let ends_word = |c: char| c.is_whitespace() || "`'\"(),;.".contains(c);
@@ -341,7 +342,9 @@ pub fn naming(hint: &str, host: &str) -> String {
     let mut rest = hint;
     while let Some((before, after)) = rest.split_once(PLACEHOLDER) {
         named.push_str(before);
-        let whole = named.chars().next_back().is_none_or(ends_word) && after.chars().next().is_none_or(ends_word);
+        let before_id = after.strip_prefix(':').is_some_and(|id| id.starts_with(|c: char| c.is_ascii_digit()));
+        let ends = before_id || after.chars().next().is_none_or(ends_word);
+        let whole = named.chars().next_back().is_none_or(ends_word) && ends;
         named.push_str(if whole { host } else { PLACEHOLDER });
         rest = after;
     }
@@ -390,6 +393,7 @@ mod tests {
             ("`outpost logs HOST` shows it; `outpost stop HOST`.", "`outpost logs devbox` shows it; `outpost stop devbox`."),
             ("outpost install HOST", "outpost install devbox"),
             ("outpost run HOST:PATH", "outpost run HOST:PATH"),
+            ("outpost thread unarchive HOST:0199-5c1e", "outpost thread unarchive devbox:0199-5c1e"),
             ("LOCALHOST HOSTS /opt/HOST/bin", "LOCALHOST HOSTS /opt/HOST/bin"),
             ("", ""),
         ] {

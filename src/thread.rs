@@ -2,8 +2,10 @@
 
 pub mod catalog;
 pub mod event;
+pub mod folders;
 pub mod reader;
 pub mod repository;
+pub mod writer;
 
 use futures_util::FutureExt;
 use rand::RngExt;
@@ -99,7 +101,11 @@ impl Thread {
     pub async fn resume(server: Server, id: &ThreadId, options: &Options) -> Result<Self, Failure> {
         let mut params = options.params();
         params.extend(named(id));
-        Self::open(server, "thread/resume", params).await
+        let peer = server.peer.clone();
+        match Self::open(server, "thread/resume", params).await {
+            Err(failure) => Err(writer::named(&peer, id, failure).await),
+            opened => opened,
+        }
     }
 
     async fn open(server: Server, method: &str, params: Map<String, Value>) -> Result<Self, Failure> {
@@ -322,10 +328,12 @@ fn raw(message: Incoming) -> Value {
 fn refused(method: &str, error: CallError) -> Failure {
     let failure = error.failure(format!("ask the app-server for {method}"));
     if failure.said.contains("already has an active writer") {
-        let hint = "another Codex on that host has this thread open: close it there; until then `outpost thread log HOST:ID` reads \
-                    it. Where the app-server runs inside the session only because the host is set so, let it join the other: \
-                    outpost hosts set HOST session_attached=";
-        return Failure { code: Code::ActiveWriter, ..failure }.hint(hint);
+        return Failure { code: Code::ActiveWriter, ..failure }
+            .hint("another Codex on that host has this thread open: close it there");
+    }
+    if let Some((_, id)) = failure.said.split_once("Run `codex unarchive ") {
+        let id: String = id.chars().take_while(|c| *c != '`').collect();
+        return failure.hint(format!("it is put away; take it out again first: outpost thread unarchive HOST:{id}"));
     }
     if failure.said.contains("failed to load configuration") {
         return Failure { code: Code::CodexConfig, ..failure }.hint("mend that line of that file on the host");

@@ -23,6 +23,7 @@ use crate::ssh::quote::if_needed;
 use crate::thread::View;
 use crate::thread::catalog::{self, Act, Entry, State};
 use crate::thread::event::Approval;
+use crate::thread::writer::{self, Writer};
 
 /// Look at a thread, steer it, answer it, put it away.
 ///
@@ -225,18 +226,27 @@ async fn show(context: &Context, command: &Plain) -> Result<Exit, Failure> {
 struct Known {
     alias: Alias,
     view: View,
+    state: State,
     waits: Vec<String>,
     /// What one does about the first of them.
     way: Option<&'static str>,
+    /// The other process of the host that has it open.
+    writer: Option<Writer>,
 }
 
 async fn known(context: &Context, command: &Plain) -> Result<Known, Failure> {
     let Found { alias, host, view } = command.thread.find(context).await?;
-    let waiting = if State::of(&view.status).waits() { vec![view.id.clone()] } else { Vec::new() };
+    let mut state = State::of(&view.status);
+    let writers = if state == State::Stored { writer::all(&host.server.peer).await } else { Vec::new() };
+    let writer = writers.into_iter().find(|writer| writer.thread == view.id.0);
+    if writer.is_some() {
+        state = State::OpenElsewhere;
+    }
+    let waiting = if state.waits() { vec![view.id.clone()] } else { Vec::new() };
     let waits: Vec<Approval> = super::waits::of(host.server, waiting).await.into_iter().flat_map(|(_, waits)| waits).collect();
     host.session.close().await;
     let way = waits.first().map(approve::way);
-    Ok(Known { alias, view, waits: waits.iter().map(approve::short).collect(), way })
+    Ok(Known { alias, view, state, waits: waits.iter().map(approve::short).collect(), way, writer })
 }
 
 impl Known {
@@ -247,14 +257,14 @@ impl Known {
     fn json(&self) -> serde_json::Value {
         let view = &self.view;
         json!({
-            "host": self.alias, "id": view.id, "state": State::of(&view.status), "name": view.name, "preview": view.preview,
-            "cwd": view.cwd, "git": { "branch": self.branch() }, "created_at": view.created_at, "updated_at": view.updated_at,
-            "waits": self.waits,
+            "host": self.alias, "id": view.id, "state": self.state, "name": view.name, "preview": view.preview,
+            "cwd": view.cwd, "branch": self.branch(), "created_at": view.created_at, "updated_at": view.updated_at,
+            "waits": self.waits, "open_in": self.writer,
         })
     }
 
     fn rows(&self) -> Vec<Vec<String>> {
-        let (view, state) = (&self.view, State::of(&self.view.status));
+        let (view, state) = (&self.view, self.state);
         let thread = format!("{}:{}", self.alias, view.id);
         let mut rows = vec![("thread", thread.clone()), ("state", state.as_str().to_owned()), ("folder", view.cwd.clone())];
         rows.extend(self.branch().map(|branch| ("branch", branch.to_owned())));
@@ -263,6 +273,7 @@ impl Known {
             ("used", format!("{} ago", ago(now() - view.updated_at))),
             ("title", title(view).to_owned()),
         ]);
+        rows.extend(self.writer.iter().map(|w| ("open in", format!("process {} there: {}", w.pid, w.command))));
         rows.extend(self.waits.iter().map(|what| ("waits", what.clone())));
         if state.waits() {
             let way = self.way.unwrap_or(if state == State::WaitsForApproval { "approve" } else { "answer" });
@@ -291,13 +302,19 @@ async fn act(context: &Context, command: &Plain, act: &Act) -> Result<Exit, Fail
 
 async fn acted(context: &Context, command: &Plain, (found, act): (Found, &Act)) -> Result<Exit, Failure> {
     let Found { alias, host, view } = found;
-    catalog::act(&host.server.peer, &view.id, act).await.map_err(|e| e.at(&alias))?;
+    let already = match catalog::act(&host.server.peer, &view.id, act).await {
+        Ok(()) => false,
+        Err(_) if catalog::is_so(&host.server.peer, &view.id, act).await => true,
+        Err(refused) => return Err(refused.at(&alias)),
+    };
     host.session.close().await;
-    let done = match act {
-        Act::Rename(name) => format!("is \"{name}\" now"),
-        Act::Archive => format!("is put away: {}", title(&view)),
-        Act::Unarchive => format!("is taken out again: {}", title(&view)),
-        Act::Delete => format!("is deleted: {}", title(&view)),
+    let done = match (act, already) {
+        (Act::Rename(name), _) => format!("is \"{name}\" now"),
+        (Act::Archive, false) => format!("is put away: {}", title(&view)),
+        (Act::Archive, true) => format!("is put away already: {}", title(&view)),
+        (Act::Unarchive, false) => format!("is taken out again: {}", title(&view)),
+        (Act::Unarchive, true) => format!("is not put away: {}", title(&view)),
+        (Act::Delete, _) => format!("is deleted: {}", title(&view)),
     };
     command.done(context, (&alias, view.id.as_str()), &done)
 }

@@ -39,6 +39,15 @@ fail worktree-failed "$_words"
 ;;
 esac
 done
+# The threads that work there belong to the folder, also when the worktree is gone: two lines for each.
+_like=$_tree/$_inner
+case $_folder$_like in
+*"$_newline"*)
+;;
+*)
+(umask 077 && mkdir -p "$_ours" && printf "%s\n%s\n" "$_folder" "${_like%/}" >>"$_ours/worktrees") 2>/dev/null
+;;
+esac
 say repository "$_top"
 say tree "$_tree"
 say inner "$_inner"

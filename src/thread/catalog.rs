@@ -63,6 +63,8 @@ pub enum State {
     WaitsForAnswer,
     /// It is on disk only, and can be taken up.
     Stored,
+    /// Another process of the host has it open, and nobody else can write to it.
+    OpenElsewhere,
     /// The server says it is broken.
     Broken,
 }
@@ -101,6 +103,7 @@ impl State {
             Self::WaitsForApproval => "needs approval",
             Self::WaitsForAnswer => "needs an answer",
             Self::Stored => "stored",
+            Self::OpenElsewhere => "open elsewhere",
             Self::Broken => "broken",
         }
     }
@@ -109,8 +112,8 @@ impl State {
 /// Which threads are listed.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Only those of this folder.
-    pub cwd: Option<String>,
+    /// Only those of these folders; none means all.
+    pub cwds: Vec<String>,
     /// Those that were put away, instead of the others.
     pub archived: bool,
     /// At most this many, the most recent ones; none means all.
@@ -124,8 +127,8 @@ pub struct Filter {
 pub async fn list(peer: &Peer, filter: &Filter) -> Result<Vec<View>, Failure> {
     let mut params =
         json!({ "sourceKinds": SOURCES, "modelProviders": [], "sortKey": "updated_at", "archived": filter.archived });
-    if let (Some(cwd), Some(object)) = (&filter.cwd, params.as_object_mut()) {
-        object.insert("cwd".into(), json!(cwd));
+    if let (false, Some(object)) = (filter.cwds.is_empty(), params.as_object_mut()) {
+        object.insert("cwd".into(), json!(filter.cwds));
     }
     let pages = Pages { peer, method: "thread/list", params };
     pages.read::<View>(filter.limit).await.map_err(|e| refused("thread/list", e))
@@ -213,6 +216,17 @@ pub async fn act(peer: &Peer, id: &ThreadId, act: &Act) -> Result<(), Failure> {
         Act::Delete => ("thread/delete", json!({ "threadId": id })),
     };
     peer.call(method, params).await.map(drop).map_err(|e| refused(method, e))
+}
+
+/// Whether a thread is put away, or is not, as it should be: the server refuses to do it twice.
+pub async fn is_so(peer: &Peer, id: &ThreadId, act: &Act) -> bool {
+    let wanted = match act {
+        Act::Archive => true,
+        Act::Unarchive => false,
+        Act::Rename(_) | Act::Delete => return false,
+    };
+    let archived = list(peer, &Filter { archived: true, ..Filter::default() }).await;
+    archived.is_ok_and(|archived| archived.iter().any(|view| view.id == *id) == wanted)
 }
 
 /// A copy of a thread with all it holds; its id.

@@ -81,27 +81,32 @@ fn unknown(word: &str, branches: &str, newest: &str) -> Failure {
 }
 
 /// The git of the host, in a folder.
-struct Git<'a> {
-    peer: &'a Peer,
-    cwd: &'a str,
+pub(super) struct Git<'a> {
+    pub(super) peer: &'a Peer,
+    pub(super) cwd: &'a str,
 }
 
 impl Git<'_> {
     /// What a command printed, if it went well; and what it complained about. It only reads, and runs nothing that the
     /// repository names.
-    async fn run(&self, words: &[&str]) -> Result<(Option<String>, String), Failure> {
+    pub(super) async fn run(&self, words: &[&str]) -> Result<(Option<String>, String), Failure> {
         let command: Vec<&str> = ["git", "-c", "core.fsmonitor=false"].iter().chain(words).copied().collect();
-        let params = json!({ "command": command, "cwd": self.cwd, "sandboxPolicy": { "type": "dangerFullAccess" } });
-        let answer = match self.peer.call("command/exec", params).await {
-            Ok(answer) => answer,
-            // No git is no repository.
-            Err(CallError::Refused(error)) => return Ok((None, error.message)),
-            Err(error) => return Err(refused("command/exec", error)),
-        };
-        let text = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let went_well = answer.get("exitCode").and_then(Value::as_i64) == Some(0);
-        Ok((went_well.then(|| text("stdout")), text("stderr")))
+        ran(self.peer, &command, self.cwd).await
     }
+}
+
+/// What a command of the host printed, if it went well; and what it complained about, or why it cannot be run there.
+pub(super) async fn ran(peer: &Peer, command: &[&str], cwd: &str) -> Result<(Option<String>, String), Failure> {
+    let params = json!({ "command": command, "cwd": cwd, "sandboxPolicy": { "type": "dangerFullAccess" } });
+    let answer = match peer.call("command/exec", params).await {
+        Ok(answer) => answer,
+        // No git is no repository.
+        Err(CallError::Refused(error)) => return Ok((None, error.message)),
+        Err(error) => return Err(refused("command/exec", error)),
+    };
+    let text = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let went_well = answer.get("exitCode").and_then(Value::as_i64) == Some(0);
+    Ok((went_well.then(|| text("stdout")), text("stderr")))
 }
 
 #[cfg(test)]

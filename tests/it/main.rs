@@ -53,5 +53,6 @@ mod terminal;
 mod thread;
 mod thread_answers;
 mod thread_trouble;
+mod threads;
 mod token;
 mod worktree;

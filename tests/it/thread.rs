@@ -167,6 +167,10 @@ async fn threads_are_named_copied_and_put_away() {
     assert!(log.contains("› say hi") && log.ends_with("hi\n"), "{log}");
     let ran = bed.run(&["thread", "archive", &thread]).await.exits(0);
     assert_eq!(ran.stderr, format!("{thread} is put away: greeting\n"));
+    let ran = bed.run(&["thread", "archive", &thread]).await.exits(0);
+    assert_eq!(ran.stderr, format!("{thread} is put away already: greeting\n"));
+    let ran = bed.run(&["thread", "resume", &thread, "say more"]).await.exits(6);
+    assert!(ran.stderr.contains(&format!("take it out again first: outpost thread unarchive {thread}\n")), "{}", ran.stderr);
     let ids = |ran: &super::bed::Ran| -> Vec<Value> {
         lines(ran)[0][0]["threads"].as_array().unwrap().iter().map(|thread| thread["id"].clone()).collect()
     };
@@ -175,6 +179,8 @@ async fn threads_are_named_copied_and_put_away() {
     let ran = bed.run(&["thread", "unarchive", "--json", &thread]).await.exits(0);
     assert_eq!(lines(&ran)[0], serde_json::json!({"host": "devbox", "id": id}));
     assert!(ids(&bed.run(&["threads", "devbox", "--json"]).await).contains(&Value::from(id)));
+    let ran = bed.run(&["thread", "unarchive", &thread]).await.exits(0);
+    assert_eq!(ran.stderr, format!("{thread} is not put away: greeting\n"));
     let fork = fork.stdout.trim();
     bed.run(&["thread", "delete", fork]).await.exits(2);
     bed.run(&["thread", "delete", "--yes", fork]).await.exits(0);

@@ -106,12 +106,26 @@ async fn field_56_a_thread_that_another_process_writes_can_be_read() {
     bed.model.reached("held").await;
     let listed = lines(&bed.run(&["threads", "devbox", "--json"]).await.exits(0));
     let thread = format!("devbox:{}", listed[0][0]["threads"][0]["id"].as_str().unwrap_or_else(|| panic!("{listed:#?}")));
+    assert_eq!(listed[0][0]["threads"][0]["state"], "openElsewhere");
     let ran = bed.run(&["thread", "resume", &thread, "say mine"]).await.exits(6);
-    assert!(ran.stderr.contains("active-writer") && ran.stderr.contains("outpost thread log"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("active-writer") && ran.stderr.contains(&format!("outpost thread log {thread}")),
+        "{}",
+        ran.stderr
+    );
+    // Whoever has it is named, where the host has a /proc.
+    let who = format!("process {} there (codex exec --skip-git-repo-check ", other.id());
+    assert!(ran.stderr.contains(&who), "{}", ran.stderr);
+    let shown = bed.run(&["thread", "show", &thread]).await.exits(0).stdout;
+    assert!(
+        shown.contains("open elsewhere") && shown.contains(&format!("open in  process {} there: codex exec", other.id())),
+        "{shown}"
+    );
     let log = bed.run(&["thread", "log", &thread]).await.exits(0).stdout;
     assert!(log.contains("› wait held"), "{log}");
     bed.model.open("held");
     other.wait().unwrap();
+    assert_eq!(bed.state(&thread).await, "stored");
 }
 
 /// Copies the only thread of the host, with ids of their own.

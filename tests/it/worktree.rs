@@ -7,7 +7,7 @@ use std::process::Command;
 use super::bed::{Ran, process};
 use super::run::{Bed, first, lines};
 
-fn git(folder: &Path, args: &[&str]) -> Ran {
+pub(crate) fn git(folder: &Path, args: &[&str]) -> Ran {
     let mut git = Command::new("git");
     git.arg("-C").arg(folder).args(["-c", "user.name=me", "-c", "user.email=me@example.org"]).args(args);
     git.env_remove("GIT_DIR");

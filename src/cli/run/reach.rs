@@ -32,7 +32,7 @@ impl Run {
     pub(super) async fn thread(&self, server: Server, folder: &RemotePath, options: &Options) -> Result<Thread, Failure> {
         let found = match (&self.resume, self.last) {
             (Some(word), _) => which::by_id(&server.peer, word).await?,
-            (None, true) => which::last_of(&server.peer, folder.as_str()).await?,
+            (None, true) => which::last_of(&server, folder.as_str()).await?,
             (None, false) => {
                 self.can_begin(&server.peer, folder.as_str()).await?;
                 return Thread::start(server, folder, options).await;

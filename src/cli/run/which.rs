@@ -1,10 +1,11 @@
 //! Which thread is meant: an id or the beginning of one, or the last one of a folder.
 
+use crate::app_server::Server;
 use crate::failure::{Code, Failure};
 use crate::name::{ThreadId, nearest};
 use crate::rpc::peer::Peer;
-use crate::thread::View;
 use crate::thread::catalog::{self, Filter};
+use crate::thread::{View, folders, repository};
 
 /// The length of an id as Codex makes them (UUID).
 const WHOLE: usize = 36;
@@ -68,17 +69,26 @@ fn near(all: &[View], word: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The thread of a folder that was used last.
+/// How many threads of a folder are looked at for the last one that can be taken up: worktrees come and go.
+const LAST: usize = 20;
+
+/// The thread of a folder, or of a worktree of its repository that is still there, which was used last.
 ///
 /// # Errors
 /// [`Code::NameUnknown`] when the folder has none.
-pub async fn last_of(peer: &Peer, cwd: &str) -> Result<View, Failure> {
-    let filter = Filter { cwd: Some(cwd.to_owned()), limit: Some(1), ..Filter::default() };
+pub async fn last_of(server: &Server, cwd: &str) -> Result<View, Failure> {
+    let filter = Filter { cwds: folders::of(server, cwd).await?, limit: Some(LAST), ..Filter::default() };
     let none = || {
         let failure = Failure::new(Code::NameUnknown, format!("find the last thread of {cwd}")).said("it has none yet");
         failure.hint("without --last a thread is started there; outpost threads HOST lists those of other folders")
     };
-    catalog::list(peer, &filter).await?.pop().ok_or_else(none)
+    for view in catalog::list(&server.peer, &filter).await? {
+        match repository::exists(&server.peer, &view.cwd).await {
+            Err(gone) if gone.code == Code::FolderMissing && view.cwd != cwd => {}
+            looked => return looked.map(|()| view),
+        }
+    }
+    Err(none())
 }
 
 /// Its name, or the beginning of its first prompt.
