@@ -238,7 +238,7 @@ async fn known(context: &Context, command: &Plain) -> Result<Known, Failure> {
     let Found { alias, host, view } = command.thread.find(context).await?;
     let mut state = State::of(&view.status);
     let writers = if state == State::Stored { writer::all(&host.server.peer).await } else { Vec::new() };
-    let writer = writers.into_iter().find(|writer| writer.thread == view.id.0);
+    let writer = writers.into_iter().find(|writer| writer.thread == view.id.as_str());
     if writer.is_some() {
         state = State::OpenElsewhere;
     }

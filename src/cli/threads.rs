@@ -19,7 +19,7 @@ use super::{Context, waits};
 use crate::app_server::Server;
 use crate::config::{hosts, projects};
 use crate::failure::{Exit, Failure};
-use crate::name::Alias;
+use crate::name::{Alias, ThreadId};
 use crate::project;
 use crate::remote::Want;
 use crate::thread::catalog::{self, Filter, State};

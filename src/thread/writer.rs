@@ -48,7 +48,7 @@ pub(super) async fn named(peer: &Peer, id: &ThreadId, refused: Failure) -> Failu
     if refused.code != Code::ActiveWriter {
         return refused;
     }
-    let who = match all(peer).await.into_iter().find(|writer| writer.thread == id.0) {
+    let who = match all(peer).await.into_iter().find(|writer| writer.thread == id.as_str()) {
         Some(writer) => format!("process {} there ({})", writer.pid, writer.command),
         None => "another Codex on that host".to_owned(),
     };
