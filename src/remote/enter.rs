@@ -168,10 +168,6 @@ mod tests {
                 let text = sent(&HostSettings::default(), "", Errand::Words(&errand)).expect("a text");
                 assert_eq!(ran(shell, &text, home.path()), (format!("x {word}\n"), Some(0)), "{shell}: {text}");
             }
-            let env = [("A".to_owned(), "~/x:~root".to_owned())].into_iter().collect();
-            let settings = HostSettings { env, ..HostSettings::default() };
-            let text = sent(&settings, "", Errand::Line("echo \"$A\"")).expect("a text");
-            assert_eq!(ran(shell, &text, home.path()).0, "~/x:~root\n", "{shell}");
             std::fs::create_dir_all(home.path().join("~root")).expect("made");
             let text = sent(&HostSettings::default(), "~root", Errand::Line("basename \"$PWD\"")).expect("a text");
             assert_eq!(ran(shell, &text, home.path()).0, "~root\n", "{shell}: as for run, a folder of the home");
