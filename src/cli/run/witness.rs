@@ -76,6 +76,8 @@ impl<'a> Witness<'a> {
     /// The next thing that happens; never when the connection is over. Nothing is lost when this is dropped half way.
     pub async fn next(&mut self) -> Happened {
         tokio::select! {
+            // That it is back comes after that it was lost.
+            biased;
             Ok(()) = self.life.state.changed() => Happened::State(self.life.state.borrow_and_update().clone()),
             Some(event) = self.life.events.recv() => Happened::Event(event),
             else => std::future::pending().await,
@@ -211,6 +213,18 @@ impl<'a> Witness<'a> {
         Ok(news.then(|| plain::line(&words)))
     }
 
+    /// The link went and came back before anybody looked: a program is told both all the same.
+    fn was_away(&self, away: Duration) -> Result<(), Failure> {
+        let now = Instant::now();
+        let is = self.life.state.borrow().clone();
+        let since = now.checked_sub(away).unwrap_or(now);
+        let lost = Link::Lost { since, again: None, why: Failure::new(Code::LinkLost, "use the connection") };
+        for state in [State { link: lost, server: Server::Unknown, ..is.clone() }, State { link: Link::Up, ..is }] {
+            self.stage.line(Body::link(&state, &state.words(now), now))?;
+        }
+        Ok(())
+    }
+
     fn event(&mut self, event: Event) -> Result<Option<String>, Failure> {
         let words = match event {
             // The turn's own items say so too, in their place, unless they were seen before.
@@ -234,7 +248,9 @@ impl<'a> Witness<'a> {
                 format!("whether {} was carried out is not known", plain::line(&method))
             }
             Event::Back { away, server } => {
-                self.away = false;
+                if !std::mem::take(&mut self.away) {
+                    self.was_away(away)?;
+                }
                 let state = server_word(server);
                 let which = match server {
                     Server::Same => "the same server",
@@ -319,6 +335,27 @@ mod tests {
         assert!(is_news(0, None), "the next one is told at once");
         assert!(is_news(1, Some(Code::CodexMissing)), "and what a person can mend");
         assert!(!is_news(2, Some(Code::CodexMissing)), "once");
+    }
+
+    /// A program reads that the link is lost before it reads that it is back, however short that was.
+    #[tokio::test]
+    async fn a_link_that_came_back_before_anybody_looked_was_lost_first() {
+        let (screen, out, _) = crate::cli::screen::Screen::captured();
+        let stage =
+            Stage { screen, json: true, approve: Approve::Never, host: "devbox".into(), place: String::new(), notify: false };
+        let up = State { link: Link::Up, server: Server::Same, agent: Agent::Working };
+        let lost = Link::Lost { since: Instant::now(), again: None, why: Failure::new(Code::LinkLost, "use the connection") };
+        let ((state, watched), (sender, events)) = (tokio::sync::watch::channel(up.clone()), tokio::sync::mpsc::channel(1));
+        let mut witness = Witness::new(&stage, Life { state: watched, events });
+        state.send_replace(State { link: lost, ..up.clone() });
+        state.send_replace(up);
+        sender.send(Event::Back { away: Duration::from_millis(300), server: Server::Same }).await.expect("room");
+        assert!(!witness.is_away().expect("told"));
+        let told = String::from_utf8(out.lock().expect("whole").clone()).expect("text");
+        let lines: Vec<serde_json::Value> = told.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let kinds: Vec<(&str, &str)> =
+            lines.iter().map(|l| (l["type"].as_str().unwrap_or(""), l["state"].as_str().unwrap_or(""))).collect();
+        assert_eq!(kinds, [("link", "lost"), ("link", "up"), ("back", "")], "{told}");
     }
 
     /// The end of a turn that was missed is told before it is told that the link is back.
