@@ -28,7 +28,7 @@ pub enum Put {
 pub struct Settled {
     /// What the client is told.
     pub told: Option<Message>,
-    /// The thread and the item to which it said no.
+    /// The thread and the item to which it, or somebody else, may have said no.
     pub refused: Option<(String, String)>,
 }
 
@@ -137,7 +137,9 @@ impl Questions {
     pub fn resolved(&mut self, id: &RequestId) -> Option<Settled> {
         let at = self.open.iter().position(|o| o.upstream.as_ref() == Some(id))?;
         let open = self.open.remove(at);
-        let refused = open.refused().then(|| open.thread().zip(say::text(&open.params, &["itemId"]))).flatten();
+        // Who else answered may have said no.
+        let refused =
+            (open.answer.is_none() || open.refused()).then(|| open.thread().zip(say::text(&open.params, &["itemId"]))).flatten();
         let refused = refused.map(|(thread, item)| (thread.to_owned(), item.to_owned()));
         Some(Settled { told: open.resolved(), refused })
     }

@@ -232,6 +232,20 @@ fn a_no_that_the_server_heard_is_told_though_the_link_went_before_it_said_so() {
 }
 
 #[test]
+fn a_no_of_somebody_else_is_told_though_the_link_went_before_it_was_said() {
+    let (mut world, thread) = working();
+    world.act(&thread, Do::Ask);
+    world.server.act(&thread, &Do::DeclinedElsewhere);
+    // "resolved" arrives, "declined" does not.
+    world.pump_some(1);
+    steps(&mut world, &thread, &[Do::Say, Do::More("no"), Do::Said, Do::End]);
+    back(&mut world);
+    let story = story(&world, &thread);
+    assert_eq!(story[..3], ["command4(", "ask command4", "resolved"]);
+    assert_eq!(story[story.len() - 2..], [")command4 declined", "}completed"]);
+}
+
+#[test]
 fn an_approval_that_came_while_away_is_put_after_what_led_to_it() {
     let (mut world, thread) = working();
     world.cut();
