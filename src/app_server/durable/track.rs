@@ -59,7 +59,7 @@ pub(super) struct Turn {
     pub over: bool,
     /// Events of it may have been missed.
     pub cut: bool,
-    /// A command that the client was told nothing of goes on behind the end of this turn, or of one beside it.
+    /// A command that the client was told nothing of goes on behind the end of this turn, or may.
     pub lasting: bool,
     pub items: Vec<Item>,
 }
@@ -368,6 +368,8 @@ impl Track {
             }
         }
         turn.over = true;
+        // What began while there was no link may go on: the next recovery asks.
+        turn.lasting |= turn.cut && message.is_some();
         turn.value = json!({"id": id, "items": [], "status": say::text(value, &["status"])});
         out.push(message.unwrap_or_else(|| say::turn_completed(&thread, value)));
         self.prune();
@@ -383,6 +385,6 @@ impl Track {
             !turn.over || many - at < TURNS
         });
         let over = self.turns.iter_mut().rev().filter(|t| t.over).skip(TURNS_WITH_ITEMS);
-        over.for_each(|turn| turn.items = Vec::new());
+        over.for_each(|turn| (turn.items, turn.lasting) = (Vec::new(), false));
     }
 }

@@ -178,6 +178,20 @@ fn a_command_that_the_client_never_heard_of_is_told_when_it_ends() {
     }
 }
 
+/// The same, and the turn ends while there is a link.
+#[test]
+fn a_command_that_began_unheard_in_a_turn_that_goes_on_is_told_when_it_ends() {
+    let (mut world, thread) = working();
+    world.cut();
+    world.act(&thread, Do::Run);
+    back(&mut world);
+    world.act(&thread, Do::Leave);
+    world.cut();
+    world.act(&thread, Do::Exits);
+    back(&mut world);
+    assert_eq!(story(&world, &thread), ["}completed", "command4(", ")command4 completed"]);
+}
+
 #[test]
 fn a_thread_that_somebody_else_archived_is_closed_and_said() {
     let (mut world, thread) = working();
