@@ -52,8 +52,8 @@ struct Person {
 impl Person {
     fn lives(&mut self, world: &mut World, thread: &str, what: Life) {
         match what {
-            // What goes on behind a turn there is not known to us in any way.
-            Life::Act(Do::Leave) if world.server.release == Release::Forgets => {}
+            // What goes on behind a turn is known only where the server lists it.
+            Life::Act(Do::Leave) if world.server.release != Release::Newest => {}
             Life::Act(what) => world.act(thread, what),
             Life::Prompt | Life::PromptIntoCut(_) | Life::PromptIntoLate if world.hold.agent() != Agent::Idle => {}
             Life::Prompt => {
