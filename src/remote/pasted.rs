@@ -105,7 +105,7 @@ proptest! {
         let findings = preflight::findings(&fields);
         prop_assert!(findings.is_empty() || !(broken || status == "ok" || status.is_empty()), "{:?}", findings);
         for finding in findings {
-            prop_assert!(finding.text.chars().count() < 4 * 2000 && !finding.hint.contains(&words) | words.is_empty(), "{:?}", finding);
+            prop_assert!(finding.text.chars().count() < 4 * 2000 && finding.hint.chars().count() < 2000, "{:?}", finding);
         }
     }
 }

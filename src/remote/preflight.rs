@@ -123,7 +123,8 @@ fn certificates(report: &Report) -> Option<Finding> {
 fn search(report: &Report) -> Option<Finding> {
     let check = report.wrong("runtime.search")?;
     let found = companion(&format!("the program that searches files ({})", check.words(&["readiness"])));
-    let hint = check.remediation.clone().map_or(found.hint.clone(), |words| format!("{}\n{words}", found.hint));
+    let words = check.remediation.as_deref().map(quoted);
+    let hint = words.map_or(found.hint.clone(), |words| format!("{}\n{words}", found.hint));
     Some(Finding { hint, ..found })
 }
 

@@ -25,6 +25,10 @@ pub const TRIES: u32 = 20;
 /// How often a thread is asked for that the server may still be storing: 3 s in all.
 const STORING_TRIES: u32 = 5;
 
+/// How often a thread is asked for that another process has open: 14 s in all. After a server was killed its successor may find the
+/// thread with one that is still going down, or that another client started beside it and that is about to give way.
+const HELD_TRIES: u32 = 10;
+
 /// What to do next.
 #[derive(Debug)]
 pub enum Step {
@@ -157,7 +161,13 @@ impl CatchUp {
     fn refused(&mut self, error: RpcError, track: &Track) -> Step {
         self.tries += 1;
         let storing = half_stored(&error) || unprompted(&error) && (self.patient || track.working());
-        if error.code == OVERLOADED && self.tries < TRIES || storing && self.tries < STORING_TRIES {
+        let most = match () {
+            () if error.code == OVERLOADED => TRIES,
+            () if held_elsewhere(&error) => HELD_TRIES,
+            () if storing => STORING_TRIES,
+            () => 0,
+        };
+        if self.tries < most {
             return Step::Later(AGAIN * self.tries.min(8));
         }
         match self.stage {
@@ -305,6 +315,11 @@ fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 fn half_stored(error: &RpcError) -> bool {
     error.message.contains("list_turns is not supported yet")
         || error.message.contains("failed to read session metadata") && error.message.ends_with(" is empty")
+}
+
+/// Whether a refusal means that another process of the host writes to the thread.
+pub fn held_elsewhere(error: &RpcError) -> bool {
+    error.message.contains("active writer")
 }
 
 /// Whether a refusal means nothing but that the same may be asked again later.

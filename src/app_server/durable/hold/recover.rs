@@ -171,7 +171,7 @@ impl Hold {
             }
             return;
         }
-        let code = if error.message.contains("active writer") { Code::ActiveWriter } else { Code::ServerRefused };
+        let code = if catch_up::held_elsewhere(error) { Code::ActiveWriter } else { Code::ServerRefused };
         let why = Failure::new(code, "resume the thread after the link was lost").said(&error.message);
         out.to_client.push(say::thread_is_gone(thread, &error.message));
         out.events.push(Event::ThreadGone { thread: thread.to_owned(), why });

@@ -78,6 +78,8 @@ pub struct Server {
     /// How many more questions meet a thread whose file is there, and whose entry in the database is not; [`FOR_EVER`] when the
     /// server died over it.
     pub half_stored: u32,
+    /// How many more times another process has the thread that is to be resumed.
+    pub held: u32,
     pub made: u32,
     /// How many more questions are answered with "overloaded".
     pub busy: u32,
@@ -186,6 +188,10 @@ impl Server {
             self.half_stored -= u32::from(self.half_stored != FOR_EVER);
             let empty = "failed to read session metadata /s.jsonl: rollout at /s.jsonl is empty";
             return no(METHOD_NOT_FOUND, if self.half_stored == 0 { "list_turns is not supported yet" } else { empty });
+        }
+        if self.held > 0 && method == "thread/resume" {
+            self.held -= 1;
+            return no(INVALID_REQUEST, "thread t already has an active writer");
         }
         match method {
             "initialize" if self.greeted => no(INVALID_REQUEST, "Already initialized"),

@@ -268,6 +268,23 @@ fn a_thread_that_is_being_stored_is_asked_for_again() {
     assert_eq!(story(&world, &thread), ["message4(", "message4:ab", ")message4", "}completed"]);
 }
 
+/// Found by chaos seed 57: two clients came back to a host whose server was killed.
+#[test]
+fn a_thread_that_another_process_still_has_is_asked_for_again() {
+    for (times, closed) in [(9, 0), (10, 1)] {
+        let (mut world, thread) = working();
+        steps(&mut world, &thread, &[Do::Say, Do::More("a")]);
+        world.cut();
+        steps(&mut world, &thread, &[Do::More("b"), Do::Said, Do::End]);
+        world.server.held = times;
+        world.link();
+        world.wait(LONG);
+        assert_eq!(world.heard.iter().filter(|m| m.method() == Some("thread/closed")).count(), closed, "{times}");
+        let last = if closed == 0 { "}completed" } else { "thread/closed" };
+        assert_eq!(story(&world, &thread).last().map(String::as_str), Some(last), "{times}");
+    }
+}
+
 #[test]
 fn a_thread_that_is_never_stored_ends_under_short_links_too() {
     let (mut world, thread) = working();
