@@ -94,9 +94,11 @@ async fn a_public_listener() {
     let bed = Bed::new().await;
     let command = format!("exec {} app-server --listen ws://0.0.0.0:0 2>&1", native().display());
     let mut server = bed.host.ssh_command(&command).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let said = BufReader::new(server.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let listens =
-        said.take_while(|line| !line.contains("refusing to start")).any(|line| line.contains("listening on: ws://0.0.0.0:"));
+    let mut said = BufReader::new(server.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut told = said.by_ref().take_while(|line| !line.contains("refusing to start"));
+    let listens = told.any(|line| line.contains("listening on: ws://0.0.0.0:"));
+    // It goes on to talk, and one that nobody reads would end.
+    std::thread::spawn(move || said.for_each(drop));
     let checked = bed.run(&["check", "devbox"]).await.exits(0).stdout;
     assert_eq!(checked.contains("[public-listener]"), listens, "{checked}");
     end_processes(bed.sandbox.path());

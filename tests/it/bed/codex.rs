@@ -84,7 +84,9 @@ pub(crate) fn newest() -> PathBuf {
 fn native_of(package: &Path) -> PathBuf {
     let vendor = package.join("node_modules/@openai/codex-linux-x64/vendor");
     let target = std::fs::read_dir(&vendor).ok().and_then(|mut entries| entries.next()?.ok());
-    let path = target.map(|entry| entry.path().join("bin/codex")).filter(|path| path.exists());
+    // The older releases have it in a folder of its own name.
+    let in_folder = |entry: std::fs::DirEntry| ["bin/codex", "codex/codex"].map(|path| entry.path().join(path));
+    let path = target.and_then(|entry| in_folder(entry).into_iter().find(|path| path.exists()));
     path.unwrap_or_else(|| panic!("no codex {RELEASE} in {}: run tests/run once", vendor.display()))
 }
 
