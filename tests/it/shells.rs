@@ -157,6 +157,8 @@ async fn field_23_what_stands_in_for_a_shell_is_named() {
         ("mysecureshell", "echo 'MySecureShell is restricted to sftp'; exit 0", Code::ShellRestricted),
         ("gate", "echo 'usage: gate COMMAND'; exit 0", Code::ShellSilent),
         ("quiet", "exit 0", Code::ShellReplaced),
+        // As /bin/false does.
+        ("false", "exit 1 # '(exit code 1)'", Code::ShellRestricted),
         ("passwd", "echo 'WARNING: Your password has expired.' >&2; exit 1", Code::PasswordExpired),
     ];
     for (name, text, code) in table {
