@@ -27,9 +27,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::notify::News;
 use super::{Context, SAME_MOMENT, plain, report};
-use crate::app_server::Server;
 use crate::failure::{Code, Exit, Failure};
-use crate::name::{Place, RemotePath};
+use crate::name::Place;
 use crate::project::Host;
 use crate::remote::How;
 use crate::ssh::ask::Secret;
@@ -225,9 +224,17 @@ impl Errand<'_> {
             Ok(_) = wishes.recv() => return Ok(Exit::Interrupted),
         };
         let folder = worktree.as_ref().map_or(&folder, Kept::folder);
+        let mut options = self.run.thread.thread();
+        let peer = host.server.peer.clone();
+        let begun = async {
+            if self.token.is_some() {
+                options.config.extend(token::kept_from_commands(&peer).await?);
+            }
+            self.run.thread(host.server, folder, &options).await
+        };
         // A server may never answer: until there is a turn, everything can be left.
         let begun = tokio::select! {
-            thread = self.thread(host.server, folder) => Some(thread.map_err(|e| e.at(&stage.host))?),
+            thread = begun => Some(thread.map_err(|e| e.at(&stage.host))?),
             Ok(_) = wishes.recv() => None,
         };
         let Some(thread) = begun else {
@@ -250,15 +257,6 @@ impl Errand<'_> {
         drop(work);
         host.session.close().await;
         Ok(done.map_err(|e| e.at(&stage.host))?.exit)
-    }
-
-    /// The thread that was asked for, which has no turn of ours yet.
-    async fn thread(&self, server: Server, folder: &RemotePath) -> Result<Thread, Failure> {
-        let mut options = self.run.thread.thread();
-        if self.token.is_some() {
-            options.config.extend(token::kept_from_commands(&server.peer).await?);
-        }
-        self.run.thread(server, folder, &options).await
     }
 
     /// A server inside the session ends when we leave: nothing can be left running there.

@@ -90,3 +90,28 @@ fn a_flood_stays_below_a_bound() {
     child.wait().unwrap();
     watchdog.off();
 }
+
+/// What was kept of a host that is away is shown, or it is none, whatever has become of the file; and it drives no terminal.
+#[test]
+fn a_kept_list_may_be_damaged() {
+    let sandbox = Sandbox::new();
+    let host = sandbox.host("devbox").codex(&Codex::stand_in(&sandbox, &json!({}))).build();
+    sandbox.run(&["run", "devbox:", "say \u{1b}]0;evil\u{7}\u{9b}2J"]).exits(0);
+    sandbox.run(&["threads", "devbox"]).exits(0);
+    let kept = sandbox.codex_home().join("outpost/threads/devbox.json");
+    let whole = std::fs::read(&kept).unwrap();
+    std::fs::write(host.sshd_config(), "broken").unwrap();
+    let damaged = (0..whole.len()).step_by(whole.len() / 12).flat_map(|at| {
+        let (mut put, mut cut) = (whole.clone(), whole.clone());
+        put.splice(at..at, *b"\x1b[2J\xff");
+        cut.truncate(at);
+        [put, cut]
+    });
+    for bytes in [whole.clone()].into_iter().chain(damaged) {
+        std::fs::write(&kept, &bytes).unwrap();
+        let ran = sandbox.run(&["threads", "devbox"]).exits(5);
+        assert!(!ran.stdout.chars().any(|c| c.is_control() && c != '\n') && ran.stdout.starts_with("devbox"), "{:?}", ran.stdout);
+        let ran = sandbox.run(&["threads", "devbox", "--json"]).exits(5);
+        assert!(serde_json::from_str::<Value>(&ran.stdout).unwrap().is_array());
+    }
+}

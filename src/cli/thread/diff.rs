@@ -213,8 +213,8 @@ mod tests {
             content in "([a-z+@\\\\-]{0,3}[ \r\t]?[\n]?){0,6}",
         ) {
             let dir = tempfile::tempdir().expect("dir");
-            let changes = [change(&format!("/w/{name}"), ChangeKind::Add, &content)];
-            let patch = super::patch(&changes, "/w");
+            proptest::prop_assume!(!content.is_empty());
+            let patch = format!("--- /dev/null\n+++ {}\n{}", named(&quoted("b/", &name)), whole(&content, '+'));
             let mut git = std::process::Command::new("git");
             let git = git.args(["apply", "--whitespace=nowarn", "-"]).current_dir(&dir).stdin(std::process::Stdio::piped());
             let mut git = git.spawn().expect("git");
