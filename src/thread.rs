@@ -1,6 +1,7 @@
 //! A thread as a person works with it: prompts in, events out, questions answered.
 
 pub mod catalog;
+pub mod environment;
 pub mod event;
 pub mod folders;
 pub mod reader;

@@ -171,6 +171,41 @@ fn modules_use_only_what_stands_below_them() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The second table: what is named in one place only, and where.
+fn owners(text: &str) -> Vec<(String, Vec<String>)> {
+    let words = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<String>>();
+    let rows = text.lines().skip_while(|line| !line.starts_with("| what |")).filter(|line| line.starts_with("| `"));
+    let cells = rows.filter_map(|line| line.trim_matches('|').split_once(" | "));
+    cells.flat_map(|(what, by)| words(what).into_iter().map(move |what| (what, words(by)))).collect()
+}
+
+#[test]
+fn what_has_one_place_is_named_there_only() {
+    let owners = owners(&std::fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap());
+    assert!(owners.len() > 10, "{owners:?}");
+    let mut wrong = Vec::new();
+    for path in rust_files(&root().join("src")) {
+        let inside = path.strip_prefix(root().join("src")).unwrap().with_extension("");
+        let module = inside.iter().next().unwrap().to_str().unwrap().to_owned();
+        let text = std::fs::read_to_string(&path).unwrap();
+        // Tests may name what they need.
+        let code = code(text.split("#[cfg(test)]").next().unwrap());
+        let is_test = ["tests", "safety", "sim"].iter().any(|word| inside.iter().any(|part| part == *word));
+        let names = |what: &str| {
+            let end = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+            let begin = |before: &str| !before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+            code.match_indices(what).any(|(at, found)| begin(&code[..at]) && end(&code[at + found.len()..]))
+        };
+        for (what, by) in owners.iter().filter(|(what, by)| !is_test && !by.contains(&module) && names(what)) {
+            wrong.push(format!("{} names {what}, which is for {}", inside.display(), by.join(", ")));
+        }
+        if module != "rpc" && names("rpc::{") {
+            wrong.push(format!("{}: one `use` for each part of rpc", inside.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn uses_are_found() {
     let text = "use crate::a::B;\nuse crate::{b, c::{D, E}, f as g};\n// crate::no\nfn x() { crate::h::i(\"crate::no\") }\n\

@@ -1,18 +1,15 @@
 //! `run --with-access-token`: the token of the local environment, for one run.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::cli::Context;
 use crate::failure::{Code, Failure};
 use crate::rpc::peer::Peer;
-use crate::rpc::pending::CallError;
 use crate::ssh::ask::Secret;
+use crate::thread::environment::{self, EXCLUDE};
 
 /// The variable, here and there, as Codex names it.
 const VARIABLE: &str = "CODEX_ACCESS_TOKEN";
-
-/// What Codex calls the variables that its commands do not get.
-const EXCLUDE: &str = "shell_environment_policy.exclude";
 
 /// Takes the token out of what we know of the environment: none of our children gets it.
 ///
@@ -52,21 +49,14 @@ pub fn stays_kept(settings: &[(String, Value)]) -> Result<(), Failure> {
 /// # Errors
 /// What ends the connection.
 pub async fn kept_from_commands(peer: &Peer) -> Result<Map<String, Value>, Failure> {
-    let answer = match peer.read("config/read", json!({})).await {
-        Ok(answer) => answer,
-        // A release that does not tell: the token is kept from them all the same.
-        Err(CallError::Refused(_)) => Value::Null,
-        Err(error) => return Err(error.failure("ask the app-server for config/read")),
-    };
-    let mut exclude =
-        answer.pointer("/config/shell_environment_policy/exclude").and_then(Value::as_array).cloned().unwrap_or_default();
-    exclude.push(json!(VARIABLE));
-    Ok([(EXCLUDE.to_owned(), Value::Array(exclude))].into_iter().collect())
+    environment::kept_from_commands(peer, VARIABLE).await
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use serde_json::json;
 
     use super::*;
     use crate::cli::screen::Screen;
