@@ -7,6 +7,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use super::Context;
+use super::run::signals::{self, Wish};
 use crate::failure::Failure;
 use crate::paths::{Local, PAGER};
 
@@ -42,15 +43,20 @@ async fn paged(pager: &str, local: &Local, text: &str) -> bool {
             command.env(name, value);
         }
     }
-    // Ctrl-C is the pager's while it runs; it must not end us under it.
-    #[cfg(unix)]
-    let _ours = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt());
-    let Ok(mut child) = command.spawn() else { return false };
-    if let Some(mut input) = child.stdin.take() {
-        // A pager that is left early does not read the rest.
-        drop(input.write_all(text.as_bytes()).await);
+    // Ctrl-C is the pager's while it runs; it must not end us under it. SIGTERM and a lost terminal end both.
+    let Ok(mut wishes) = signals::listen() else { return false };
+    let Ok(mut child) = command.kill_on_drop(true).spawn() else { return false };
+    let shown = async {
+        if let Some(mut input) = child.stdin.take() {
+            // A pager that is left early does not read the rest.
+            drop(input.write_all(text.as_bytes()).await);
+        }
+        child.wait().await.is_ok_and(|status| status.code() != Some(NO_SUCH_PROGRAM))
+    };
+    tokio::select! {
+        shown = shown => shown,
+        () = async { while matches!(wishes.recv().await, Ok(Wish::Interrupt)) {} } => true,
     }
-    child.wait().await.is_ok_and(|status| status.code() != Some(NO_SUCH_PROGRAM))
 }
 
 #[cfg(test)]

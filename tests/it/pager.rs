@@ -28,4 +28,11 @@ async fn only_long_answers_wait_in_the_pager() {
     long.presses_until("q", "[exit 0]");
     let plain = Terminal::outpost(&bed.sandbox, &["--no-pager", "thread", "log", &thread]);
     plain.shows("[exit 0]");
+    // SIGTERM is for us, and the pager ends with us.
+    let ended = Terminal::outpost(&bed.sandbox, &["thread", "log", &thread]);
+    ended.shows("line 10");
+    let ours = super::bed::process::on_host(&bed.sandbox, &thread);
+    assert_eq!(ours.len(), 1);
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(ours[0]), nix::sys::signal::Signal::SIGTERM).unwrap();
+    ended.shows("[exit 0]");
 }
