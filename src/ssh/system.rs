@@ -86,6 +86,15 @@ impl Ssh {
         command
     }
 
+    /// As [`Self::command`], for the call that logs in: Ctrl-C is for the turn. What is ignored here stays ignored in what is exec'ed,
+    /// but for ssh's own question for a password; in a group of its own it could not ask on the terminal.
+    fn steady(&self, options: &[OsString]) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "trap '' INT QUIT; exec \"$@\"", "sh"]).arg(&self.program).args(&self.config).args(options);
+        command.env_clear().envs(self.vars.iter().cloned()).kill_on_drop(true);
+        command
+    }
+
     /// A call that asks the master for something, by its control socket; what it answers.
     async fn control(&self, socket: &PathBuf, words: &[&str]) -> Result<String, String> {
         let mut options: Vec<OsString> = vec!["-S".into(), socket.into()];
@@ -140,7 +149,10 @@ impl SystemSsh {
         let mut options = master.client();
         options.extend(OURS.iter().map(OsString::from));
         options.extend(["--".into(), ssh.alias.clone().into(), command.into()]);
-        Ok(self.start(ssh.command(&options))?.exec())
+        let mut command = ssh.command(&options);
+        // A client of a master hears Ctrl-C whatever was ignored before, and never asks on the terminal.
+        command.process_group(0);
+        Ok(self.start(command)?.exec())
     }
 
     /// A child of ours that ends with its streams.

@@ -163,8 +163,7 @@ fn options(target: &Target, socket: &Path) -> Vec<OsString> {
 }
 
 async fn start(ssh: &Ssh, (target, socket): (&Target, &Path), watch: &dyn Watch) -> Result<(Watched, Tail), Failure> {
-    let mut command = ssh.command(&options(target, socket));
-    // Its own group: Ctrl-C is for the turn. ssh still asks on the terminal, where it may not be in the background: so it stays.
+    let mut command = ssh.steady(&options(target, socket));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.env("OUTPOST_SSH", &ssh.program).env("OUTPOST_MASTER", socket.parent().unwrap_or(socket));
     let mut child = command.spawn().map_err(|e| super::failed(format!("{}: {e}", ssh.program.display())))?;
