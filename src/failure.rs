@@ -267,6 +267,8 @@ codes! {
     TurnInterrupted = "turn-interrupted", Failed, Person;
     /// Whether a request was carried out is not known.
     NotKnown = "not-known", Failed, Person;
+    /// A turn runs in the thread, and what was asked for would end it.
+    TurnRuns = "turn-runs", Failed, Person;
     /// There is no `codex` on this machine to open a project with.
     LocalCodexMissing = "local-codex-missing", Failed, Person;
     /// The `codex` of this machine is older than what can be used with a host.
@@ -333,8 +335,8 @@ impl Failure {
 /// The word that stands for the host in a hint which is written where the host is not known.
 const PLACEHOLDER: &str = "HOST";
 
-/// A hint with the host in place of each word `HOST`, also before the id of a thread, which begins with a digit; the `HOST:` of a
-/// usage text is left as it is.
+/// A hint with the host in place of each word `HOST`, also before a path or the id of a thread; the `HOST:PATH` and `HOST:ID` of a
+/// usage text are left as they are.
 #[must_use]
 pub fn naming(hint: &str, host: &str) -> String {
     let ends_word = |c: char| c.is_whitespace() || "`'\"(),;.".contains(c);
@@ -342,9 +344,9 @@ pub fn naming(hint: &str, host: &str) -> String {
     let mut rest = hint;
     while let Some((before, after)) = rest.split_once(PLACEHOLDER) {
         named.push_str(before);
-        let before_id = after.strip_prefix(':').is_some_and(|id| id.starts_with(|c: char| c.is_ascii_digit()));
-        let ends = before_id || after.chars().next().is_none_or(ends_word);
-        let whole = named.chars().next_back().is_none_or(ends_word) && ends;
+        let usage = |rest: &str| rest.is_empty() || ["PATH", "ID"].iter().any(|word| rest.starts_with(word));
+        let a_place = after.strip_prefix(':').is_some_and(|rest| !usage(rest));
+        let whole = named.chars().next_back().is_none_or(ends_word) && (a_place || after.chars().next().is_none_or(ends_word));
         named.push_str(if whole { host } else { PLACEHOLDER });
         rest = after;
     }

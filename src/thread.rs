@@ -103,16 +103,23 @@ impl Thread {
         let mut params = options.params();
         params.extend(named(id));
         let peer = server.peer.clone();
-        match Self::open(server, "thread/resume", params).await {
+        let opened = match Self::open(server, "thread/resume", params).await {
             Err(failure) => Err(writer::named(&peer, id, failure).await),
             opened => opened,
-        }
+        };
+        opened.map_err(|failure| Failure { hint: failure.hint.replace("HOST:ID", &format!("HOST:{id}")), ..failure })
     }
 
     async fn open(server: Server, method: &str, params: Map<String, Value>) -> Result<Self, Failure> {
+        let of_ours = params.contains_key("config");
         let answer = server.peer.call(method, Value::Object(params)).await.map_err(|error| match &error {
             CallError::Refused(told) if is_unknown_method(&told.message) => server.too_old(&told.message),
-            CallError::Refused(_) | CallError::Ended(_) => refused(method, error),
+            CallError::Refused(_) | CallError::Ended(_) => match refused(method, error) {
+                failure if of_ours && failure.code == Code::CodexConfig => {
+                    failure.hint("mend what -c says here, or that line of that file on the host")
+                }
+                failure => failure,
+            },
         })?;
         let answer: ThreadAnswer = view(&answer).ok_or_else(|| broken(method))?;
         let reader = Reader::new(answer.thread.id.clone());
@@ -197,7 +204,7 @@ impl Thread {
         Ok(turns.into_iter().find(|turn| turn.status == TurnStatus::InProgress).map(|turn| turn.id))
     }
 
-    /// The questions that wait for a person, right after [`Self::resume`]. The server sends them again some time after its answer
+    /// The questions that wait for a person, the oldest first, right after [`Self::resume`]. The server sends them again some time after its answer
     /// to that, but before the one to the next: a thread's resumes are worked off one after the other.
     ///
     /// # Errors
@@ -208,6 +215,8 @@ impl Thread {
         while let Some(Some(news)) = self.next().now_or_never() {
             gather(&mut waiting, news);
         }
+        // The server numbers them as they come up.
+        waiting.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(waiting)
     }
 

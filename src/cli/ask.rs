@@ -62,7 +62,7 @@ impl Ask for Person {
         Box::pin(async move {
             let _turn = self.turn.lock().await;
             match &self.way {
-                Way::Terminal => tty::ask(shown(question), question.echo).await,
+                Way::Terminal => Ok(tty::ask(shown(question), question.echo).await?),
                 Way::Askpass(program) => askpass::ask(program, &self.vars, &shown(question)).await,
                 Way::Nobody => Err(NoAnswer::NobodyThere),
             }
@@ -70,12 +70,36 @@ impl Ask for Person {
     }
 }
 
-/// Reads what nobody may see, on the terminal; the prompt is ours.
+/// Why a person gave no answer on the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unanswered {
+    /// There is no terminal, or it is gone.
+    NobodyThere,
+    /// Ctrl-D.
+    Refused,
+    /// Ctrl-C.
+    Interrupted,
+    /// Ctrl-\.
+    Quit,
+}
+
+impl From<Unanswered> for NoAnswer {
+    fn from(why: Unanswered) -> Self {
+        match why {
+            Unanswered::NobodyThere => Self::NobodyThere,
+            Unanswered::Refused => Self::Refused,
+            Unanswered::Interrupted | Unanswered::Quit => Self::Interrupted,
+        }
+    }
+}
+
+/// Reads a line on the terminal, with or without showing it; the prompt is ours. Whoever stops waiting for it gets the terminal
+/// back at once.
 ///
 /// # Errors
-/// Why there is no answer.
-pub async fn hidden(prompt: &str) -> Result<Secret, NoAnswer> {
-    tty::ask(prompt.to_owned(), false).await
+/// Why there is none.
+pub async fn line(prompt: &str, echo: bool) -> Result<Secret, Unanswered> {
+    tty::ask(prompt.to_owned(), echo).await
 }
 
 /// What is shown: what came from the remote is made harmless.
@@ -85,8 +109,8 @@ fn shown(question: &Question) -> String {
 }
 
 /// What was typed, unless it is no text.
-fn typed(bytes: Vec<u8>) -> Result<Secret, NoAnswer> {
-    String::from_utf8(bytes).map(Secret::new).map_err(|_| NoAnswer::Refused)
+fn typed(bytes: Vec<u8>) -> Result<Secret, Unanswered> {
+    String::from_utf8(bytes).map(Secret::new).map_err(|_| Unanswered::Refused)
 }
 
 #[cfg(test)]

@@ -2,8 +2,11 @@
 
 pub mod again;
 pub mod approve;
+pub mod back;
 pub mod events;
+pub mod files;
 pub mod forms;
+mod given;
 pub mod options;
 pub mod paint;
 pub mod questions;
@@ -18,11 +21,8 @@ pub mod witness;
 mod work;
 pub mod worktree;
 
-use std::io::IsTerminal;
-
 use clap::Args;
 use futures_util::future::join_all;
-use tokio::sync::broadcast;
 use unicode_width::UnicodeWidthStr;
 
 use super::notify::News;
@@ -33,9 +33,12 @@ use crate::project::Host;
 use crate::remote::How;
 use crate::ssh::ask::Secret;
 use crate::thread::{ReviewTarget, Thread};
+use approve::Approve;
 use events::{Body, Line};
+use given::Given;
+pub(in crate::cli) use given::words;
 use options::{Manner, ThreadOptions};
-use signals::Wish;
+use signals::Wishes;
 use turn::{Live, Stage};
 use witness::Witness;
 use work::Work;
@@ -53,10 +56,13 @@ use worktree::Kept;
 )]
 pub struct Run {
     /// The host and the folder on it (absolute, `~/…`, or relative to the home there) or a project's name; then what the
-    /// agent shall do (`-`, or nothing where there is no terminal, reads it from standard input).
-    #[arg(value_name = "HOST:PATH|PROJECT PROMPT", num_args = 0..=2)]
+    /// agent shall do, in quotes (`-`, or nothing where there is no terminal, reads it from standard input; what is piped in
+    /// beside a PROMPT is put behind it as a `<stdin>` block, as `codex exec` does: </dev/null where a script leaves a silent
+    /// standard input open).
+    #[arg(value_name = "HOST:PATH|PROJECT PROMPT", num_args = 0..)]
     words: Vec<String>,
-    /// Run one thread in each of several projects, side by side.
+    /// Run one thread in each of several projects, side by side. What they ask is left open, and how it is answered from
+    /// another terminal is told; without a terminal it is declined.
     #[arg(short, long, value_name = "PROJECT|HOST:PATH")]
     project: Vec<String>,
     /// Take this thread up again instead of starting one: its id, the beginning of it, or its name.
@@ -81,8 +87,6 @@ pub struct Run {
     review: Option<ReviewTarget>,
 }
 
-type Wishes = broadcast::Receiver<Wish>;
-
 /// Whether a failure was already told as a line of JSON.
 enum Told {
     NotYet,
@@ -104,63 +108,21 @@ impl Run {
     }
 
     async fn begin(&self, context: &Context) -> Result<Exit, (Told, Failure)> {
-        let (places, prompt) = self.read(context).await.map_err(|failure| (Told::NotYet, failure))?;
+        let given = self.given(context).await.map_err(|failure| (Told::NotYet, failure))?;
         let once = self.with_access_token.then(|| token::take(context)).transpose().map_err(|failure| (Told::NotYet, failure))?;
         let (token, context) = once.as_ref().map_or((None, context), |(token, context)| (Some(token), context));
         let wishes = signals::listen().map_err(|failure| (Told::NotYet, failure))?;
-        let errand = |place| Errand { run: self, context, token, place, prompt: prompt.as_deref(), wishes: wishes.resubscribe() };
-        if let [place] = places.as_slice() {
+        let errand = |place| Errand { run: self, context, token, place, given: &given, wishes: wishes.resubscribe() };
+        if let [(_, place)] = given.places.as_slice() {
             return errand(place).alone().await.map_err(|failure| (Told::Already, failure));
         }
-        let exits = join_all(places.iter().map(|place| errand(place).beside())).await;
+        let exits = join_all(given.places.iter().map(|(word, place)| errand(place).beside(word))).await;
         Ok(exits.into_iter().max_by_key(|exit| badness(*exit)).unwrap_or(Exit::Done))
-    }
-
-    /// The gate, the places and the prompt: all that can be wrong before a host is touched.
-    async fn read(&self, context: &Context) -> Result<(Vec<Place>, Option<String>), Failure> {
-        crate::config::gate::require(&context.local)?;
-        let (places, prompt) = self.split()?;
-        let places = places.iter().map(|word| context.place(word)).collect::<Result<Vec<Place>, _>>()?;
-        let prompt = self.prompt(prompt, context, places.len()).await?;
-        worktree::branch(self.worktree.as_deref().unwrap_or_default(), None)?;
-        if self.with_access_token {
-            token::stays_kept(&self.thread.config)?;
-        }
-        Ok((places, prompt))
     }
 
     /// Whether a thread is taken up instead of started.
     fn takes_up(&self) -> bool {
         self.resume.is_some() || self.last
-    }
-
-    /// The places and the prompt's word of the command line.
-    fn split(&self) -> Result<(Vec<String>, Option<&str>), Failure> {
-        let usage = |said: &str| Failure::new(Code::Usage, "read the command line").said(said).hint("outpost run --help");
-        match (self.project.as_slice(), self.words.as_slice()) {
-            ([], []) => Err(usage("there is no HOST:PATH or PROJECT")),
-            ([], [place]) => Ok((vec![place.clone()], None)),
-            ([], [place, prompt, ..]) => Ok((vec![place.clone()], Some(prompt))),
-            (places, [prompt]) => Ok((places.to_vec(), Some(prompt))),
-            ([place], []) => Ok((vec![place.clone()], None)),
-            (places, []) if self.review.is_some() => Ok((places.to_vec(), None)),
-            (_, []) => Err(usage("several projects need a PROMPT")),
-            (_, _) => Err(usage("with -p there is one more word: the PROMPT")),
-        }
-    }
-
-    /// The prompt of the command line or of standard input; none means to ask on the terminal.
-    async fn prompt(&self, word: Option<&str>, context: &Context, places: usize) -> Result<Option<String>, Failure> {
-        let usage = |said: &str| Failure::new(Code::Usage, "take the prompt").said(said).hint("outpost run HOST:PATH \"…\"");
-        let text = match word {
-            None if self.review.is_some() => return Ok(None),
-            Some("-") => read_stdin().await?,
-            Some(text) => text.to_owned(),
-            None if places == 1 && !self.manner.detach && (self.takes_up() || context.screen.interactive) => return Ok(None),
-            None if places == 1 && !self.takes_up() && !std::io::stdin().is_terminal() => read_stdin().await?,
-            None => return Err(usage("there is no PROMPT, and no terminal to ask for one")),
-        };
-        if text.trim().is_empty() { Err(usage("the prompt is empty")) } else { Ok(Some(text)) }
     }
 }
 
@@ -170,7 +132,7 @@ struct Errand<'a> {
     context: &'a Context,
     token: Option<&'a Secret>,
     place: &'a Place,
-    prompt: Option<&'a str>,
+    given: &'a Given,
     wishes: Wishes,
 }
 
@@ -182,11 +144,15 @@ impl Errand<'_> {
         result
     }
 
-    /// One of several: its failure is told here, because the others go on.
-    async fn beside(mut self) -> Exit {
+    /// One of several, by the word that was typed for it: its failure is told here, because the others go on.
+    async fn beside(mut self, word: &str) -> Exit {
         let mut stage = self.stage();
+        if stage.approve == Approve::Ask && stage.screen.interactive {
+            // Several would ask at once. Whoever sits there has other terminals.
+            stage.approve = Approve::Wait;
+        }
         if !self.run.manner.json {
-            stage.screen = self.context.screen.prefixed(&plain::line(&self.place.to_string()));
+            stage.screen = self.context.screen.prefixed(&plain::line(word));
         }
         let result = self.on(&stage).await;
         drop(tell(&stage, &result).await);
@@ -230,7 +196,7 @@ impl Errand<'_> {
             if self.token.is_some() {
                 options.config.extend(token::kept_from_commands(&peer).await?);
             }
-            self.run.thread(host.server, folder, &options).await
+            self.thread(stage, (host.server, folder), &options).await
         };
         // A server may never answer: until there is a turn, everything can be left.
         let begun = tokio::select! {
@@ -245,8 +211,9 @@ impl Errand<'_> {
         stage.line(Body::Thread { thread: thread.id().as_str(), cwd: &thread.view.cwd, model: &thread.model })?;
         stage.note(&head(stage, &thread, &about));
         let live = Live { stage, thread, wishes, witness: Witness::new(stage, life) };
-        let mut work = Work { run: self.run, live, codex_home };
-        let done = work.all(self.prompt).await;
+        let pictures = self.given.files.pictures.as_slice();
+        let mut work = Work { run: self.run, live, codex_home, pictures, schema: self.given.files.schema.as_ref() };
+        let done = work.all(self.given.prompt.as_deref()).await;
         if let Some(worktree) = worktree {
             worktree.stays(stage);
         }
@@ -291,7 +258,7 @@ async fn tell(stage: &Stage, result: &Result<Exit, Failure>) -> Result<(), Failu
 /// What a person reads first: where, on what, and which thread; its id is not broken where a terminal's line ends.
 fn head(stage: &Stage, thread: &Thread, about: &str) -> String {
     let place = plain::line(&format!("{}:{} · {about}", stage.host, thread.view.cwd));
-    let id = plain::line(&format!("thread {}", thread.id()));
+    let id = plain::line(&format!("thread {}:{}", stage.host, thread.id()));
     let fits = stage.screen.columns().is_none_or(|columns| place.width() + 3 + id.width() <= columns);
     if fits { format!("{place} · {id}") } else { format!("{place}\n{id}") }
 }
@@ -306,13 +273,6 @@ fn badness(exit: Exit) -> u8 {
         Exit::Config | Exit::Usage | Exit::GateOff => 4,
         Exit::Interrupted => 5,
     }
-}
-
-pub(super) async fn read_stdin() -> Result<String, Failure> {
-    let fail = |e: std::io::Error| Failure::new(Code::Usage, "read the prompt from standard input").said(e);
-    let mut text = String::new();
-    tokio::io::AsyncReadExt::read_to_string(&mut tokio::io::stdin(), &mut text).await.map_err(fail)?;
-    Ok(text)
 }
 
 #[cfg(test)]

@@ -3,31 +3,33 @@
 mod diff;
 mod log;
 mod talk;
+mod which;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::run::again::Again;
 use super::run::approve;
+use super::run::questions::Typed;
 use super::run::review::What;
-use super::run::which::{self, title};
-use super::spinner::Spinner;
+use super::run::which::title;
 use super::table::ago;
 use super::threads::now;
 use super::{Context, interruptible, or_interrupted, plain};
 use crate::failure::{Code, Exit, Failure};
 use crate::name::Alias;
-use crate::project::{self, Host};
-use crate::remote::Want;
+use crate::project::Host;
 use crate::ssh::quote::if_needed;
 use crate::thread::View;
-use crate::thread::catalog::{self, Act, Entry, State};
+use crate::thread::catalog::{self, Act, State};
 use crate::thread::event::Approval;
 use crate::thread::writer::{self, Writer};
+use which::Which;
 
 /// Look at a thread, steer it, answer it, put it away.
 ///
-/// A THREAD is written HOST:ID or PROJECT:ID, as `outpost threads` lists them; the beginning of an id is enough, or the thread's name.
+/// A THREAD is written HOST:ID or PROJECT:ID, as `outpost threads` lists them; the beginning of an id is enough, or the thread's name. The
+/// host may be left out of an id that was listed.
 #[derive(Debug, Args)]
 pub struct ThreadCommand {
     #[command(subcommand)]
@@ -120,56 +122,6 @@ struct Delete {
     yes: bool,
 }
 
-/// `HOST:ID` or `PROJECT:ID`, or a name in place of the id.
-#[derive(Debug, Clone)]
-pub(super) struct Which {
-    place: String,
-    id: String,
-}
-
-impl std::str::FromStr for Which {
-    type Err = String;
-    fn from_str(word: &str) -> Result<Self, String> {
-        let (place, id) = word.split_once(':').ok_or("a thread is written HOST:ID or PROJECT:ID")?;
-        // Whoever writes a folder means something else.
-        if place.is_empty() || id.trim().is_empty() || id.starts_with(['/', '~', '.']) {
-            return Err("a thread is written HOST:ID or PROJECT:ID".to_owned());
-        }
-        Ok(Self { place: place.to_owned(), id: id.to_owned() })
-    }
-}
-
-impl Which {
-    fn alias(&self, context: &Context) -> Result<Alias, Failure> {
-        context.host_or_project(&self.place).map(|(alias, _)| alias)
-    }
-
-    /// The home folder of its host, as a place: the thread knows its own folder.
-    fn host(&self, context: &Context) -> Result<String, Failure> {
-        crate::config::gate::require(&context.local)?;
-        Ok(format!("{}:", self.alias(context)?))
-    }
-
-    /// Reaches the thread's host and finds the thread there.
-    async fn find(&self, context: &Context) -> Result<Found, Failure> {
-        crate::config::gate::require(&context.local)?;
-        let alias = self.alias(context)?;
-        let spinner = Spinner::new(context, alias.as_str(), context.screen.interactive);
-        let host = project::reach(&context.behind(&spinner), &alias, Want::server()).await?;
-        drop(spinner);
-        let view = which::by_id(&host.server.peer, &self.id).await.map_err(|e| e.at(&alias))?;
-        Ok(Found { alias, host, view })
-    }
-
-    /// The thread and all its items.
-    async fn items(&self, context: &Context) -> Result<(View, Vec<Entry>), Failure> {
-        let Found { alias, host, view } = self.find(context).await?;
-        let items = catalog::items(&host.server.peer, &view.id).await.map_err(|e| e.at(&alias))?;
-        host.session.close().await;
-        Ok((view, items))
-    }
-}
-
 /// A thread that was found, and its host.
 struct Found {
     alias: Alias,
@@ -188,12 +140,12 @@ impl ThreadCommand {
             ThreadAct::Diff(command) => command.run(context).await,
             ThreadAct::Show(command) => show(context, &command).await,
             ThreadAct::Resume(command) => {
-                let place = command.thread.host(context)?;
-                command.again.of(place, command.thread.id).run(context).await
+                let (place, id) = command.thread.host(context)?;
+                command.again.of(place, id).run(context).await
             }
             ThreadAct::Review(command) => {
-                let place = command.thread.host(context)?;
-                command.what.of(place, Some(command.thread.id)).await?.run(context).await
+                let (place, id) = command.thread.host(context)?;
+                command.what.of(place, Some(id)).await?.run(context).await
             }
             ThreadAct::Fork(command) => interruptible(fork(context, &command)).await,
             ThreadAct::Rename(command) => interruptible(act(context, &command.thread, &Act::Rename(command.name))).await,
@@ -246,7 +198,9 @@ async fn known(context: &Context, command: &Plain) -> Result<Known, Failure> {
     let waits: Vec<Approval> = super::waits::of(host.server, waiting).await.into_iter().flat_map(|(_, waits)| waits).collect();
     host.session.close().await;
     let way = waits.first().map(approve::way);
-    Ok(Known { alias, view, state, waits: waits.iter().map(approve::short).collect(), way, writer })
+    let number = |at: usize| if waits.len() > 1 { format!("{}. ", at + 1) } else { String::new() };
+    let short = waits.iter().enumerate().map(|(at, wait)| format!("{}{}", number(at), approve::short(wait))).collect();
+    Ok(Known { alias, view, state, waits: short, way, writer })
 }
 
 impl Known {
@@ -335,25 +289,15 @@ async fn delete(context: &Context, command: &Delete) -> Result<Exit, Failure> {
     let found = command.thread.thread.find(context).await?;
     if !command.yes {
         let what = format!("delete {}:{} \"{}\" for good?", found.alias, found.view.id, plain::line(title(&found.view)));
-        if !super::run::questions::agreed(&context.screen, &what).await? {
-            return Err(Failure::new(Code::Usage, "delete a thread").said("nobody agreed").hint("--yes deletes without asking"));
+        match super::run::questions::agreed(&context.screen, &what).await {
+            Typed::Given(true) => {}
+            Typed::Interrupt | Typed::Leave => return Ok(Exit::Interrupted),
+            Typed::Given(false) | Typed::End => {
+                return Err(Failure::new(Code::Usage, "delete a thread")
+                    .said("nobody agreed")
+                    .hint("--yes deletes without asking"));
+            }
         }
     }
     acted(context, &command.thread, (found, &Act::Delete)).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn threads_are_written_with_their_host() {
-        let which: Which = "devbox:0199-a".parse().expect("a thread");
-        assert_eq!((which.place.as_str(), which.id.as_str()), ("devbox", "0199-a"));
-        let named: Which = "shop:the login page".parse().expect("a name");
-        assert_eq!((named.place.as_str(), named.id.as_str()), ("shop", "the login page"));
-        for bad in ["devbox", "devbox:", ":x", "devbox:~/app", "devbox:/srv/app", "devbox: "] {
-            assert!(bad.parse::<Which>().is_err(), "{bad}");
-        }
-    }
 }

@@ -26,6 +26,8 @@ fn a_hint_names_the_host() {
         ("outpost install HOST", "outpost install devbox"),
         ("outpost run HOST:PATH", "outpost run HOST:PATH"),
         ("outpost thread unarchive HOST:0199-5c1e", "outpost thread unarchive devbox:0199-5c1e"),
+        ("outpost thread log HOST:ID; write PORT:HOST:1", "outpost thread log HOST:ID; write PORT:HOST:1"),
+        ("outpost review HOST:/srv/app", "outpost review devbox:/srv/app"),
         ("LOCALHOST HOSTS /opt/HOST/bin", "LOCALHOST HOSTS /opt/HOST/bin"),
         ("", ""),
     ] {

@@ -143,16 +143,18 @@ pub async fn get(peer: &Peer, id: &ThreadId) -> Result<View, Failure> {
     Ok(view::<ThreadAnswer>(&answer).ok_or_else(|| broken("thread/read"))?.thread)
 }
 
-/// All items of a thread from its beginning: paged where the server can, else read as a whole.
+/// All items of a thread from its beginning, or those of one turn: paged where the server can, else read as a whole.
 ///
 /// # Errors
 /// As [`get`].
-pub async fn items(peer: &Peer, id: &ThreadId) -> Result<Vec<Entry>, Failure> {
-    let pages = Pages { peer, method: "thread/items/list", params: json!({ "threadId": id, "sortDirection": "asc" }) };
-    match pages.read::<Entry>(None).await {
-        Err(CallError::Refused(error)) if is_unknown(&error) => whole(peer, id).await,
-        read => read.map_err(|e| refused("thread/items/list", e)),
-    }
+pub async fn items(peer: &Peer, id: &ThreadId, turn: Option<&TurnId>) -> Result<Vec<Entry>, Failure> {
+    let params = json!({ "threadId": id, "sortDirection": "asc", "turnId": turn });
+    let mut items = match (Pages { peer, method: "thread/items/list", params }).read::<Entry>(None).await {
+        Err(CallError::Refused(error)) if is_unknown(&error) => whole(peer, id).await?,
+        read => read.map_err(|e| refused("thread/items/list", e))?,
+    };
+    items.retain(|entry| turn.is_none_or(|turn| entry.turn_id == *turn));
+    Ok(items)
 }
 
 /// Whether the server does not know the method: the older releases say so in words alone.
@@ -172,12 +174,13 @@ fn entries(turn: Turn) -> impl Iterator<Item = Entry> {
     turn.items.into_iter().map(move |item| Entry { turn_id: turn.id.clone(), item })
 }
 
-/// The turns of a thread, the newest first, at most `limit`.
+/// The turns of a thread without their items, the newest first, at most `limit`.
 ///
 /// # Errors
 /// As [`get`].
 pub async fn turns(peer: &Peer, id: &ThreadId, limit: usize) -> Result<Vec<Turn>, Failure> {
-    let pages = Pages { peer, method: "thread/turns/list", params: json!({ "threadId": id }) };
+    let params = json!({ "threadId": id, "itemsView": "notLoaded" });
+    let pages = Pages { peer, method: "thread/turns/list", params };
     match pages.read::<Turn>(Some(limit)).await {
         Err(CallError::Refused(error)) if is_unknown(&error) => {
             let params = json!({ "threadId": id, "includeTurns": true });

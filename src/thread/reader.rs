@@ -2,7 +2,7 @@
 //!
 //! Pieces that were never sent come out of the finished item, so that each item is told whole and once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -22,6 +22,8 @@ pub struct Reader {
     thread: ThreadId,
     /// How many bytes of a running item's text were told.
     told: HashMap<String, usize>,
+    /// The running items whose beginning was heard.
+    begun: HashSet<String>,
     /// The changes of running file changes, for the approval that shows them.
     changes: HashMap<String, Vec<Change>>,
 }
@@ -30,7 +32,7 @@ impl Reader {
     /// A reader for one thread; messages of others are passed over.
     #[must_use]
     pub fn new(thread: ThreadId) -> Self {
-        Self { thread, told: HashMap::new(), changes: HashMap::new() }
+        Self { thread, told: HashMap::new(), begun: HashSet::new(), changes: HashMap::new() }
     }
 
     /// Whether a message belongs to this thread, or to the whole server.
@@ -64,7 +66,10 @@ impl Reader {
         match note {
             Note::TurnStarted(turn) => vec![Event::TurnStarted(turn.id)],
             Note::TurnCompleted(turn) => self.ended(turn),
-            Note::ItemStarted(item) => self.started(item),
+            Note::ItemStarted(item) => {
+                self.begun.extend(item.id().map(str::to_owned));
+                self.started(item)
+            }
             Note::ItemCompleted(item) => self.completed(item),
             Note::Text(delta) => self.piece(delta, |item, piece| Event::Said { item, piece }),
             Note::Reasoning(delta) => self.piece(delta, |item, piece| Event::Thought { item, piece }),
@@ -83,14 +88,21 @@ impl Reader {
         }
     }
 
+    /// Of an item whose beginning was before our time there are only the later pieces: that is seen by the dots before them.
     fn piece(&mut self, delta: Delta, event: impl FnOnce(String, String) -> Event) -> Vec<Event> {
+        let missed = !self.begun.contains(&delta.item_id) && !self.told.contains_key(&delta.item_id);
         *self.told.entry(delta.item_id.clone()).or_default() += delta.delta.len();
-        vec![event(delta.item_id, delta.delta)]
+        let piece = if missed { format!("… {}", delta.delta) } else { delta.delta };
+        vec![event(delta.item_id, piece)]
     }
 
     /// What of the whole text was not told yet.
     fn rest(&mut self, item: &str, whole: &str) -> Option<String> {
-        let told = self.told.remove(item).unwrap_or_default();
+        let told = match (self.told.remove(item), self.begun.remove(item)) {
+            // All that came since.
+            (Some(_), false) => return None,
+            (told, _) => told.unwrap_or_default(),
+        };
         whole.get(told..).filter(|rest| !rest.is_empty()).map(str::to_owned)
     }
 
@@ -114,8 +126,12 @@ impl Reader {
         }
     }
 
-    /// What an item that is over means, told from its beginning: for reading a conversation back.
+    /// What an item means, told from its beginning as far as it is there: for reading a conversation back.
     pub fn whole(&mut self, item: Item) -> Vec<Event> {
+        if item.runs() {
+            return self.started(item);
+        }
+        self.begun.extend(item.id().map(str::to_owned));
         self.started(item.clone()).into_iter().chain(self.completed(item)).collect()
     }
 
@@ -129,11 +145,13 @@ impl Reader {
                 let rest = self.rest(&id, &summary.join("\n"));
                 rest.map(|piece| Event::Thought { item: id, piece }).into_iter().collect()
             }
-            Item::CommandExecution { id, aggregated_output, status, exit_code, duration_ms, .. } => {
+            Item::CommandExecution { id, command, cwd, aggregated_output, status, exit_code, duration_ms } => {
+                let missed = !self.begun.contains(&id);
+                let command = missed.then(|| Event::Command { item: id.clone(), command, cwd });
                 let rest = self.rest(&id, aggregated_output.as_deref().unwrap_or_default());
                 let rest = rest.map(|piece| Event::Output { item: id.clone(), piece });
                 let ran = Event::Ran { item: id, end: end(&status), exit_code, took: duration_ms.map(Duration::from_millis) };
-                rest.into_iter().chain([ran]).collect()
+                command.into_iter().chain(rest).chain([ran]).collect()
             }
             Item::FileChange { id, changes, status } => {
                 self.changes.remove(&id);
@@ -147,14 +165,22 @@ impl Reader {
 
     fn ended(&mut self, turn: Turn) -> Vec<Event> {
         self.told.clear();
+        self.begun.clear();
         self.changes.clear();
-        let words = turn.error.map(|e| e.message).unwrap_or_default();
-        let end = match turn.status {
-            TurnStatus::Completed => TurnEnd::Completed,
-            TurnStatus::Interrupted => TurnEnd::Interrupted,
-            TurnStatus::Failed | TurnStatus::InProgress | TurnStatus::Other => TurnEnd::Failed(words),
-        };
+        let end = turn_end(&turn);
         vec![Event::TurnEnded(turn.id, end)]
+    }
+}
+
+/// How a turn that is over ended.
+#[must_use]
+pub fn turn_end(turn: &Turn) -> TurnEnd {
+    match turn.status {
+        TurnStatus::Completed => TurnEnd::Completed,
+        TurnStatus::Interrupted => TurnEnd::Interrupted,
+        TurnStatus::Failed | TurnStatus::InProgress | TurnStatus::Other => {
+            TurnEnd::Failed(turn.error.as_ref().map(|error| error.message.clone()).unwrap_or_default())
+        }
     }
 }
 
@@ -189,12 +215,41 @@ mod tests {
     #[test]
     fn an_item_is_told_whole_and_once() {
         let mut reader = Reader::new("t".parse().expect("an id"));
+        let begun = json!({"threadId":"t","item":{"type":"agentMessage","id":"i","text":""}});
+        assert_eq!(note(&mut reader, "item/started", begun), []);
         let said = note(&mut reader, "item/agentMessage/delta", json!({"threadId":"t","itemId":"i","delta":"Hel"}));
         assert_eq!(said, [Event::Said { item: "i".into(), piece: "Hel".into() }]);
         let done = json!({"threadId":"t","item":{"type":"agentMessage","id":"i","text":"Hello"}});
         let rest = note(&mut reader, "item/completed", done);
         let all = Event::SaidAll { item: "i".into(), text: "Hello".into() };
         assert_eq!(rest, [Event::Said { item: "i".into(), piece: "lo".into() }, all]);
+    }
+
+    #[test]
+    fn of_an_item_that_began_before_us_there_is_what_comes_and_no_more() {
+        let mut reader = Reader::new("t".parse().expect("an id"));
+        let mut delta =
+            |delta: &str| note(&mut reader, "item/agentMessage/delta", json!({"threadId":"t","itemId":"i","delta":delta}));
+        assert_eq!(delta("lo, "), [Event::Said { item: "i".into(), piece: "… lo, ".into() }]);
+        assert_eq!(delta("you"), [Event::Said { item: "i".into(), piece: "you".into() }]);
+        let done = json!({"threadId":"t","item":{"type":"agentMessage","id":"i","text":"Hello, you"}});
+        let all = Event::SaidAll { item: "i".into(), text: "Hello, you".into() };
+        assert_eq!(note(&mut reader, "item/completed", done), [all]);
+        // One of which nothing was heard is told whole.
+        let done = json!({"threadId":"t","item":{"type":"agentMessage","id":"j","text":"Bye"}});
+        assert_eq!(note(&mut reader, "item/completed", done)[0], Event::Said { item: "j".into(), piece: "Bye".into() });
+    }
+
+    #[test]
+    fn a_command_that_began_before_us_is_named_when_it_ends() {
+        let mut reader = Reader::new("t".parse().expect("an id"));
+        let output = json!({"threadId":"t","itemId":"c","delta":"end"});
+        assert_eq!(note(&mut reader, "item/commandExecution/outputDelta", output).len(), 1);
+        let done = json!({"type":"commandExecution","id":"c","command":"ls","aggregatedOutput":"begin end","status":"completed"});
+        let told = note(&mut reader, "item/completed", json!({"threadId":"t","item":done}));
+        assert!(matches!(&told[..], [Event::Command { .. }, Event::Ran { .. }]), "{told:?}");
+        let told = reader.whole(serde_json::from_value(done).expect("an item"));
+        assert!(matches!(&told[..], [Event::Command { .. }, Event::Output { .. }, Event::Ran { .. }]), "{told:?}");
     }
 
     #[test]

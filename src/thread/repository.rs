@@ -4,26 +4,28 @@ use serde_json::{Value, json};
 
 use super::{ReviewTarget, refused};
 use crate::failure::{Code, Failure};
-use crate::name::nearest;
+use crate::name::{ThreadId, nearest};
 use crate::rpc::peer::Peer;
 use crate::rpc::pending::CallError;
+use crate::ssh::quote;
 
 /// Whether a thread's folder is still there: the server would begin the turn all the same.
 ///
 /// # Errors
 /// [`Code::FolderMissing`], [`Code::FolderNotDirectory`]; what the link says.
-pub async fn exists(peer: &Peer, cwd: &str) -> Result<(), Failure> {
+pub async fn exists(peer: &Peer, thread: &ThreadId, cwd: &str) -> Result<(), Failure> {
+    let log = format!("outpost thread log HOST:{thread}");
     let tried = || format!("look at the thread's folder {cwd}");
     match peer.read("fs/getMetadata", json!({ "path": cwd })).await {
         Ok(answer) if answer.get("isDirectory") == Some(&Value::Bool(false)) => {
-            Err(Failure::new(Code::FolderNotDirectory, tried()).hint("the thread can still be read: outpost thread log HOST:ID"))
+            Err(Failure::new(Code::FolderNotDirectory, tried()).hint(format!("the thread can still be read: {log}")))
         }
         // Releases that cannot tell are believed.
         Ok(_) => Ok(()),
         Err(CallError::Refused(error)) if super::catalog::is_unknown(&error) => Ok(()),
         Err(CallError::Refused(error)) => Err(Failure::new(Code::FolderMissing, tried())
             .said(error.message)
-            .hint("make the folder again, or read the thread: outpost thread log HOST:ID")),
+            .hint(format!("make the folder again, or read the thread: {log}"))),
         Err(error) => Err(error.failure(tried())),
     }
 }
@@ -42,7 +44,7 @@ pub async fn has(peer: &Peer, cwd: &str, target: &ReviewTarget) -> Result<(), Fa
     let (inside, complaint) = git.run(&["rev-parse", "--is-inside-work-tree"]).await?;
     if inside.is_none() {
         let failure = Failure::new(Code::NotARepository, format!("review what changed in {cwd}")).said(complaint);
-        return Err(failure.hint("say what to look at instead: outpost review HOST:PATH \"…\""));
+        return Err(failure.hint(format!("say what to look at instead: outpost review {} \"…\"", there(cwd))));
     }
     if word.is_empty() {
         return Ok(());
@@ -57,23 +59,28 @@ pub async fn has(peer: &Peer, cwd: &str, target: &ReviewTarget) -> Result<(), Fa
         ReviewTarget::Commit(_) => git.run(&["log", "-n", "5", "--format=%h"]).await?.0.unwrap_or_default(),
         ReviewTarget::Base(_) | ReviewTarget::Custom(_) | ReviewTarget::Uncommitted => String::new(),
     };
-    Err(unknown(word, &branches.unwrap_or_default(), &newest))
+    Err(unknown(word, &there(cwd), (&branches.unwrap_or_default(), &newest)))
+}
+
+/// A folder as one writes it on a command line; the host is put in by whoever knows it.
+fn there(cwd: &str) -> String {
+    quote::if_needed(&format!("HOST:{cwd}"))
 }
 
 /// How many branches a hint names.
 const NAMED: usize = 8;
 
 /// `branches` and the `newest` commits that there are, a line each.
-fn unknown(word: &str, branches: &str, newest: &str) -> Failure {
+fn unknown(word: &str, there: &str, (branches, newest): (&str, &str)) -> Failure {
     let near = nearest(word, branches.lines());
     let all = |lines: &str| lines.lines().take(NAMED).collect::<Vec<_>>().join(", ");
     let hint = match () {
         () if !near.is_empty() => format!("did you mean {}?", near.join(" or ")),
         () if !newest.is_empty() => {
-            format!("the newest commits are {}; all of them: outpost shell HOST:PATH git log", all(newest))
+            format!("the newest commits are {}; all of them: outpost shell {there} git log", all(newest))
         }
         () if !branches.is_empty() => format!("there are {}", all(branches)),
-        () => "the repository has no commit yet; review what is not committed: outpost review HOST:PATH".to_owned(),
+        () => format!("the repository has no commit yet; review what is not committed: outpost review {there}"),
     };
     Failure::new(Code::NameUnknown, format!("find the branch or commit '{}'", word.escape_debug()))
         .said("there is none")
@@ -115,10 +122,10 @@ mod tests {
 
     #[test]
     fn branches_that_are_near_are_named() {
-        let hint = |word, branches, newest| unknown(word, branches, newest).hint;
+        let hint = |word, branches, newest| unknown(word, "HOST:/w", (branches, newest)).hint;
         assert_eq!(hint("mian", "dev\nmain\n", "1a2b3c4\n"), "did you mean main?");
         assert_eq!(hint("release", "dev\nmain\n", ""), "there are dev, main");
-        let newest = "the newest commits are 1a2b3c4, 5d6e7f8; all of them: outpost shell HOST:PATH git log";
+        let newest = "the newest commits are 1a2b3c4, 5d6e7f8; all of them: outpost shell HOST:/w git log";
         assert_eq!(hint("deadbeef", "dev\nmain\n", "1a2b3c4\n5d6e7f8\n"), newest);
         assert!(hint("main", "", "").contains("no commit yet"));
     }

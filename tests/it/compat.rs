@@ -80,7 +80,7 @@ async fn a_detached_prompt_goes_on() {
         assert!(ran.status == 6 && ran.stderr.contains("error[server-attached]"), "{ran:?}");
         return tell("detached", "refused");
     }
-    let thread = format!("devbox:{}", ran.exits(0).stdout.trim());
+    let thread = ran.exits(0).stdout.trim().to_owned();
     bed.model.reached("held").await;
     bed.model.open("held");
     let log = bed.run(&["thread", "log", "--follow", &thread]).await.exits(0);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::bed::Terminal;
 use super::run::{Bed, first, lines};
 
 /// The rest of a division that PNG sums its chunks with.
@@ -79,4 +80,47 @@ async fn the_last_message_has_the_form_that_is_asked_for() {
     assert_eq!(asked["text"]["format"]["schema"]["required"][0], "n", "{}", asked["text"]);
     let ran = bed.run(&["run", "devbox:app", "say x", "--output-schema", "/nowhere"]).await.exits(2);
     assert!(ran.stderr.contains("read the schema /nowhere"), "{}", ran.stderr);
+}
+
+/// What is wrong here is said before a host is touched.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_files_of_a_run_are_looked_at_first() {
+    let bed = Bed::new().await;
+    let (text, broken) = (bed.sandbox.write("notes.png", "no picture"), bed.sandbox.write("broken.json", "{"));
+    let nowhere = bed.sandbox.path().join("nowhere/last");
+    for (option, file, said) in [
+        ("--image", "/nowhere.png", "read the picture /nowhere.png"),
+        ("--image", text.to_str().unwrap(), "it is no PNG, JPEG, GIF or WebP picture"),
+        ("--output-schema", broken.to_str().unwrap(), "read the schema"),
+        ("--output-last-message", nowhere.to_str().unwrap(), "write "),
+    ] {
+        let ran = bed.run(&["run", "devbox:app", "--worktree", "say x", option, file]).await.exits(2);
+        assert!(ran.stderr.contains(said), "{option}: {}", ran.stderr);
+    }
+    assert_eq!(bed.host.logins(), 0, "{}", bed.host.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_are_for_the_first_prompt() {
+    let bed = Bed::new().await;
+    let files = ["a.png", "b.png"].map(|name| bed.sandbox.path().join(name));
+    files.iter().for_each(|file| std::fs::write(file, png(8)).unwrap());
+    let both = files.each_ref().map(|file| file.to_str().unwrap()).join(",");
+    let run = Terminal::outpost(&bed.sandbox, &["run", "devbox:app", "-i", &both]);
+    for (number, words) in ["say The first.", "say The second."].into_iter().enumerate() {
+        run.shows_times("›", number + 1);
+        run.line(words);
+        run.shows_times(&words[4..], 2);
+    }
+    let screen = run.shows_times("›", 3);
+    run.press(&["C-d"]);
+    run.shows("[exit 0]");
+    let thread = screen.split_whitespace().find_map(|word| word.strip_prefix("devbox:0")).expect("its id");
+    let items = bed.items(&format!("0{thread}")).await;
+    let prompts: Vec<usize> = items
+        .iter()
+        .filter(|item| item["type"] == "userMessage")
+        .map(|item| item["content"].as_array().unwrap().iter().filter(|part| part["type"] == "localImage").count())
+        .collect();
+    assert_eq!(prompts, [2, 0], "{items:#?}");
 }

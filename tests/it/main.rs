@@ -26,6 +26,7 @@ mod host_keys;
 mod hostile;
 mod hosts;
 mod images;
+mod joined;
 mod launch;
 mod login;
 mod many;

@@ -44,7 +44,7 @@ impl Bed {
         let local = self.sandbox.local();
         let context = Context { local: &local, ask: &NobodyToAsk, watch: &Nobody };
         let host = project::reach(&context, &"devbox".parse().unwrap(), Want::server()).await.unwrap();
-        let items = catalog::items(&host.server.peer, &thread.parse().unwrap()).await.unwrap();
+        let items = catalog::items(&host.server.peer, &thread.parse().unwrap(), None).await.unwrap();
         host.session.close().await;
         items.into_iter().map(|entry| entry.item).collect()
     }
@@ -68,7 +68,7 @@ async fn a_turn_reads_as_it_happened() {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"\d+\.\d s", "[TIME]");
     settings.add_filter(r"(?m)^warning: .*\n\n", "");
-    settings.add_filter(r"thread [0-9a-f-]{36}", "thread [ID]");
+    settings.add_filter(r"thread devbox:[0-9a-f-]{36}", "thread devbox:[ID]");
     settings.bind(|| {
         insta::assert_snapshot!(bed.sandbox.stable(&format!("{}--- stderr\n{}", ran.stdout, ran.stderr)), @r"
         I look around.
@@ -85,7 +85,7 @@ async fn a_turn_reads_as_it_happened() {
 
         All done.
         --- stderr
-        devbox:[SANDBOX]/hosts/devbox/home/app · codex 0.169.0, started · thread [ID]
+        devbox:[SANDBOX]/hosts/devbox/home/app · codex 0.169.0, started · thread devbox:[ID]
         ? The agent asks to run a command
           $ touch asked
           in [SANDBOX]/hosts/devbox/home/app
@@ -233,7 +233,8 @@ async fn projects_threads_and_several_at_once() {
     let ran = bed.run(&["run", "-p", "app", "-p", "second", "say from both"]).await.exits(0);
     assert_eq!(ran.stdout.matches("from both").count(), 2, "{}\n{}", ran.stdout, ran.stderr);
     for place in ["app", "other"] {
-        let line = format!("[devbox:{}] from both", bed.host.home.join(place).display());
+        // By the words that were typed.
+        let line = format!("[{}] from both", if place == "app" { "app" } else { "second" });
         assert!(ran.stdout.lines().any(|printed| printed == line), "{}", ran.stdout);
     }
     // As JSON it is one stream, and each line says whose it is.
@@ -269,7 +270,7 @@ fn json_readers_are_told_what_came_before_the_host() {
 async fn detached_means_delivered() {
     let bed = Bed::new().await;
     let ran = bed.run(&["run", "--detach", "devbox:app", "wait held\nsay later"]).await.exits(0);
-    let id = ran.stdout.trim().to_owned();
+    let id = ran.stdout.trim().strip_prefix("devbox:").expect("as the commands of a thread want it").to_owned();
     let items = bed.items(&id).await;
     assert_eq!(items[0]["type"], "userMessage", "{items:#?}");
     bed.model.open("held");

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::bed::Terminal;
 use super::run::{Bed, first, lines};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,8 +85,74 @@ async fn a_prompt_comes_from_standard_input_where_none_is_given() {
             .exits(0);
         assert!(ran.stdout.contains("It came in."), "{args:?}: {}", ran.stdout);
     }
+    // For a thread that there is too, and beside a prompt as `codex exec` has it.
+    for (args, text) in [
+        (&["run", "--last", "devbox:app"][..], "say It came in.\n"),
+        (&["run", "--last", "devbox:app", "say And this."], "say And this.\n\n<stdin>\nsay It came in.\n</stdin>"),
+        (&["run", "devbox:app", "say And this."], "say And this.\n\n<stdin>\nsay It came in.\n</stdin>"),
+    ] {
+        let mut command = bed.sandbox.outpost(&[args, &["--json"]].concat());
+        let ran = tokio::task::spawn_blocking(move || super::bed::process::run(&mut command, b"say It came in.\n"));
+        let ran = ran.await.unwrap().exits(0);
+        let items = bed.items(first(&lines(&ran), "thread")["thread"].as_str().unwrap()).await;
+        let prompt = items.iter().rfind(|item| item["type"] == "userMessage").unwrap();
+        assert_eq!(prompt["content"][0]["text"], text, "{args:?}");
+    }
     let ran = bed.run(&["run", "devbox:app"]).await.exits(2);
     assert!(ran.stderr.contains("the prompt is empty"), "{}", ran.stderr);
     let ran = bed.run(&["run", "-p", "devbox:app", "-p", "devbox:"]).await.exits(2);
     assert!(ran.stderr.contains("several projects need a PROMPT"), "{}", ran.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_word_of_the_command_line_is_dropped() {
+    let bed = Bed::new().await;
+    for args in [
+        &["run", "devbox:app", "-s", "read-only", "fix", "this"][..],
+        &["run", "devbox:app", "fix", "this"],
+        &["run", "devbox:app", "--worktree", "fix", "this"],
+        &["run", "-p", "devbox:app", "fix", "this"],
+        &["run", "fix", "-p", "devbox:app", "this"],
+    ] {
+        let ran = bed.run(args).await.exits(2);
+        assert!(
+            ran.stderr.contains("the word 'this' is one too many") && ran.stderr.contains("quotes"),
+            "{args:?}: {}",
+            ran.stderr
+        );
+    }
+    for (args, said) in [
+        (&["run", "-p", "devbox:app", "-p", "devbox:app", "say x"][..], "named already"),
+        (&["run", "-p", "devbox:app", "-p", "devbox:", "say x", "-o", "last"], "there are several threads"),
+        (&["run", "--detach", "devbox:app", "say x", "-o", "last"], "with --detach nobody is there"),
+    ] {
+        let ran = bed.run(args).await.exits(2);
+        assert!(ran.stderr.contains(said), "{args:?}: {}", ran.stderr);
+    }
+    assert_eq!(bed.host.logins(), 0);
+    let ran = bed.run(&["run", "devbox:app", "-s", "read-only", "say in the middle"]).await.exits(0);
+    assert!(ran.stdout.ends_with("\nin the middle\n"), "{}", ran.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_on_a_terminal_leave_what_they_ask_open() {
+    let bed = Bed::new().await;
+    std::fs::create_dir(bed.host.home.join("other")).unwrap();
+    bed.run(&["projects", "add", "devbox:app", "--name", "one"]).await.exits(0);
+    bed.run(&["projects", "add", "devbox:other", "--name", "two"]).await.exits(0);
+    let prompt = "ask touch asked\nsay Done then.";
+    let run = Terminal::outpost(&bed.sandbox, &["run", "-p", "one", "-p", "two", prompt]);
+    let screen = run.shows_times("waits for another terminal: outpost thread approve devbox:", 2);
+    assert!(screen.contains("[one] ? The agent asks") && screen.contains("[two] ? The agent asks"), "{screen}");
+    let listed = lines(&bed.run(&["threads", "devbox", "--json"]).await.exits(0));
+    let ids: Vec<&str> = listed[0][0]["threads"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 2);
+    for id in ids {
+        bed.run(&["thread", "approve", &format!("devbox:{id}")]).await.exits(0);
+    }
+    run.shows("[exit 0]");
+    assert!(["app", "other"].iter().all(|folder| bed.host.home.join(folder).join("asked").exists()));
+    // Without a terminal nobody is there.
+    let ran = bed.run(&["run", "-p", "one", "-p", "two", "ask touch again\nsay Then not."]).await.exits(0);
+    assert_eq!(ran.stderr.matches("declined (nobody is there to ask").count(), 2, "{}", ran.stderr);
 }

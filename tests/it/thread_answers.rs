@@ -23,7 +23,7 @@ async fn bed() -> Bed {
 impl Bed {
     async fn waiting(&self, prompt: &str, state: &str) -> String {
         let ran = self.run(&["run", "--detach", "devbox:app", prompt]).await.exits(0);
-        let thread = format!("devbox:{}", ran.stdout.trim());
+        let thread = ran.stdout.trim().to_owned();
         self.becomes(&thread, state).await;
         thread
     }
@@ -56,9 +56,59 @@ async fn a_question_is_answered_from_another_terminal() {
     assert!(ran.stderr.contains("nothing of this kind waits there"), "{}", ran.stderr);
     let ran = bed.run(&["thread", "answer", &thread]).await.exits(2);
     assert!(ran.stderr.contains("Which colour?"), "{}", ran.stderr);
-    bed.run(&["thread", "answer", &thread, "Blue"]).await.exits(0);
+    let ran = bed.run(&["thread", "answer", &thread, "Blue"]).await.exits(0);
+    assert_eq!(ran.stderr, format!("{thread}: Which colour?\n  answered\n"));
     bed.becomes(&thread, "idle").await;
     assert!(bed.told().contains("Blue"), "{}", bed.told());
+}
+
+/// No key that ends something answers something.
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_at_a_question_is_no_answer() {
+    let bed = bed().await;
+    for (key, code, state) in
+        [("C-c", "[exit 1]", "idle"), ("C-\\", "[exit 1]", "waitsForAnswer"), ("C-d", "[exit 1]", "waitsForAnswer")]
+    {
+        let asked = bed.model.requests().len();
+        let run = Terminal::outpost(&bed.sandbox, &["run", "devbox:app", "please ask"]);
+        run.shows("  answer:");
+        run.press(&[key]);
+        let screen = run.shows(code);
+        let thread = screen.split_whitespace().find(|word| word.starts_with("devbox:0")).expect("its id").to_owned();
+        bed.becomes(&thread, state).await;
+        assert_eq!(bed.model.requests().len(), asked + 1, "{key}: the model hears nothing more: {screen}");
+        if state == "idle" {
+            continue;
+        }
+        for key in ["C-c", "C-\\", "C-d"] {
+            let answer = Terminal::outpost(&bed.sandbox, &["thread", "answer", &thread]);
+            answer.shows("  answer:");
+            answer.press(&[key]);
+            answer.shows("[exit 130]");
+        }
+        assert_eq!(bed.state(&thread).await, "waitsForAnswer");
+    }
+}
+
+/// The terminal that shows the question goes on, and what is typed there afterwards is for what comes then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_is_answered_elsewhere_is_gone_from_the_screen() {
+    let bed = bed().await;
+    let run = Terminal::outpost(&bed.sandbox, &["run", "devbox:app"]);
+    run.shows("›");
+    run.line("please ask");
+    let screen = run.shows("  answer:");
+    let thread = screen.split_whitespace().find(|word| word.starts_with("devbox:0")).expect("its id").to_owned();
+    run.type_text("Re");
+    bed.run(&["thread", "answer", &thread, "Blue"]).await.exits(0);
+    run.shows("answered elsewhere");
+    run.shows("Thanks.");
+    run.shows_times("›", 2);
+    run.line("say It is heard.");
+    run.shows_times("It is heard.", 2);
+    assert!(bed.model.requests().iter().any(|request| request.to_string().contains("Blue")));
+    run.press(&["C-d"]);
+    run.shows("[exit 0]");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,7 +139,7 @@ async fn bed_of_the_asker() -> Bed {
 async fn the_form_of_an_mcp_server_is_filled_in_from_another_terminal() {
     let bed = bed_of_the_asker().await;
     let ran = bed.run(&["run", "--detach", "devbox:app", "please choose"]).await.exits(0);
-    let thread = format!("devbox:{}", ran.stdout.trim());
+    let thread = ran.stdout.trim().to_owned();
     bed.waits_for_a_person(&thread).await;
     let shown = bed.run(&["thread", "show", &thread]).await.exits(0).stdout;
     assert!(shown.contains("The MCP server asker asks: which one?"), "{shown}");
@@ -113,7 +163,7 @@ async fn what_needs_no_words_is_approved_from_another_terminal() {
         ("please do", "decline", "rejected"),
     ] {
         let ran = bed.run(&["run", "--detach", "devbox:app", prompt]).await.exits(0);
-        let thread = format!("devbox:{}", ran.stdout.trim());
+        let thread = ran.stdout.trim().to_owned();
         bed.waits_for_a_person(&thread).await;
         bed.run(&["thread", act, &thread]).await.exits(0);
         bed.becomes(&thread, "idle").await;

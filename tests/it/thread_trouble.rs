@@ -60,7 +60,7 @@ async fn what_does_not_exist_gives_what_is_near() {
 async fn a_turn_of_another_client_is_joined() {
     let bed = Bed::new().await;
     let ran = bed.run(&["run", "--detach", "devbox:app", "wait held\nsay from the first"]).await.exits(0);
-    let thread = format!("devbox:{}", ran.stdout.trim());
+    let thread = ran.stdout.trim().to_owned();
     bed.model.reached("held").await;
     let mut command = bed.sandbox.outpost(&["thread", "resume", &thread, "say from the second", "--json"]);
     let resumed = tokio::task::spawn_blocking(move || process::run(&mut command, b""));

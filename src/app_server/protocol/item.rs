@@ -162,6 +162,37 @@ impl Item {
             Self::Other => None,
         }
     }
+
+    /// Whether it is not over yet, as far as it says.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        match self {
+            Self::CommandExecution { status, .. } | Self::FileChange { status, .. } | Self::McpToolCall { status, .. } => {
+                status == "inProgress"
+            }
+            Self::UserMessage { .. }
+            | Self::AgentMessage { .. }
+            | Self::Reasoning { .. }
+            | Self::Plan { .. }
+            | Self::WebSearch { .. }
+            | Self::ExitedReviewMode { .. }
+            | Self::Other => false,
+        }
+    }
+}
+
+impl Change {
+    /// Its lines, without the one with which the server (0.169) says in words where the file was moved to.
+    #[must_use]
+    pub fn lines(&self) -> &str {
+        match &self.kind {
+            ChangeKind::Update { move_path: Some(to) } => {
+                let moved = format!("\nMoved to: {to}");
+                self.diff.trim_end().strip_suffix(moved.as_str()).unwrap_or(&self.diff)
+            }
+            ChangeKind::Update { move_path: None } | ChangeKind::Add | ChangeKind::Delete | ChangeKind::Other => &self.diff,
+        }
+    }
 }
 
 #[cfg(test)]

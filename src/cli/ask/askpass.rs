@@ -29,5 +29,5 @@ pub(super) async fn ask(program: &Path, vars: &HashMap<OsString, OsString>, prom
     }
     let end = bytes.iter().position(|b| matches!(b, b'\n' | b'\r')).unwrap_or(bytes.len());
     bytes.truncate(end);
-    typed(bytes)
+    Ok(typed(bytes)?)
 }

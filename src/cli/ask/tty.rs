@@ -3,18 +3,19 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr};
 
 use super::line::{Line, Typed};
-use super::typed;
-use crate::ssh::ask::{NoAnswer, Secret};
+use super::{Unanswered, typed};
+use crate::ssh::ask::Secret;
 
 /// How often a prompt that waits looks whether it is still wanted, in milliseconds.
-const LOOK_UP: u16 = 100;
+const LOOK_UP: u16 = 50;
 
 /// Whether there is a terminal to ask on.
 pub(super) fn exists() -> bool {
@@ -26,21 +27,31 @@ fn open() -> std::io::Result<File> {
 }
 
 /// Shows a prompt and reads a line. When the future is dropped the terminal is given back as it was.
-pub(super) async fn ask(prompt: String, echo: bool) -> Result<Secret, NoAnswer> {
-    let wanted = Wanted(Arc::new(AtomicBool::new(true)));
-    let still = Arc::clone(&wanted.0);
-    let reading = tokio::task::spawn_blocking(move || read(&prompt, echo, &still));
-    let bytes = reading.await.map_err(|_| NoAnswer::NobodyThere)?;
+pub(super) async fn ask(prompt: String, echo: bool) -> Result<Secret, Unanswered> {
+    let (ended, end) = mpsc::channel::<()>();
+    let wanted = Wanted { still: Arc::new(AtomicBool::new(true)), end };
+    let still = Arc::clone(&wanted.still);
+    let reading = tokio::task::spawn_blocking(move || {
+        let _ended = ended;
+        read(&prompt, echo, &still)
+    });
+    let bytes = reading.await.map_err(|_| Unanswered::NobodyThere)?;
     drop(wanted);
     typed(bytes?)
 }
 
-/// Tells the reading thread that nobody waits for the answer any more.
-struct Wanted(Arc<AtomicBool>);
+/// Tells the reading thread that nobody waits for the answer any more, and waits until it has given the terminal back: whoever
+/// takes it next must not find it in this one's state.
+struct Wanted {
+    still: Arc<AtomicBool>,
+    /// Nothing ever comes here; it is over when the thread is.
+    end: mpsc::Receiver<()>,
+}
 
 impl Drop for Wanted {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
+        self.still.store(false, Ordering::Relaxed);
+        let _over = self.end.recv_timeout(Duration::from_millis(u64::from(10 * LOOK_UP)));
     }
 }
 
@@ -115,31 +126,23 @@ impl Drop for Raw {
     }
 }
 
-fn read(prompt: &str, echo: bool, wanted: &AtomicBool) -> Result<Vec<u8>, NoAnswer> {
-    let mut raw = open().map_err(|_| NoAnswer::NobodyThere).and_then(|tty| Raw::take(tty).map_err(|_| NoAnswer::NobodyThere))?;
+fn read(prompt: &str, echo: bool, wanted: &AtomicBool) -> Result<Vec<u8>, Unanswered> {
+    let gone = |_| Unanswered::NobodyThere;
+    let mut raw = open().map_err(gone).and_then(|tty| Raw::take(tty).map_err(|_| Unanswered::NobodyThere))?;
     raw.show(prompt.as_bytes());
     let mut line = Line::default();
-    loop {
-        let Some(byte) = raw.byte(wanted) else {
-            raw.show(b"\n");
-            return Err(NoAnswer::Refused);
-        };
+    let ended = loop {
+        let Some(byte) = raw.byte(wanted) else { break Some(Unanswered::Refused) };
         match line.key(byte) {
             Typed::Added(byte) if echo => raw.show(&[byte]),
-            Typed::Erased(n) if echo => raw.show("\u{8} \u{8}".repeat(n).as_bytes()),
+            Typed::Erased(columns) if echo => raw.show("\u{8} \u{8}".repeat(columns).as_bytes()),
             Typed::Added(_) | Typed::Erased(_) | Typed::Nothing => {}
-            Typed::Done => {
-                raw.show(b"\n");
-                return Ok(line.finish());
-            }
-            Typed::Refused => {
-                raw.show(b"\n");
-                return Err(NoAnswer::Refused);
-            }
-            Typed::Interrupted => {
-                raw.show(b"\n");
-                return Err(NoAnswer::Interrupted);
-            }
+            Typed::Done => break None,
+            Typed::Refused => break Some(Unanswered::Refused),
+            Typed::Interrupted => break Some(Unanswered::Interrupted),
+            Typed::Quit => break Some(Unanswered::Quit),
         }
-    }
+    };
+    raw.show(b"\n");
+    ended.map_or_else(|| Ok(line.finish()), Err)
 }

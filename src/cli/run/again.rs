@@ -8,7 +8,8 @@ use super::options::{Manner, ThreadOptions};
 /// A prompt for a thread that there is, and how it is shown.
 #[derive(Debug, Clone, Args)]
 pub struct Again {
-    /// What the agent shall do (`-` reads it from standard input); without it you are asked on the terminal.
+    /// What the agent shall do, in quotes; what is piped in takes its place, or is put behind it. Without either you are asked on the
+    /// terminal.
     #[arg(value_name = "PROMPT")]
     prompt: Option<String>,
     #[command(flatten)]

@@ -3,8 +3,8 @@
 use clap::ValueEnum;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::forms;
 use super::paint::{Painter, bare, head};
+use super::{forms, questions};
 use crate::app_server::protocol::approval::{Asked, ElicitationAsked};
 use crate::cli::plain;
 use crate::thread::event::{Approval, Decision, End};
@@ -14,9 +14,11 @@ use crate::thread::event::{Approval, Decision, End};
 pub enum Approve {
     /// Decline all.
     Never,
-    /// Ask on the terminal; without one, decline.
+    /// Ask on the terminal; without one decline, unless somebody else began the turn: then wait.
     #[default]
     Ask,
+    /// Leave it to another terminal, and tell how it is answered there.
+    Wait,
     /// Accept all.
     Always,
 }
@@ -67,7 +69,7 @@ pub fn key(event: KeyEvent, offered: &[Decision]) -> Option<Key> {
 pub fn question(approval: &Approval) -> String {
     let (what, reason) = match &approval.asked {
         Asked::Command(asked) => {
-            let command = plain::line(bare(asked.command.as_deref().unwrap_or("(a command)")));
+            let command = plain::line(&bare(asked.command.as_deref().unwrap_or("(a command)")));
             let cwd = asked.cwd.as_deref().map_or(String::new(), |cwd| format!("\n  in {}", plain::line(cwd)));
             (format!("run a command\n  $ {command}{cwd}"), asked.reason.as_deref())
         }
@@ -91,6 +93,15 @@ fn elicitation(asked: &ElicitationAsked) -> String {
     let message = if asked.message.is_empty() { &asked.title } else { &asked.message };
     let (from, fields) = (plain::line(&asked.server_name), forms::shown(&asked.fields()));
     format!("? The MCP server {from} asks\n  {}{url}{fields}", plain::line(message))
+}
+
+/// The question with all that answering it takes.
+#[must_use]
+pub fn full(approval: &Approval) -> String {
+    match &approval.asked {
+        Asked::Questions(asked) => asked.questions.iter().map(questions::text).collect::<String>().trim_start().to_owned(),
+        Asked::Command(_) | Asked::FileChange(_) | Asked::Permissions(_) | Asked::Elicitation(_) => question(approval),
+    }
 }
 
 /// What one does from another terminal to say yes to it: `outpost thread` this.
@@ -141,7 +152,7 @@ pub fn keys(offered: &[Decision]) -> String {
 pub fn without_asking(approve: Approve, offered: &[Decision]) -> Option<Decision> {
     let wanted: &[Decision] = match approve {
         Approve::Always => &[Decision::Accept, Decision::AcceptForSession],
-        Approve::Never | Approve::Ask => &[Decision::Decline, Decision::Cancel],
+        Approve::Never | Approve::Ask | Approve::Wait => &[Decision::Decline, Decision::Cancel],
     };
     wanted.iter().copied().find(|decision| offered.contains(decision))
 }

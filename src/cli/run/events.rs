@@ -41,6 +41,13 @@ pub enum Body<'a> {
         /// The message.
         message: &'a Value,
     },
+    /// An item of a conversation that is read back (`thread log`), and while that is followed each one that is completed.
+    Item {
+        /// The turn it belongs to.
+        turn: &'a str,
+        /// The item, exactly as the server has it.
+        item: &'a Value,
+    },
     /// The state of the link to the host.
     Link {
         /// "up", "lost" or "ended".
@@ -101,6 +108,11 @@ pub enum Body<'a> {
         /// The id it was sent with.
         message_id: &'a str,
     },
+    /// A prompt of ours waits in the thread's queue for the end of the turn that runs.
+    Queued {
+        /// The id it was sent with.
+        message_id: &'a str,
+    },
     /// A prompt of ours had not arrived when the link was lost, and was sent again.
     SentAgain {
         /// The id it was sent with.
@@ -134,6 +146,9 @@ pub enum Body<'a> {
     },
     /// The last line of a turn.
     Ended {
+        /// The turn, where there is one.
+        #[serde(skip_serializing_if = "str::is_empty")]
+        turn: &'a str,
         /// "completed", "failed", "interrupted" or "left".
         outcome: &'a str,
         /// Why, when it failed.
@@ -205,18 +220,20 @@ mod tests {
         let one = Some("same");
         vec![
             Body::Codex { message: &Value::Null },
+            Body::Item { turn: "t", item: &Value::Null },
             Body::Link { state: "lost", detail: "", lost_ms: Some(1), again_ms: Some(1), server: one, agent: one },
             Body::Server { state: "joined", version: one, codex_home: "/c" },
             Body::Thread { thread: "t", cwd: "/w", model: "m" },
             Body::Worktree { path: "/w", branch: "b", uncommitted: 1, remove: "" },
             Body::Turn { turn: "t", message_id: "m" },
             Body::Delivered { message_id: "m" },
+            Body::Queued { message_id: "m" },
             Body::SentAgain { message_id: "m" },
             Body::GivenBack { message_id: "m", sent: true },
             Body::NotKnown { method: "m" },
             Body::Back { away_ms: 1, server: "same" },
             Body::Approval { decision: "accept", by: "person" },
-            Body::Ended { outcome: "completed", why: "", resume: "" },
+            Body::Ended { turn: "t", outcome: "completed", why: "", resume: "" },
             Body::failure(failure, "e"),
         ]
     }

@@ -50,16 +50,21 @@ fn unfit(unfit: &Unfit) -> String {
     }
 }
 
-/// Asks for each field in turn until what is typed fits; an empty line leaves one out that may be. None when the person leaves.
+/// Asks for each field in turn until what is typed fits; an empty line leaves one out that may be.
 ///
 /// # Errors
-/// As [`line()`].
-pub async fn ask(fields: &[Field], screen: &Screen) -> Result<Option<Value>, Failure> {
+/// [`Code::LocalIo`] when what fits one by one makes no form.
+pub async fn ask(fields: &[Field], screen: &Screen) -> Result<Typed<Value>, Failure> {
     let mut given: Vec<(String, String)> = Vec::new();
     for field in fields {
         screen.note(&format!("\n? {}", field_line(field)));
         loop {
-            let Typed::Line(typed) = line("  answer: ").await? else { return Ok(None) };
+            let typed = match line("  answer: ").await {
+                Typed::Given(typed) => typed,
+                Typed::Interrupt => return Ok(Typed::Interrupt),
+                Typed::Leave => return Ok(Typed::Leave),
+                Typed::End => return Ok(Typed::End),
+            };
             let words: Vec<(String, String)> =
                 Some((field.name.clone(), typed.clone())).filter(|_| !typed.is_empty()).into_iter().collect();
             match form::content(std::slice::from_ref(field), &words) {
@@ -68,7 +73,8 @@ pub async fn ask(fields: &[Field], screen: &Screen) -> Result<Option<Value>, Fai
             }
         }
     }
-    Ok(form::content(fields, &given).ok())
+    let content = form::content(fields, &given);
+    content.map(Typed::Given).map_err(|error| Failure::new(Code::LocalIo, "fill in the form").said(unfit(&error)))
 }
 
 /// The content that words make, `NAME=VALUE` each; where there is one field the value alone will do.

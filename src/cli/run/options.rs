@@ -27,8 +27,9 @@ pub struct ThreadOptions {
     /// Another value of the host's Codex configuration for this thread: a dotted name, and TOML or plain text. May be given several times.
     #[arg(short, long, value_name = "KEY=VALUE", value_parser = setting)]
     pub config: Vec<(String, Value)>,
-    /// A picture for the prompt; it is uploaded to the host first. May be given several times.
-    #[arg(short, long, value_name = "FILE")]
+    /// A picture for the first prompt (PNG, JPEG, GIF, WebP); it is uploaded to the host first. May be given several times, or
+    /// several with commas between them.
+    #[arg(short, long, value_name = "FILE", value_delimiter = ',')]
     pub image: Vec<PathBuf>,
     /// A file with the JSON Schema of the agent's last message.
     #[arg(long, value_name = "FILE")]
@@ -44,7 +45,8 @@ pub struct Manner {
     /// What to do when the agent asks for an approval.
     #[arg(long, value_enum, default_value_t = Approve::Ask)]
     pub approve: Approve,
-    /// Leave once the host has taken in what is asked for, and print the thread's id.
+    /// Leave once the host has taken in what is asked for, and print the thread as HOST:ID. Where a turn runs the prompt waits in the
+    /// thread's queue for its end.
     #[arg(long)]
     pub detach: bool,
     /// Print one JSON object a line (docs/EVENTS.md).
@@ -95,12 +97,9 @@ impl ThreadOptions {
     }
 
     /// For a prompt, without its pictures.
-    ///
-    /// # Errors
-    /// [`Code::Usage`] when the schema cannot be read or is not JSON.
-    pub fn prompt(&self, text: String) -> Result<Prompt, Failure> {
-        let output_schema = self.output_schema.as_deref().map(schema).transpose()?;
-        Ok(Prompt { text, effort: self.effort.clone(), output_schema, images: Vec::new() })
+    #[must_use]
+    pub fn prompt(&self, text: String, schema: Option<&Value>) -> Prompt {
+        Prompt { text, effort: self.effort.clone(), output_schema: schema.cloned(), images: Vec::new() }
     }
 
     /// Writes the agent's last message where it is wanted.
@@ -127,12 +126,6 @@ pub fn setting(word: &str) -> Result<(String, Value), String> {
     let parsed = parsed.filter(|table| table.len() == 1).and_then(|mut table| table.remove("value"));
     let parsed = parsed.and_then(|value| serde_json::to_value(value).ok());
     Ok((key.to_owned(), parsed.unwrap_or_else(|| Value::from(value.trim()))))
-}
-
-fn schema(file: &std::path::Path) -> Result<Value, Failure> {
-    let usage = |said: String| Failure::new(Code::Usage, format!("read the schema {}", file.display())).said(said);
-    let text = crate::paths::read_text(file).map_err(|e| usage(e.to_string()))?;
-    serde_json::from_str(&text).map_err(|e| usage(e.to_string()))
 }
 
 #[cfg(test)]

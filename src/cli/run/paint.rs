@@ -162,7 +162,7 @@ impl Painter {
     }
 
     fn command(&mut self, item: &str, command: &str) {
-        let command = plain::line(bare(command));
+        let command = plain::line(&bare(command));
         let shown = format!("{} {}", self.style(CYAN, "$"), self.style(BOLD, &command));
         self.block(&shown);
         self.open = Some(Block::Output(item.to_owned()));

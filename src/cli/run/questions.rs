@@ -8,10 +8,11 @@ use rustyline::ExternalPrinter;
 use rustyline::error::ReadlineError;
 
 use crate::app_server::protocol::approval::{AgentQuestion, QuestionsAsked};
+use crate::cli::ask::Unanswered;
 use crate::cli::plain;
 use crate::cli::screen::Screen;
 use crate::failure::{Code, Failure};
-use crate::ssh::ask::NoAnswer;
+use crate::ssh::ask::Secret;
 
 /// Single keys from the terminal; dropping it gives the terminal back as it was.
 pub struct RawKeys {
@@ -36,25 +37,37 @@ impl Drop for RawKeys {
     }
 }
 
-/// What came of asking for a line.
+/// What came of asking a person to type.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Typed {
-    /// A line.
-    Line(String),
+pub enum Typed<T = String> {
+    /// What was typed.
+    Given(T),
     /// Ctrl-C.
     Interrupt,
-    /// Ctrl-D, or the terminal is gone.
+    /// Ctrl-\, or the terminal is gone.
+    Leave,
+    /// Ctrl-D.
     End,
 }
 
-/// Reads a line with the usual keys for editing it.
+/// Reads a line; whoever stops waiting for it gets the terminal back as it was.
+pub async fn line(prompt: &str) -> Typed {
+    from(crate::cli::ask::line(prompt, true).await)
+}
+
+fn from(typed: Result<Secret, Unanswered>) -> Typed {
+    match typed {
+        Ok(line) => Typed::Given(line.reveal().to_owned()),
+        Err(Unanswered::Interrupted) => Typed::Interrupt,
+        Err(Unanswered::Quit | Unanswered::NobodyThere) => Typed::Leave,
+        Err(Unanswered::Refused) => Typed::End,
+    }
+}
+
+/// Reads a prompt with the usual keys for editing it, and lines that were typed before for the key that brings them back.
 ///
 /// # Errors
 /// [`Code::LocalIo`] when the terminal cannot be read.
-pub async fn line(prompt: &str) -> Result<Typed, Failure> {
-    line_after(prompt, &[], &Above::default()).await
-}
-
 /// What is told while a person types stands above the line, which is drawn again.
 #[derive(Clone, Default)]
 pub struct Above(Arc<Mutex<Option<Box<dyn ExternalPrinter + Send>>>>);
@@ -95,7 +108,7 @@ pub async fn line_after(prompt: &str, before: &[String], above: &Above) -> Resul
         editor.readline(&prompt)
     });
     match read.await.map_err(|e| fail(e.to_string()))? {
-        Ok(line) => Ok(Typed::Line(line)),
+        Ok(line) => Ok(Typed::Given(line)),
         Err(ReadlineError::Interrupted) => Ok(Typed::Interrupt),
         Err(ReadlineError::Eof) => Ok(Typed::End),
         Err(error) => Err(fail(error.to_string())),
@@ -103,38 +116,35 @@ pub async fn line_after(prompt: &str, before: &[String], above: &Above) -> Resul
 }
 
 /// Whether a person agrees; nobody there means no.
-///
-/// # Errors
-/// As [`line()`].
-pub async fn agreed(screen: &Screen, what: &str) -> Result<bool, Failure> {
+pub async fn agreed(screen: &Screen, what: &str) -> Typed<bool> {
     if !screen.interactive {
-        return Ok(false);
+        return Typed::Given(false);
     }
-    let typed = line(&format!("{what} [y/N] ")).await?;
-    Ok(matches!(typed, Typed::Line(word) if matches!(word.trim(), "y" | "Y" | "yes")))
+    match line(&format!("{what} [y/N] ")).await {
+        Typed::Given(word) => Typed::Given(matches!(word.trim(), "y" | "Y" | "yes")),
+        Typed::Interrupt => Typed::Interrupt,
+        Typed::Leave => Typed::Leave,
+        Typed::End => Typed::End,
+    }
 }
 
-/// Asks the agent's questions one after the other; what is not answered goes back empty.
+/// Asks the agent's questions one after the other.
 ///
 /// # Errors
-/// As [`line()`].
-pub async fn ask(asked: &QuestionsAsked, screen: &Screen) -> Result<Vec<(String, Vec<String>)>, Failure> {
+/// None; the form of a question that has some.
+pub async fn ask(asked: &QuestionsAsked, screen: &Screen) -> Result<Typed<Vec<(String, Vec<String>)>>, Failure> {
     let mut given = Vec::new();
     for question in &asked.questions {
         screen.note(&text(question));
-        let typed = if question.is_secret { secret().await } else { line("  answer: ").await? };
-        let Typed::Line(typed) = typed else { break };
-        given.push((question.id.clone(), vec![chosen(question, typed.trim())]));
+        let (prompt, echo) = if question.is_secret { ("  answer (not shown): ", false) } else { ("  answer: ", true) };
+        match from(crate::cli::ask::line(prompt, echo).await) {
+            Typed::Given(typed) => given.push((question.id.clone(), vec![chosen(question, typed.trim())])),
+            Typed::Interrupt => return Ok(Typed::Interrupt),
+            Typed::Leave => return Ok(Typed::Leave),
+            Typed::End => return Ok(Typed::End),
+        }
     }
-    Ok(given)
-}
-
-async fn secret() -> Typed {
-    match crate::cli::ask::hidden("  answer (not shown): ").await {
-        Ok(secret) => Typed::Line(secret.reveal().to_owned()),
-        Err(NoAnswer::Interrupted) => Typed::Interrupt,
-        Err(NoAnswer::NobodyThere | NoAnswer::Refused) => Typed::End,
-    }
+    Ok(Typed::Given(given))
 }
 
 /// A question with its options.

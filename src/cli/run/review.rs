@@ -70,13 +70,12 @@ impl What {
     /// The run that does it, in a thread that there is or in a new one.
     ///
     /// # Errors
-    /// [`Code::Usage`](crate::failure::Code::Usage) when standard input is no text.
+    /// [`Code::Usage`](crate::failure::Code::Usage) when standard input is no text, or there are no words.
     pub async fn of(self, place: String, resume: Option<String>) -> Result<Run, Failure> {
         let target = match (self.base, self.commit, self.words) {
             (Some(branch), _, _) => ReviewTarget::Base(branch),
             (_, Some(sha), _) => ReviewTarget::Commit(sha),
-            (_, _, Some(words)) if words == "-" => ReviewTarget::Custom(super::read_stdin().await?),
-            (_, _, Some(words)) => ReviewTarget::Custom(words),
+            (_, _, Some(words)) => ReviewTarget::Custom(super::words(words, "review").await?),
             (None, None, None) => ReviewTarget::Uncommitted,
         };
         let thread = ThreadOptions {

@@ -13,12 +13,15 @@ pub enum Wish {
     Leave,
 }
 
+/// Whoever hears the wishes.
+pub type Wishes = broadcast::Receiver<Wish>;
+
 /// Listens from now on; the signals no longer end the process.
 ///
 /// # Errors
 /// [`Code::LocalIo`] when the system refuses.
 #[cfg(unix)]
-pub fn listen() -> Result<broadcast::Receiver<Wish>, Failure> {
+pub fn listen() -> Result<Wishes, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let kinds = [
         (SignalKind::interrupt(), Wish::Interrupt),
@@ -41,7 +44,7 @@ pub fn listen() -> Result<broadcast::Receiver<Wish>, Failure> {
 /// # Errors
 /// None here.
 #[cfg(not(unix))]
-pub fn listen() -> Result<broadcast::Receiver<Wish>, Failure> {
+pub fn listen() -> Result<Wishes, Failure> {
     let (sender, wishes) = broadcast::channel(8);
     tokio::spawn(async move { while tokio::signal::ctrl_c().await.is_ok() && sender.send(Wish::Interrupt).is_ok() {} });
     Ok(wishes)

@@ -1,8 +1,9 @@
 //! One turn on the screen: follows it to its end, answers approvals, obeys Ctrl-C and Ctrl-\.
 
 mod approval;
+mod watch;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use tokio::sync::broadcast;
 
@@ -26,6 +27,37 @@ pub enum Followed {
     Ended(TurnEnd),
     /// A person left; the turn goes on.
     Left,
+}
+
+/// What was seen of a turn.
+pub struct Seen {
+    /// How it ended for us.
+    pub followed: Followed,
+    /// The turn that it was in the end.
+    pub turn: TurnId,
+    /// The agent's last whole message.
+    pub last_message: String,
+    /// Whether a person pressed Ctrl-C here.
+    pub pressed: bool,
+}
+
+impl Seen {
+    /// Of a turn that was not shown.
+    #[must_use]
+    pub fn of(turn: TurnId, followed: Followed) -> Self {
+        Self { followed, turn, last_message: String::new(), pressed: false }
+    }
+}
+
+/// What this command has to do with a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// It began the turn: Ctrl-C stops it, and what nobody can be asked is declined.
+    Began,
+    /// It came to a turn of somebody else's: what nobody can be asked here waits for them.
+    Joined,
+    /// It only looks on: Ctrl-C leaves.
+    Watches,
 }
 
 /// Where a turn is shown, and how its questions are answered.
@@ -86,6 +118,7 @@ pub struct Live<'a> {
 pub struct Turn<'t, 'a> {
     live: &'t mut Live<'a>,
     id: TurnId,
+    part: Part,
     /// The id our prompt was sent with: the person need not read it again.
     ours: String,
     /// The turn that began last: the one that a prompt which is taken in now is in.
@@ -93,6 +126,8 @@ pub struct Turn<'t, 'a> {
     painter: Painter,
     /// What came while an approval was on the screen.
     held: VecDeque<News>,
+    /// The items that were shown before it was followed.
+    shown: HashSet<String>,
     interrupted: bool,
     /// The agent's last whole message.
     last_message: String,
@@ -106,17 +141,28 @@ enum Happens {
 }
 
 impl<'t, 'a> Turn<'t, 'a> {
-    /// Follows a turn that the thread runs.
-    pub fn new(live: &'t mut Live<'a>, id: TurnId) -> Self {
+    /// Follows a turn that this command began, with a prompt that has this id or, for a review, without one.
+    pub fn begun(live: &'t mut Live<'a>, id: TurnId, message_id: &str) -> Self {
         let painter = Painter::new(live.stage.screen.colour);
-        let (held, last_message) = (VecDeque::new(), String::new());
-        Self { live, id, ours: String::new(), latest: None, painter, held, interrupted: false, last_message }
+        let (held, shown) = (VecDeque::new(), HashSet::new());
+        let (ours, last_message) = (message_id.to_owned(), String::new());
+        Self { live, id, part: Part::Began, ours, latest: None, painter, held, shown, interrupted: false, last_message }
     }
 
-    /// As [`Self::new`], for a turn that a prompt of ours began.
+    /// Follows a turn that somebody else began, of which this much was shown.
+    pub fn joined(live: &'t mut Live<'a>, id: TurnId, (painter, shown): (Painter, HashSet<String>)) -> Self {
+        Self { part: Part::Joined, painter, shown, ..Self::begun(live, id, "") }
+    }
+
+    /// As [`Self::joined`], only looking on.
+    pub fn watched(live: &'t mut Live<'a>, id: TurnId, before: (Painter, HashSet<String>)) -> Self {
+        Self { part: Part::Watches, ..Self::joined(live, id, before) }
+    }
+
+    /// The turn.
     #[must_use]
-    pub fn of_prompt(self, message_id: &str) -> Self {
-        Self { ours: message_id.to_owned(), ..self }
+    pub fn id(&self) -> &TurnId {
+        &self.id
     }
 
     /// Follows it until the server has taken our prompt in, showing nothing; an end that comes first is an end. None when the
@@ -194,11 +240,11 @@ impl<'t, 'a> Turn<'t, 'a> {
         Ok(self.live.witness.fate(&self.ours) == Some(Fate::SentAgain))
     }
 
-    /// Follows it to its end; also gives the agent's last message.
+    /// Follows it to its end.
     ///
     /// # Errors
     /// When the connection is over for good, or our output cannot be written.
-    pub async fn follow(mut self) -> Result<(Followed, String), Failure> {
+    pub async fn follow(mut self) -> Result<Seen, Failure> {
         loop {
             let followed = match self.held.pop_front() {
                 Some(news) => self.show(news).await?,
@@ -213,7 +259,8 @@ impl<'t, 'a> Turn<'t, 'a> {
                 && !self.goes_on(&followed).await?
             {
                 self.ended(&followed).await;
-                return Ok((followed, self.last_message));
+                let Self { id, last_message, interrupted, .. } = self;
+                return Ok(Seen { followed, turn: id, last_message, pressed: interrupted });
             }
         }
     }
@@ -249,9 +296,13 @@ impl<'t, 'a> Turn<'t, 'a> {
         Ok(given_back.then_some(Followed::Ended(TurnEnd::Interrupted)))
     }
 
-    /// The first Ctrl-C stops the turn, the second does not wait for its end.
+    /// The first Ctrl-C stops the turn, the second does not wait for its end; whoever only looks on leaves.
     async fn obey(&mut self, wish: Wish) -> Result<Option<Followed>, Failure> {
         match wish {
+            Wish::Interrupt if self.part == Part::Watches => {
+                self.interrupted = true;
+                Ok(Some(Followed::Left))
+            }
             Wish::Leave => Ok(Some(Followed::Left)),
             Wish::Interrupt if self.interrupted => Ok(Some(Followed::Ended(TurnEnd::Interrupted))),
             Wish::Interrupt => {
@@ -268,7 +319,10 @@ impl<'t, 'a> Turn<'t, 'a> {
     }
 
     async fn show(&mut self, news: News) -> Result<Option<Followed>, Failure> {
-        self.live.stage.line(Body::Codex { message: &news.raw })?;
+        if self.was_shown(&news.raw) {
+            return Ok(None);
+        }
+        self.raw(&news.raw)?;
         for event in news.events {
             self.learn(&event)?;
             let ours = matches!(&event, Event::Prompted { message_id: Some(id), .. } if *id == self.ours);

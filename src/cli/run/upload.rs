@@ -1,20 +1,16 @@
-//! Pictures for a prompt: read here, written to the host in pieces, removed when the turn is over.
-
-use std::path::Path;
+//! Pictures for a prompt: written to the host in pieces, removed when the turn is over.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
+use super::files::Picture;
 use crate::failure::{Code, Failure};
 use crate::name::RemotePath;
 use crate::rpc::peer::Peer;
 
 /// One piece, in bytes: as base64 it stays well below the 16 MiB of a message.
 const PIECE: usize = 4 * 1024 * 1024;
-/// The largest picture, in bytes: models refuse larger ones.
-const LARGEST: u64 = 50 * 1024 * 1024;
-
 /// Files of ours on the host.
 #[derive(Debug, Default)]
 pub struct Uploaded {
@@ -26,9 +22,9 @@ pub struct Uploaded {
 /// Uploads pictures into a fresh folder below the server's CODEX_HOME.
 ///
 /// # Errors
-/// [`Code::Usage`] for a file that cannot be read; what the server or the link says.
-pub async fn upload(peer: &Peer, codex_home: &str, files: &[impl AsRef<Path>]) -> Result<Uploaded, Failure> {
-    if files.is_empty() {
+/// What the server or the link says; nothing is left behind then.
+pub async fn upload(peer: &Peer, codex_home: &str, pictures: &[Picture]) -> Result<Uploaded, Failure> {
+    if pictures.is_empty() {
         return Ok(Uploaded::default());
     }
     let folder = format!("{codex_home}/outpost/uploads/{:016x}", rand::random::<u64>());
@@ -36,11 +32,12 @@ pub async fn upload(peer: &Peer, codex_home: &str, files: &[impl AsRef<Path>]) -
         folder.parse().map_err(|e| Failure::new(Code::ServerProtocol, "use the server's CODEX_HOME").said(e))?;
     let mut uploaded = Uploaded { folder: Some(folder.clone()), files: Vec::new() };
     call(peer, "fs/createDirectory", json!({ "path": folder, "recursive": true })).await?;
-    for (number, file) in files.iter().enumerate() {
-        let bytes = read(file.as_ref())?;
-        let extension = file.as_ref().extension().and_then(|e| e.to_str()).filter(|e| e.chars().all(char::is_alphanumeric));
-        let target = folder.join(&format!("{number}.{}", extension.unwrap_or("png")));
-        write(peer, &target, &bytes).await?;
+    for (number, picture) in pictures.iter().enumerate() {
+        let target = folder.join(&format!("{number}.{}", picture.extension));
+        if let Err(failure) = write(peer, &target, &picture.bytes).await {
+            uploaded.remove(peer).await;
+            return Err(failure);
+        }
         uploaded.files.push(target);
     }
     Ok(uploaded)
@@ -53,15 +50,6 @@ impl Uploaded {
             drop(peer.call("fs/remove", json!({ "path": folder, "recursive": true, "force": true })).await);
         }
     }
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, Failure> {
-    let usage = |said: String| Failure::new(Code::Usage, format!("read the picture {}", file.display())).said(said);
-    let size = std::fs::metadata(file).map_err(|e| usage(e.to_string()))?.len();
-    if size > LARGEST {
-        return Err(usage(format!("it has {size} bytes; at most {LARGEST} are sent")));
-    }
-    std::fs::read(file).map_err(|e| usage(e.to_string()))
 }
 
 /// Small files in one message; larger ones in pieces that are put together on the host.

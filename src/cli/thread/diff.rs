@@ -1,14 +1,16 @@
 //! `outpost thread diff`: what a thread's file changes did, as a patch.
 
+mod stat;
+
 use clap::Args;
 
-use super::Which;
+use super::{Found, Which};
 use crate::app_server::protocol::item::Item;
-use crate::cli::run::paint::{self, BOLD, DIM, GREEN, RED};
+use crate::cli::run::paint::{BOLD, DIM, GREEN, RED};
 use crate::cli::{Context, or_interrupted, pager, plain};
 use crate::failure::{Exit, Failure};
-use crate::thread::catalog::Entry;
-use crate::thread::event::{Change, ChangeKind, End};
+use crate::thread::catalog::{self, Entry};
+use crate::thread::event::{Change, ChangeKind};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Diff {
@@ -25,13 +27,17 @@ pub(in crate::cli) struct Diff {
 
 impl Diff {
     pub(super) async fn run(&self, context: &Context) -> Result<Exit, Failure> {
-        let Some(read) = or_interrupted(self.thread.items(context), Result::is_err).await else { return Ok(Exit::Interrupted) };
-        let (view, items) = read?;
-        let changes = done(&items, self.last_turn);
+        let Some(read) = or_interrupted(self.read(context), Result::is_err).await else { return Ok(Exit::Interrupted) };
+        let (cwd, items) = read?;
+        let (changes, outside) = inside(done(&items, self.last_turn), &cwd);
+        if !outside.is_empty() {
+            let names: Vec<String> = outside.iter().map(|path| format!("\n  {}", plain::line(path))).collect();
+            context.screen.note(&format!("not in it, being outside of {}:{}", plain::line(&cwd), names.concat()));
+        }
         let text = if self.stat {
-            changes.iter().map(|change| paint::head(change, End::Done) + "\n").collect()
+            plain::text(&stat::of(&changes))
         } else {
-            let patch = patch(&changes, &view.cwd);
+            let patch = patch(&changes);
             if changes.iter().any(needs_git) {
                 context.screen.note(
                     "it moves files or makes empty ones: below the top of a repository, git apply --directory=FOLDER at the top",
@@ -43,6 +49,42 @@ impl Diff {
         pager::show(context, &text).await?;
         Ok(Exit::Done)
     }
+
+    /// The thread's folder and all its items.
+    async fn read(&self, context: &Context) -> Result<(String, Vec<Entry>), Failure> {
+        let Found { alias, host, view } = self.thread.find(context).await?;
+        let items = catalog::items(&host.server.peer, &view.id, None).await.map_err(|e| e.at(&alias))?;
+        host.session.close().await;
+        Ok((view.cwd, items))
+    }
+}
+
+/// The changes below a folder, their paths relative to it; and the paths of the others, each once.
+fn inside(changes: Vec<Change>, cwd: &str) -> (Vec<Change>, Vec<String>) {
+    let folder = format!("{}/", cwd.trim_end_matches('/'));
+    let below = |path: &str| match path.strip_prefix(&folder) {
+        None if !path.starts_with('/') => Some(path.to_owned()),
+        below => below.map(str::to_owned),
+    };
+    let (mut within, mut outside) = (Vec::new(), Vec::new());
+    for mut change in changes {
+        let to = match &change.kind {
+            ChangeKind::Update { move_path: Some(to) } => Some(to.clone()),
+            ChangeKind::Update { move_path: None } | ChangeKind::Add | ChangeKind::Delete | ChangeKind::Other => None,
+        };
+        match (below(&change.path), to.as_deref().map(|to| below(to).ok_or(to))) {
+            (Some(path), None) => within.push(Change { path, ..change }),
+            (Some(path), Some(Ok(to))) => {
+                change.diff = change.lines().to_owned();
+                within.push(Change { path, kind: ChangeKind::Update { move_path: Some(to) }, ..change });
+            }
+            (Some(_), Some(Err(path))) => outside.push(path.to_owned()),
+            (None, _) => outside.push(change.path),
+        }
+    }
+    outside.sort();
+    outside.dedup();
+    (within, outside)
 }
 
 /// The changes that were made, in their order.
@@ -73,13 +115,13 @@ fn coloured(text: &str, colour: bool) -> String {
         .collect()
 }
 
-/// The whole patch, with paths relative to the thread's folder.
+/// The whole patch.
 ///
 /// Without git's own headers where that is possible: with them `git apply` takes the paths from the top of the repository, and
 /// in a folder below passes over them without a word. A file that moved and one that is empty can be said in no other way.
-fn patch(changes: &[Change], cwd: &str) -> String {
+fn patch(changes: &[Change]) -> String {
     let git = changes.iter().any(needs_git);
-    changes.iter().map(|change| part(change, cwd, git)).collect()
+    changes.iter().map(|change| part(change, git)).collect()
 }
 
 /// Whether a change cannot be said without a header of git's.
@@ -92,21 +134,20 @@ fn needs_git(change: &Change) -> bool {
 }
 
 /// One file's part of a patch.
-fn part(change: &Change, cwd: &str, git: bool) -> String {
-    let inside = |path: &str| path.strip_prefix(cwd).map_or(path, |rest| rest.trim_start_matches('/')).to_owned();
-    let from = inside(&change.path);
+fn part(change: &Change, git: bool) -> String {
+    let from = change.path.as_str();
     let to = match &change.kind {
-        ChangeKind::Update { move_path: Some(to) } => inside(to),
-        ChangeKind::Update { .. } | ChangeKind::Add | ChangeKind::Delete | ChangeKind::Other => from.clone(),
+        ChangeKind::Update { move_path: Some(to) } => to,
+        ChangeKind::Update { .. } | ChangeKind::Add | ChangeKind::Delete | ChangeKind::Other => from,
     };
-    let (a, b) = (quoted("a/", &from), quoted("b/", &to));
+    let (a, b) = (quoted("a/", from), quoted("b/", to));
     let (mode, old, new, hunks) = match &change.kind {
         ChangeKind::Add => ("new file mode 100644\n", "/dev/null", b.as_str(), whole(&change.diff, '+')),
         ChangeKind::Delete => ("deleted file mode 100644\n", a.as_str(), "/dev/null", whole(&change.diff, '-')),
         ChangeKind::Update { .. } | ChangeKind::Other => ("", a.as_str(), b.as_str(), ended(&change.diff)),
     };
     let moved =
-        if from == to { String::new() } else { format!("rename from {}\nrename to {}\n", quoted("", &from), quoted("", &to)) };
+        if from == to { String::new() } else { format!("rename from {}\nrename to {}\n", quoted("", from), quoted("", to)) };
     let head = if git { format!("diff --git {a} {b}\n{mode}{moved}") } else { String::new() };
     let names = if hunks.is_empty() { String::new() } else { format!("--- {}\n+++ {}\n", named(old), named(new)) };
     format!("{head}{names}{hunks}")
@@ -176,9 +217,15 @@ mod tests {
             change("/w/new \"x\"", ChangeKind::Add, "hello"),
             change("/w/empty", ChangeKind::Add, ""),
             change("/w/gone", ChangeKind::Delete, "x"),
-            change("/w/from", ChangeKind::Update { move_path: Some("/w/to".into()) }, "@@ -1,2 +1,2 @@\n same\n-line\n+LINE"),
+            change(
+                "/w/from",
+                ChangeKind::Update { move_path: Some("/w/to".into()) },
+                "@@ -1,2 +1,2 @@\n same\n-line\n+LINE\n\nMoved to: /w/to",
+            ),
         ];
-        let patch = super::patch(&changes, "/w");
+        let (changes, outside) = inside(changes.into(), "/w");
+        assert_eq!(outside, Vec::<String>::new());
+        let patch = super::patch(&changes);
         std::fs::write(dir.path().join("p.patch"), &patch).expect("written");
         assert!(git(&["apply", "p.patch"]), "{patch}");
         let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).ok();
@@ -195,7 +242,9 @@ mod tests {
             change("/w/old", ChangeKind::Update { move_path: None }, "@@ -1,2 +1,2 @@\n one\n-two\n+2\n"),
             change("/w/deep/two words", ChangeKind::Add, "hello\n"),
         ];
-        let patch = super::patch(&changes, "/w");
+        let (changes, outside) = inside(changes.into(), "/w");
+        assert_eq!(outside, Vec::<String>::new());
+        let patch = super::patch(&changes);
         assert!(!changes.iter().any(needs_git));
         std::fs::write(below.join("p.patch"), &patch).expect("written");
         let applied = std::process::Command::new("git").args(["apply", "p.patch"]).current_dir(&below).status();
@@ -224,5 +273,23 @@ mod tests {
             proptest::prop_assert_eq!(made, [std::ffi::OsString::from(&name)]);
             proptest::prop_assert_eq!(std::fs::read_to_string(dir.path().join(&name)).expect("there"), content);
         }
+    }
+
+    #[test]
+    fn only_what_is_below_the_folder_is_in_the_patch() {
+        let moved = |from: &str, to: &str| change(from, ChangeKind::Update { move_path: Some(to.into()) }, "");
+        let changes = vec![
+            change("/r/app/x", ChangeKind::Add, "x\n"),
+            change("/r/app2/y", ChangeKind::Add, "y\n"),
+            change("/tmp/z", ChangeKind::Add, "z\n"),
+            change("/tmp/z", ChangeKind::Delete, "z\n"),
+            change("/r/app", ChangeKind::Add, "?\n"),
+            moved("/r/app/a", "/r/b"),
+            moved("/r/app/a", "/r/app/b"),
+        ];
+        let (within, outside) = inside(changes.clone(), "/r/app");
+        assert_eq!(within.iter().map(|change| change.path.as_str()).collect::<Vec<_>>(), ["x", "a"]);
+        assert_eq!(outside, ["/r/app", "/r/app2/y", "/r/b", "/tmp/z"]);
+        assert_eq!(inside(changes, "/").0.len(), 7);
     }
 }

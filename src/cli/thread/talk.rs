@@ -7,17 +7,18 @@ use crate::app_server::protocol::approval::{Asked, QuestionsAsked};
 use crate::app_server::protocol::form::Field;
 use crate::cli::Context;
 use crate::cli::run::approve::{self, question};
-use crate::cli::run::{forms, questions};
+use crate::cli::run::questions::Typed;
+use crate::cli::run::{forms, questions, words};
 use crate::failure::{Code, Exit, Failure};
 use crate::name::Alias;
 use crate::thread::event::{Approval, Decision};
-use crate::thread::{Options, Prompt, Thread, message_id};
+use crate::thread::{Options, Prompt, Thread, message_id, repository};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Words {
     #[command(flatten)]
     thread: Plain,
-    /// What to tell the agent.
+    /// What to tell the agent, in quotes (`-` reads it from standard input).
     #[arg(value_name = "TEXT")]
     text: String,
 }
@@ -27,6 +28,9 @@ pub(in crate::cli) struct Approve {
     /// The thread.
     #[arg(value_name = "THREAD")]
     thread: Which,
+    /// Which one, when several wait: `outpost thread show` numbers them.
+    #[arg(value_name = "NUMBER", conflicts_with = "all")]
+    number: Option<usize>,
     /// And the like for the rest of the session.
     #[arg(long)]
     for_session: bool,
@@ -40,6 +44,9 @@ pub(in crate::cli) struct Decline {
     /// The thread.
     #[arg(value_name = "THREAD")]
     thread: Which,
+    /// Which one, when several wait: `outpost thread show` numbers them.
+    #[arg(value_name = "NUMBER", conflicts_with = "all")]
+    number: Option<usize>,
     /// And end the turn.
     #[arg(long)]
     cancel: bool,
@@ -101,22 +108,27 @@ impl Joined {
 }
 
 impl Words {
-    pub(super) async fn steer(&self, context: &Context) -> Result<Exit, Failure> {
-        let joined = Joined::to(&self.thread.thread, context).await?;
+    pub(super) async fn steer(self, context: &Context) -> Result<Exit, Failure> {
+        let (joined, prompt, plain) = self.begin(context).await?;
         let turn =
             joined.running().await.map_err(|e| e.hint(format!("outpost thread resume {} \"…\" begins a turn", joined.name)))?;
-        joined.thread.steer(&turn, &self.prompt(), &message_id()).await?;
-        joined.done(context, &self.thread, "has it in its running turn").await
+        joined.thread.steer(&turn, &prompt, &message_id()).await?;
+        joined.done(context, &plain, "has it in its running turn").await
     }
 
-    pub(super) async fn queue(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) async fn queue(self, context: &Context) -> Result<Exit, Failure> {
+        let (joined, prompt, plain) = self.begin(context).await?;
+        joined.thread.queue(&prompt, &message_id()).await?;
+        joined.done(context, &plain, "has it in its queue").await
+    }
+
+    /// The words are looked at before a host is touched, the folder before the words are sent.
+    async fn begin(self, context: &Context) -> Result<(Joined, Prompt, Plain), Failure> {
+        let prompt = Prompt { text: words(self.text, "tell the agent").await?, ..Prompt::default() };
         let joined = Joined::to(&self.thread.thread, context).await?;
-        joined.thread.queue(&self.prompt(), &message_id()).await?;
-        joined.done(context, &self.thread, "has it in its queue").await
-    }
-
-    fn prompt(&self) -> Prompt {
-        Prompt { text: self.text.clone(), ..Prompt::default() }
+        let Joined { thread, alias, .. } = &joined;
+        repository::exists(thread.peer(), thread.id(), &thread.view.cwd).await.map_err(|e| e.at(alias))?;
+        Ok((joined, prompt, self.thread))
     }
 }
 
@@ -130,25 +142,48 @@ pub(super) async fn interrupt(context: &Context, command: &Plain) -> Result<Exit
 impl Approve {
     pub(super) async fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let decision = if self.for_session { Decision::AcceptForSession } else { Decision::Accept };
-        decide(context, &self.thread, decision, self.all).await
+        decide(context, &self.thread, decision, (self.number, self.all)).await
     }
 }
 
 impl Decline {
     pub(super) async fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let decision = if self.cancel { Decision::Cancel } else { Decision::Decline };
-        decide(context, &self.thread, decision, self.all).await
+        decide(context, &self.thread, decision, (self.number, self.all)).await
     }
 }
 
-async fn decide(context: &Context, which: &Which, decision: Decision, all: bool) -> Result<Exit, Failure> {
+/// Of several that wait the one that is meant, or all. None when the person at the terminal leaves.
+async fn chosen(
+    context: &Context,
+    (joined, waiting): (&Joined, Vec<Approval>),
+    (number, all): (Option<usize>, bool),
+) -> Result<Option<Vec<Approval>>, Failure> {
+    if all || waiting.len() == 1 && number.is_none() {
+        return Ok(Some(waiting));
+    }
+    let list = waiting.iter().enumerate().map(|(at, approval)| format!("{}. {}", at + 1, question(approval)));
+    let list = list.collect::<Vec<_>>().join("\n");
+    let number = match number {
+        None if context.screen.interactive => match questions::line(&format!("{list}\nwhich one, or all? ")).await {
+            Typed::Given(word) if word.trim() == "all" => return Ok(Some(waiting)),
+            Typed::Given(word) => word.trim().parse().unwrap_or_default(),
+            Typed::Interrupt | Typed::Leave | Typed::End => return Ok(None),
+        },
+        number => number.unwrap_or_default(),
+    };
+    match number.checked_sub(1).and_then(|at| waiting.get(at)) {
+        Some(one) => Ok(Some(vec![one.clone()])),
+        None => Err(Failure::new(Code::Usage, format!("answer {}", joined.name))
+            .said(format!("{} wait there\n{list}", waiting.len()))
+            .hint("give the number of one, or --all")),
+    }
+}
+
+async fn decide(context: &Context, which: &Which, decision: Decision, wanted: (Option<usize>, bool)) -> Result<Exit, Failure> {
     let mut joined = Joined::to(which, context).await?;
     let waiting = joined.waiting(|asked| !matches!(asked, Asked::Questions(_))).await?;
-    if waiting.len() > 1 && !all {
-        let list: Vec<String> = waiting.iter().map(question).collect();
-        let said = format!("{} approvals wait there\n{}", waiting.len(), list.join("\n"));
-        return Err(Failure::new(Code::Usage, format!("answer {}", joined.name)).said(said).hint("--all answers all of them"));
-    }
+    let Some(waiting) = chosen(context, (&joined, waiting), wanted).await? else { return Ok(Exit::Interrupted) };
     for approval in &waiting {
         let offered = approval.asked.decisions();
         if !offered.contains(&decision) {
@@ -179,10 +214,16 @@ impl Answer {
                 self.form(context, &joined, approval).await?
             }
         };
-        settle(&joined).await?;
-        Ok(if answered { Exit::Done } else { Exit::Interrupted })
+        if answered {
+            settle(&joined).await?;
+            context.screen.note(&format!("{}: {}\n  answered", joined.name, approve::short(approval)));
+            return Ok(Exit::Done);
+        }
+        joined.session.close().await;
+        Ok(Exit::Interrupted)
     }
 
+    /// False when the person left it.
     async fn questions(
         &self,
         context: &Context,
@@ -190,7 +231,8 @@ impl Answer {
         (approval, asked): (&Approval, &QuestionsAsked),
     ) -> Result<bool, Failure> {
         let given = if self.answers.is_empty() && context.screen.interactive {
-            questions::ask(asked, &context.screen).await?
+            let Typed::Given(given) = questions::ask(asked, &context.screen).await? else { return Ok(false) };
+            given
         } else if self.answers.len() == asked.questions.len() {
             let both = asked.questions.iter().zip(&self.answers);
             both.map(|(question, answer)| (question.id.clone(), vec![questions::chosen(question, answer)])).collect()
@@ -208,7 +250,7 @@ impl Answer {
         let fields = fields(&approval.asked);
         let content = if self.answers.is_empty() && context.screen.interactive {
             context.screen.note(&question(approval));
-            let Some(content) = forms::ask(&fields, &context.screen).await? else { return Ok(false) };
+            let Typed::Given(content) = forms::ask(&fields, &context.screen).await? else { return Ok(false) };
             content
         } else {
             forms::read(&fields, &self.answers, &joined.name)?

@@ -88,7 +88,7 @@ async fn detached_means_delivered_when_the_link_goes_after_the_answer() {
     let mut answered = Answered::by(&["--detach"]).await;
     answered.bed.model.open("summing");
     let ran = answered.back().await.exits(0);
-    assert_eq!(ran.stdout.trim(), answered.thread);
+    assert_eq!(ran.stdout.trim(), format!("devbox:{}", answered.thread));
     assert_eq!(answered.kept().await, 1);
 }
 
@@ -141,11 +141,11 @@ async fn a_prompt_that_may_not_have_arrived_is_given_back_on_the_terminal() {
     assert!(!answered.bed.model.requests().iter().any(|r| r["input"].to_string().contains(WORDS)), "it went elsewhere");
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"\d+ s", "[N] s");
-    settings.add_filter(r"thread [0-9a-f-]{36}", "thread [ID]");
+    settings.add_filter(r"thread devbox:[0-9a-f-]{36}", "thread devbox:[ID]");
     settings.add_filter(r"\d+@\S+", "[WHO]");
     settings.bind(|| insta::assert_snapshot!(answered.bed.sandbox.stable(&format!("{}\n{}", ran.status, ran.stderr)), @r"
     5
-    devbox:[SANDBOX]/hosts/devbox/home/app · codex 0.169.0, joined · thread [ID]
+    devbox:[SANDBOX]/hosts/devbox/home/app · codex 0.169.0, joined · thread devbox:[ID]
     link lost [N] s ago, trying again in [N] s; the turn was running
     the prompt was sent, and may not have arrived; it is yours to send again:
     say two

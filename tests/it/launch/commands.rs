@@ -38,7 +38,7 @@ async fn stop_waits_for_a_running_turn() {
     assert!(tokio::time::timeout(Duration::from_millis(800), stopping.as_mut()).await.is_err());
     bed.model.open("held");
     assert_eq!(stopping.await.exits(0).stdout, "devbox: the app-server has ended\n");
-    let items = bed.items(thread.trim()).await;
+    let items = bed.items(thread.trim().strip_prefix("devbox:").unwrap()).await;
     assert!(items.iter().any(|item| item["text"] == "later"), "{items:#?}");
 }
 

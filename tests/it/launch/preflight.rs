@@ -133,7 +133,7 @@ async fn field_65_disk_and_memory_are_told_apart() {
     let ran = bed.run(&["check", "devbox"]).await.exits(0).stdout;
     assert!(ran.contains("the codex on the disk is 99.1.0  [version-skew]") && ran.contains("a thread is at work"), "{ran}");
     bed.model.open("held");
-    bed.run(&["thread", "log", "--follow", &format!("devbox:{}", id.trim())]).await.exits(0);
+    bed.run(&["thread", "log", "--follow", id.trim()]).await.exits(0);
     let ran = bed.run(&["run", "devbox:app", "say hi"]).await.exits(0).stderr;
     assert!(ran.contains("[version-skew]") && ran.contains("outpost stop devbox"), "{ran}");
 }

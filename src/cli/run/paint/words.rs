@@ -1,5 +1,6 @@
 //! What a command, its end and a change of a file are called on a line.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::cli::plain;
@@ -7,15 +8,38 @@ use crate::thread::event::{Change, ChangeKind, End};
 
 /// The command without the shell that runs it: `/bin/bash -lc 'cargo test'` is `cargo test`.
 #[must_use]
-pub fn bare(command: &str) -> &str {
+pub fn bare(command: &str) -> Cow<'_, str> {
     let inner = || {
         let (shell, rest) = command.split_once(' ')?;
         let script = rest.strip_prefix("-lc ").or_else(|| rest.strip_prefix("-c "))?;
-        let quoted = script.strip_prefix('\'').and_then(|s| s.strip_suffix('\''));
-        let plain = quoted.unwrap_or(script);
-        (shell.ends_with("sh") && !plain.contains('\'') && (quoted.is_some() || !plain.contains(['"', '\\']))).then_some(plain)
+        if !shell.ends_with("sh") {
+            return None;
+        }
+        let within = |quote: char| script.strip_prefix(quote)?.strip_suffix(quote);
+        match (within('\''), within('"')) {
+            (Some(plain), _) => (!plain.contains('\'')).then_some(Cow::Borrowed(plain)),
+            (None, Some(quoted)) => unquoted(quoted).map(Cow::Owned),
+            (None, None) => (!script.contains(['\'', '"', '\\'])).then_some(Cow::Borrowed(script)),
+        }
     };
-    inner().unwrap_or(command)
+    inner().unwrap_or(Cow::Borrowed(command))
+}
+
+/// What stood between double quotes, in which a backslash guards four characters; none where it ends before.
+fn unquoted(quoted: &str) -> Option<String> {
+    let mut plain = String::with_capacity(quoted.len());
+    let mut rest = quoted.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '"' => return None,
+            '\\' => match rest.next()? {
+                guarded @ ('"' | '\\' | '$' | '`') => plain.push(guarded),
+                other => plain.extend(['\\', other]),
+            },
+            c => plain.push(c),
+        }
+    }
+    Some(plain)
 }
 
 pub(super) fn mark(state: &str) -> char {
@@ -61,7 +85,7 @@ pub fn head(change: &Change, end: End) -> String {
 
 /// The lines of a change with their sign: a new file's content is all `+`, a deleted one's all `-`.
 pub(super) fn diff_lines(change: &Change) -> impl Iterator<Item = (char, &str)> {
-    change.diff.lines().map(|line| match &change.kind {
+    change.lines().lines().map(|line| match &change.kind {
         ChangeKind::Add => ('+', line),
         ChangeKind::Delete => ('-', line),
         ChangeKind::Update { .. } | ChangeKind::Other => match line.chars().next() {
@@ -81,7 +105,9 @@ mod tests {
             ("/bin/bash -lc 'cargo test'", "cargo test"),
             ("zsh -c ls", "ls"),
             ("/bin/bash -lc 'a'\\''b'", "/bin/bash -lc 'a'\\''b'"),
-            ("bash -lc \"x\"", "bash -lc \"x\""),
+            ("bash -lc \"x\"", "x"),
+            (r#"/bin/bash -lc "echo 'a b' \"c\" \$HOME \\033[1m \n""#, r#"echo 'a b' "c" $HOME \033[1m \n"#),
+            (r#"bash -lc "a" "b""#, r#"bash -lc "a" "b""#),
             ("python -c 'x'", "python -c 'x'"),
         ] {
             assert_eq!(bare(command), shown);

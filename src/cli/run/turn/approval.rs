@@ -2,11 +2,12 @@
 
 use futures_util::StreamExt;
 
-use super::{Followed, Happens, Turn};
+use super::{Followed, Happens, Part, Turn};
 use crate::app_server::protocol::approval::Asked;
 use crate::cli::notify::News as Notice;
 use crate::cli::run::approve::{self, Approve, Key};
 use crate::cli::run::events::Body;
+use crate::cli::run::questions::Typed;
 use crate::cli::run::signals::Wish;
 use crate::cli::run::{forms, questions};
 use crate::failure::{Code, Failure};
@@ -20,24 +21,90 @@ enum AtApproval {
     Other(Happens),
 }
 
+/// What came of asking a person for words.
+enum Words<T> {
+    Given(T),
+    /// They are not wanted, or not any more; how following the turn ended with that, if it did.
+    Over(Option<Followed>),
+    /// The person is done with the words, not with the question.
+    Back,
+}
+
 impl Turn<'_, '_> {
     pub(super) async fn approval(&mut self, approval: &Approval) -> Result<Option<Followed>, Failure> {
-        let ask = self.live.stage.approve == Approve::Ask && self.live.stage.screen.interactive;
-        if !ask {
-            return self.without_asking(approval).await;
+        let (approve, interactive) = (self.live.stage.approve, self.live.stage.screen.interactive);
+        match approve {
+            Approve::Ask if interactive => {}
+            Approve::Ask if self.part == Part::Began => return self.without_asking(approval).await,
+            Approve::Ask | Approve::Wait => return self.left_open(approval).await,
+            Approve::Never | Approve::Always => return self.without_asking(approval).await,
         }
         let text = self.painter.pause();
         self.live.stage.screen.answer(&text)?;
         self.notify(Notice::Asked(&approve::short(approval))).await;
         match &approval.asked {
             Asked::Questions(asked) => {
-                let given = questions::ask(asked, &self.live.stage.screen).await?;
+                let screen = self.live.stage.screen.clone();
+                let given = match self.words(approval, questions::ask(asked, &screen)).await? {
+                    Words::Given(given) => given,
+                    Words::Over(followed) => return Ok(followed),
+                    Words::Back => return Ok(Some(Followed::Left)),
+                };
                 self.live.thread.reply(approval, &given).await?;
                 self.live.stage.line(Body::Approval { decision: "answered", by: "person" })?;
                 Ok(None)
             }
             Asked::Command(_) | Asked::FileChange(_) | Asked::Permissions(_) | Asked::Elicitation(_) => self.ask(approval).await,
         }
+    }
+
+    /// Asks for words until they are there, a person has enough, or somebody else has answered.
+    async fn words<T>(
+        &mut self,
+        approval: &Approval,
+        asking: impl Future<Output = Result<Typed<T>, Failure>>,
+    ) -> Result<Words<T>, Failure> {
+        let mut asking = Box::pin(asking);
+        loop {
+            let happened = tokio::select! {
+                typed = &mut asking => match typed? {
+                    Typed::Given(given) => return Ok(Words::Given(given)),
+                    Typed::Interrupt => Happens::Wish(Wish::Interrupt),
+                    Typed::Leave => Happens::Wish(Wish::Leave),
+                    Typed::End => return Ok(Words::Back),
+                },
+                happened = self.happens() => happened,
+            };
+            match happened {
+                Happens::Wish(wish) => {
+                    drop(asking);
+                    return self.obey(wish).await.map(Words::Over);
+                }
+                Happens::Link(happened) => drop(self.link(happened)?),
+                Happens::News(None) => return Err(self.live.thread.why_ended()),
+                Happens::News(Some(news)) => {
+                    let over = is_over(&news, approval, &self.id);
+                    self.held.push_back(news);
+                    if over {
+                        drop(asking);
+                        self.live.stage.screen.note("  answered elsewhere");
+                        return Ok(Words::Over(None));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells that it waits, and how it is answered from another terminal.
+    async fn left_open(&mut self, approval: &Approval) -> Result<Option<Followed>, Failure> {
+        let text = self.painter.pause();
+        self.live.stage.screen.answer(&text)?;
+        self.live.stage.notify(Notice::Asked(&approve::short(approval))).await;
+        let thread = format!("{}:{}", self.live.stage.host, self.live.thread.id());
+        let way = approve::way(approval);
+        let note = format!("{}\n  waits for another terminal: outpost thread {way} {thread}", approve::full(approval));
+        self.live.stage.note(&note);
+        Ok(None)
     }
 
     async fn without_asking(&mut self, approval: &Approval) -> Result<Option<Followed>, Failure> {
@@ -55,8 +122,8 @@ impl Turn<'_, '_> {
         let why = match (self.live.stage.approve, decision) {
             (Approve::Always, Decision::Accept | Decision::AcceptForSession) => "--approve always",
             (Approve::Never, _) => "--approve never",
-            (Approve::Ask | Approve::Always, _) if wants_words => "it wants words, and nobody is there to ask",
-            (Approve::Ask | Approve::Always, _) => "nobody is there to ask; --approve always would accept",
+            (Approve::Ask | Approve::Wait | Approve::Always, _) if wants_words => "it wants words, and nobody is there to ask",
+            (Approve::Ask | Approve::Wait | Approve::Always, _) => "nobody is there to ask; --approve always would accept",
         };
         self.live.stage.note(&format!("{}\n  {} ({why})", approve::question(approval), approve::word(decision)));
         Ok(None)
@@ -74,8 +141,8 @@ impl Turn<'_, '_> {
             match happened {
                 AtApproval::Key(Some(Key::Decide(decision))) => {
                     drop(keys);
-                    if self.decide(approval, decision).await? {
-                        return Ok(None);
+                    if let Words::Over(followed) = self.decide(approval, decision).await? {
+                        return Ok(followed);
                     }
                     self.live.stage.screen.note(&approve::keys(&offered));
                     keys = questions::RawKeys::begin()?;
@@ -116,8 +183,8 @@ impl Turn<'_, '_> {
         }
     }
 
-    /// Answers it; false when the person left the form that goes with a yes.
-    async fn decide(&mut self, approval: &Approval, decision: Decision) -> Result<bool, Failure> {
+    /// Answers it, unless the person leaves the form that goes with a yes.
+    async fn decide(&mut self, approval: &Approval, decision: Decision) -> Result<Words<()>, Failure> {
         let fields = match (&approval.asked, decision) {
             (Asked::Elicitation(asked), Decision::Accept) => asked.fields(),
             _ => Vec::new(),
@@ -125,12 +192,17 @@ impl Turn<'_, '_> {
         if fields.is_empty() {
             self.live.thread.decide(approval, decision).await?;
         } else {
-            let Some(content) = forms::ask(&fields, &self.live.stage.screen).await? else { return Ok(false) };
+            let screen = self.live.stage.screen.clone();
+            let content = match self.words(approval, forms::ask(&fields, &screen)).await? {
+                Words::Given(content) => content,
+                Words::Over(followed) => return Ok(Words::Over(followed)),
+                Words::Back => return Ok(Words::Back),
+            };
             self.live.thread.fill(approval, content).await?;
         }
         self.live.stage.line(Body::Approval { decision: decision.as_str(), by: "person" })?;
         self.live.stage.screen.note(&format!("  {}", approve::word(decision)));
-        Ok(true)
+        Ok(Words::Over(None))
     }
 }
 
