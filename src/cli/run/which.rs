@@ -83,7 +83,7 @@ pub async fn last_of(server: &Server, cwd: &str) -> Result<View, Failure> {
         failure.hint("without --last a thread is started there; outpost threads HOST lists those of other folders")
     };
     for view in catalog::list(&server.peer, &filter).await? {
-        match repository::exists(&server.peer, &view.cwd).await {
+        match repository::exists(&server.peer, &view.id, &view.cwd).await {
             Err(gone) if gone.code == Code::FolderMissing && view.cwd != cwd => {}
             looked => return looked.map(|()| view),
         }

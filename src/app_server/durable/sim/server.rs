@@ -173,25 +173,36 @@ impl Server {
         self.say.pop_front()
     }
 
-    fn answer(&mut self, method: &str, params: &Value) -> (Result<Value, RpcError>, Option<String>) {
-        let thread = say::text(params, &["threadId"]).unwrap_or_default().to_owned();
-        let no = |code: i64, text: &str| (Err(RpcError::new(code, text)), None);
+    /// What stands in the way of any answer.
+    fn refusal(&mut self, method: &str) -> Option<RpcError> {
         if self.busy > 0 {
             self.busy -= 1;
-            return no(OVERLOADED, "Server overloaded; retry later.");
+            return Some(RpcError::new(OVERLOADED, "Server overloaded; retry later."));
         }
         if !self.greeted && method != "initialize" {
-            return no(INVALID_REQUEST, "Not initialized");
+            return Some(RpcError::new(INVALID_REQUEST, "Not initialized"));
         }
         let stored = ["thread/resume", "thread/turns/list", "thread/items/list", "thread/read"];
         if self.half_stored > 0 && stored.contains(&method) {
             self.half_stored -= u32::from(self.half_stored != FOR_EVER);
             let empty = "failed to read session metadata /s.jsonl: rollout at /s.jsonl is empty";
-            return no(METHOD_NOT_FOUND, if self.half_stored == 0 { "list_turns is not supported yet" } else { empty });
+            return Some(RpcError::new(
+                METHOD_NOT_FOUND,
+                if self.half_stored == 0 { "list_turns is not supported yet" } else { empty },
+            ));
         }
         if self.held > 0 && method == "thread/resume" {
             self.held -= 1;
-            return no(INVALID_REQUEST, "thread t already has an active writer");
+            return Some(RpcError::new(INVALID_REQUEST, "thread t already has an active writer"));
+        }
+        None
+    }
+
+    fn answer(&mut self, method: &str, params: &Value) -> (Result<Value, RpcError>, Option<String>) {
+        let thread = say::text(params, &["threadId"]).unwrap_or_default().to_owned();
+        let no = |code: i64, text: &str| (Err(RpcError::new(code, text)), None);
+        if let Some(refused) = self.refusal(method) {
+            return (Err(refused), None);
         }
         match method {
             "initialize" if self.greeted => no(INVALID_REQUEST, "Already initialized"),

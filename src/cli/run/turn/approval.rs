@@ -83,11 +83,11 @@ impl Turn<'_, '_> {
                 Happens::Link(happened) => drop(self.link(happened)?),
                 Happens::News(None) => return Err(self.live.thread.why_ended()),
                 Happens::News(Some(news)) => {
-                    let over = is_over(&news, approval, &self.id);
+                    let over = over(&news, approval, &self.id);
                     self.held.push_back(news);
-                    if over {
+                    if let Some(over) = over {
                         drop(asking);
-                        self.live.stage.screen.note("  answered elsewhere");
+                        self.live.stage.screen.note(&format!("  {}", over.words(self.live.witness.is_restarted())));
                         return Ok(Words::Over(None));
                     }
                 }
@@ -99,7 +99,7 @@ impl Turn<'_, '_> {
     async fn left_open(&mut self, approval: &Approval) -> Result<Option<Followed>, Failure> {
         let text = self.painter.pause();
         self.live.stage.screen.answer(&text)?;
-        self.live.stage.notify(Notice::Asked(&approve::short(approval))).await;
+        self.notify(Notice::Asked(&approve::short(approval))).await;
         let thread = format!("{}:{}", self.live.stage.host, self.live.thread.id());
         let way = approve::way(approval);
         let note = format!("{}\n  waits for another terminal: outpost thread {way} {thread}", approve::full(approval));
