@@ -8,12 +8,19 @@ use crate::rpc::peer::Peer;
 /// A line for each lock that a codex of the account has open: process, thread, command line. Where there is no /proc it prints
 /// nothing.
 const LOOK: &str = r#"
+d=
 for p in /proc/[0-9]*; do
 c=; { read -r c <"$p/comm"; } 2>/dev/null
-case $c in codex*) ;; *) continue ;; esac
-for t in $(ls -l "$p/fd" 2>/dev/null | sed -n 's|.*/thread-writer-locks/\([0-9A-Za-z-]*\)\.lock$|\1|p'); do
-printf '%s %s %s\n' "${p#/proc/}" "$t" "$(tr '\000\n' '  ' <"$p/cmdline" 2>/dev/null)"
+case $c in codex*) d="$d $p/fd" ;; esac
 done
+[ -n "$d" ] || exit 0
+ls -l /dev/null $d 2>/dev/null |
+sed -n 's|^/proc/\([0-9]*\)/fd:$|\1|p; s|.*/thread-writer-locks/\([0-9A-Za-z-]*\)\.lock$|= \1|p' |
+while read -r a b; do
+case $a in
+=) printf '%s %s %s\n' "$pid" "$b" "$(tr '\000\n' '  ' <"/proc/$pid/cmdline" 2>/dev/null)" ;;
+*) pid=$a ;;
+esac
 done"#;
 
 /// A process that has a thread open.

@@ -75,7 +75,8 @@ fn rows(section: &Section, ids: &[&str], columns: Option<usize>) -> String {
     let widest = |column: usize| cells.iter().filter_map(|row| row.get(column)).map(|cell| cell.width() + 2).max().unwrap_or(0);
     let room = columns.map(|columns| columns.saturating_sub(widest(0) + widest(1) + widest(2) + 2));
     let places = places(section, room);
-    let cells = cells.iter().zip(places).map(|(row, place)| row.iter().cloned().chain(place).collect());
+    let skipped = usize::from(places.iter().all(|[place, _]| place.is_empty()));
+    let cells = cells.iter().zip(places).map(|(row, place)| row.iter().cloned().chain(place.into_iter().skip(skipped)).collect());
     let lines = table(&cells.collect::<Vec<Vec<String>>>());
     let fit = |line: &str| columns.map_or_else(|| line.to_owned(), |columns| cut(line, columns));
     let with_waits = lines.lines().zip(threads).map(|(line, thread)| {
@@ -150,6 +151,7 @@ mod tests {
         let trouble =
             || Trouble { code: "ssh-timeout", text: "old: connect to 10.0.0.9 port 22".into(), hint: "is it up?".into() };
         let late = |section: Section, ago: i64| Section { as_of: Some(now() - ago), ..section };
+        let plain = Row { branch: None, ..row.clone() };
         let other = Row { cwd: "/t".into(), branch: Some("fix/it".into()), ..row.clone() };
         let shop = || of(Some("shop"), Some("/w"), vec![row.clone(), other.clone()]);
         let answer = |host: &str, error: Option<Trouble>, sections: Vec<Section>| {
@@ -159,7 +161,7 @@ mod tests {
             answer("devbox", None, vec![of(None, None, threads)]),
             answer("old", Some(trouble()), vec![late(of(None, None, vec![row.clone()]), 300)]),
             answer("new", None, vec![of(None, None, vec![])]),
-            answer("two", None, vec![shop(), of(Some("blog"), Some("/b"), vec![])]),
+            answer("two", None, vec![shop(), of(Some("blog"), Some("/b"), vec![]), of(Some("w"), Some("/w"), vec![plain])]),
             answer("away", Some(trouble()), vec![late(shop(), 300), of(Some("blog"), Some("/b"), vec![])]),
         ];
         insta::assert_snapshot!(all.concat(), @r"
@@ -178,6 +180,8 @@ mod tests {
           0199  needs approval  0 s  worktree (fix/it)  fix␛[2J it
         blog  two:/b
           no threads
+        w  two:/w
+          0199  needs approval  0 s  fix␛[2J it
         away
           ✗ old: connect to 10.0.0.9 port 22 [ssh-timeout]
           try: is it up?
