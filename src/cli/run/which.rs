@@ -1,5 +1,7 @@
 //! Which thread is meant: an id or the beginning of one, or the last one of a folder.
 
+use futures_util::future::join_all;
+
 use crate::app_server::Server;
 use crate::failure::{Code, Failure};
 use crate::name::{ThreadId, nearest};
@@ -70,7 +72,7 @@ fn near(all: &[View], word: &str) -> String {
 }
 
 /// How many threads of a folder are looked at for the last one that can be taken up: worktrees come and go.
-const LAST: usize = 20;
+const LAST: usize = 50;
 
 /// The thread of a folder, or of a worktree of its repository that is still there, which was used last.
 ///
@@ -82,13 +84,14 @@ pub async fn last_of(server: &Server, cwd: &str) -> Result<View, Failure> {
         let failure = Failure::new(Code::NameUnknown, format!("find the last thread of {cwd}")).said("it has none yet");
         failure.hint("without --last a thread is started there; outpost threads HOST lists those of other folders")
     };
-    for view in catalog::list(&server.peer, &filter).await? {
-        match repository::exists(&server.peer, &view.id, &view.cwd).await {
-            Err(gone) if gone.code == Code::FolderMissing && view.cwd != cwd => {}
-            looked => return looked.map(|()| view),
-        }
-    }
-    Err(none())
+    let views = catalog::list(&server.peer, &filter).await?;
+    let looked = views.iter().map(async |view| {
+        // The folder itself was looked at on the way here; what else is wrong with one is said by whoever takes the thread up.
+        let gone = |failure: Failure| failure.code == Code::FolderMissing;
+        view.cwd == cwd || !repository::exists(&server.peer, &view.id, &view.cwd).await.is_err_and(gone)
+    });
+    let there = join_all(looked).await;
+    views.into_iter().zip(there).find_map(|(view, there)| there.then_some(view)).ok_or_else(none)
 }
 
 /// Its name, or the beginning of its first prompt.
