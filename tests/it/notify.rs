@@ -88,6 +88,14 @@ async fn field_69_a_desktop_is_told_when_a_turn_ends_and_when_a_person_is_needed
     assert!(body.contains("touch '‹b›x‹/b›'"), "{body}");
     assert_eq!(next().await, ("devbox:app: done".to_owned(), "Done.".to_owned()), "{text}");
     assert!(!text.contains('\u{7}'), "the desktop was there: {text}");
+    // A thread that is named goes by its own name.
+    let listed = super::run::lines(&bed.run(&["threads", "devbox", "--json"]).await.exits(0));
+    let thread = format!("devbox:{}", listed[0][0]["threads"][0]["id"].as_str().unwrap());
+    bed.run(&["thread", "rename", &thread, "touching"]).await.exits(0);
+    let mut command = bed.sandbox.outpost(&["thread", "resume", &thread, "say Bye.\nsay Again.", "--notify"]);
+    command.env("DBUS_SESSION_BUS_ADDRESS", &bus.address);
+    tokio::task::spawn_blocking(move || super::bed::run(&mut command, b"")).await.unwrap().exits(0);
+    assert_eq!(next().await, ("devbox:touching: done".to_owned(), "Again.".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
