@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::failure::{Code, Failure};
+use crate::rpc::SILENT;
 use crate::rpc::peer::{Incoming, Peer};
 use crate::rpc::pending::CallError;
-use crate::rpc::websocket::SILENT;
 use crate::rpc::wire::Wire;
 use protocol::{AccountRead, Initialized, view};
 

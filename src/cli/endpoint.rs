@@ -166,7 +166,7 @@ async fn tell(context: &Context, (host, json): (&str, bool), mut news: mpsc::Rec
                     drop(context.screen.json(&Line::new((host, ""), Body::link(&state, &text, now))));
                 }
                 shown = state;
-                if json || !news {
+                if !news {
                     continue;
                 }
                 format!("{host}: {text}")

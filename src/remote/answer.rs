@@ -6,7 +6,7 @@ use super::facts::{Facts, Fields};
 use super::frame::{Event, Frames, Noise};
 use super::{How, concern, judge, refusal, remedy};
 use crate::failure::{Code, Failure};
-use crate::rpc::websocket::SILENT;
+use crate::rpc::SILENT;
 use crate::step::{Progress, Step, Watch};
 
 /// What was read so far.

@@ -4,7 +4,7 @@ use super::facts::{Facts, Fields};
 use super::judge::{WINDOWS, quoted};
 use super::remedy::{CONFIG, READS_INPUT, elsewhere, guarded, home_made, installed, made_ours, on_host, removed, there};
 use crate::failure::{Code, Failure};
-use crate::rpc::websocket::SILENT;
+use crate::rpc::SILENT;
 use crate::ssh::quote;
 
 /// The words by which the script says why it stopped. A closed list: a remote cannot make any other failure of ours arise.

@@ -22,10 +22,6 @@ use crate::failure::{Code, Failure};
 /// (a thread with a long history in one answer), and a client that refuses it can never read that thread.
 pub const MAX_RECEIVED: usize = 64 * 1024 * 1024;
 
-/// What to do about a server that says nothing.
-pub const SILENT: &str = "see what it wrote: outpost logs HOST\nend it, if Outpost started it: outpost stop HOST --now\n\
-                          if somebody else did, they can end it";
-
 /// How long the other side may take for the HTTP upgrade.
 const UPGRADE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -62,7 +58,7 @@ where
 {
     let silent = |_| {
         let said = format!("no answer within {} s", UPGRADE_LIMIT.as_secs());
-        Failure::new(Code::ServerSilent, "open a WebSocket to the app-server").said(said).hint(SILENT)
+        Failure::new(Code::ServerSilent, "open a WebSocket to the app-server").said(said).hint(super::SILENT)
     };
     let rest = tokio::time::timeout(UPGRADE_LIMIT, upgrade.accepted(&mut stream)).await.map_err(silent)??;
     let (stream, meter) = Metered::new(stream);

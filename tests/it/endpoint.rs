@@ -156,8 +156,7 @@ async fn the_stock_tui_is_told_of_a_server_that_died() {
     bed.kill_server();
     tui.counts(before + 1);
     tui.presses_until("F2", "Warnings · 1 of");
-    // Which server it was before is not known on a connection that never lost its link.
-    tui.presses_until("Right", "the Codex server on devbox was out of reach");
+    tui.presses_until("Right", "the Codex server on devbox was restarted");
     tui.presses_away("Escape", "Warnings ·");
     let screen = tui.screen();
     assert!(screen.contains("one two") && !screen.contains("Outpost: the link"), "what was seen stays: {screen}");
@@ -168,7 +167,7 @@ async fn the_stock_tui_is_told_of_a_server_that_died() {
     let has = |state: &str, server: &str, agent: &str| {
         states.iter().any(|line| line["state"] == state && line["server"] == server && line["agent"] == agent)
     };
-    assert!(has("lost", "unknown", "working") && has("up", "unknown", "idle"), "{states:#?}");
+    assert!(has("lost", "unknown", "working") && has("up", "restarted", "idle"), "{states:#?}");
 }
 
 /// Nobody answered its question, and nobody is told that somebody did.

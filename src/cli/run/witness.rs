@@ -32,6 +32,8 @@ pub struct Witness<'a> {
     away: bool,
     /// Whether the last link led to another server than the one before it.
     restarted: bool,
+    /// How often that was so.
+    restarts: u32,
     /// Which prompts the server was seen to have.
     delivered: Option<String>,
     /// What became of a prompt that did not arrive, by the id it was sent with.
@@ -70,7 +72,7 @@ impl<'a> Witness<'a> {
     /// Begins to watch.
     #[must_use]
     pub fn new(stage: &'a Stage, life: Life) -> Self {
-        Self { stage, life, told: Told::default(), away: false, restarted: false, delivered: None, fate: None }
+        Self { stage, life, told: Told::default(), away: false, restarted: false, restarts: 0, delivered: None, fate: None }
     }
 
     /// The next thing that happens; never when the connection is over. Nothing is lost when this is dropped half way.
@@ -130,10 +132,10 @@ impl<'a> Witness<'a> {
         Ok(self.away)
     }
 
-    /// Whether the last link led to another server than the one before it.
+    /// How many times so far a link led to another server than the one before it.
     #[must_use]
-    pub fn is_restarted(&self) -> bool {
-        self.restarted
+    pub fn restarts(&self) -> u32 {
+        self.restarts
     }
 
     /// Whether the server was seen to have a prompt.
@@ -205,7 +207,9 @@ impl<'a> Witness<'a> {
             Link::Lost { .. } => true,
             Link::Ended(_) => false,
         };
-        self.restarted = state.server == Server::Restarted;
+        let restarted = state.link == Link::Up && state.server == Server::Restarted;
+        self.restarts += u32::from(restarted && !self.restarted);
+        self.restarted = restarted;
         if lost.is_some() || self.told.lost {
             self.stage.line(Body::link(state, &words, now))?;
         }

@@ -30,7 +30,7 @@ async fn a_link_is_lost_to_the_owner_only_when_it_is() {
     bed.wire.fault(Fault::Cut);
     served.tells("devbox: link lost");
     bed.wire.mood(Mood::Good);
-    let told = served.tells("devbox: link up\n");
+    let told = served.tells("devbox: link up; the same server\n");
     assert!(told.starts_with(&format!("{came}devbox: link lost ")) && told.matches("link lost").count() == 1, "{told}");
     drop(first);
     served.tells("a client went; there is one now\n");

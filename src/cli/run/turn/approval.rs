@@ -65,6 +65,7 @@ impl Turn<'_, '_> {
         asking: impl Future<Output = Result<Typed<T>, Failure>>,
     ) -> Result<Words<T>, Failure> {
         let mut asking = Box::pin(asking);
+        let before = self.live.witness.restarts();
         loop {
             let happened = tokio::select! {
                 typed = &mut asking => match typed? {
@@ -87,7 +88,7 @@ impl Turn<'_, '_> {
                     self.held.push_back(news);
                     if let Some(over) = over {
                         drop(asking);
-                        self.live.stage.screen.note(&format!("  {}", over.words(self.live.witness.is_restarted())));
+                        self.live.stage.screen.note(&format!("  {}", over.words(self.live.witness.restarts() > before)));
                         return Ok(Words::Over(None));
                     }
                 }
@@ -133,6 +134,7 @@ impl Turn<'_, '_> {
         let offered = approval.asked.decisions();
         self.live.stage.screen.note(&format!("\n{}\n{}", approve::question(approval), approve::keys(&offered)));
         let mut keys = questions::RawKeys::begin()?;
+        let before = self.live.witness.restarts();
         loop {
             let happened = tokio::select! {
                 key = keys.stream.next() => AtApproval::Key(read(key, &offered)),
@@ -175,7 +177,7 @@ impl Turn<'_, '_> {
                     self.held.push_back(news);
                     if let Some(over) = over {
                         drop(keys);
-                        self.live.stage.screen.note(&format!("  {}", over.words(self.live.witness.is_restarted())));
+                        self.live.stage.screen.note(&format!("  {}", over.words(self.live.witness.restarts() > before)));
                         return Ok(None);
                     }
                 }
@@ -227,8 +229,9 @@ enum Over {
 impl Over {
     fn words(self, restarted: bool) -> &'static str {
         match self {
+            // What goes with its server is settled too, by nobody.
+            Self::Answered | Self::Withdrawn if restarted => "withdrawn: the server ended",
             Self::Answered => "answered elsewhere",
-            Self::Withdrawn if restarted => "withdrawn: the server ended",
             Self::Withdrawn => "withdrawn: the turn has ended",
         }
     }
