@@ -57,6 +57,25 @@ pub fn middle(text: &str, width: usize) -> String {
     start.chain(['…']).chain(end.into_iter().rev()).collect()
 }
 
+/// Words behind a beginning, on lines that fit: broken between words, the next lines begin below the first word.
+#[must_use]
+pub fn folded(beginning: &str, words: &str, columns: Option<usize>) -> String {
+    let columns = columns.unwrap_or(usize::MAX);
+    let (mut text, mut used) = (beginning.to_owned(), beginning.width());
+    for (at, word) in words.split(' ').enumerate() {
+        if at > 0 && used + 1 + word.width() > columns {
+            text += &format!("\n{}", " ".repeat(beginning.width()));
+            used = beginning.width();
+        } else if at > 0 {
+            text.push(' ');
+            used += 1;
+        }
+        text.push_str(word);
+        used += word.width();
+    }
+    text + "\n"
+}
+
 /// How long ago, in one unit: `12 s`, `5 min`, `3 h`, `2 d`.
 #[must_use]
 pub fn ago(seconds: i64) -> String {
@@ -82,6 +101,13 @@ mod tests {
             assert_eq!(middle(path, width), shown, "{width}");
         }
         assert_eq!(middle("日本語日本語", 8), "日…本語");
+    }
+
+    #[test]
+    fn words_are_folded_between_words() {
+        assert_eq!(folded("try: ", "one two three", Some(12)), "try: one two\n     three\n");
+        assert_eq!(folded("try: ", "one two three", None), "try: one two three\n");
+        assert_eq!(folded("  ✗ ", "averylongword x", Some(8)), "  ✗ averylongword\n    x\n");
     }
 
     #[test]

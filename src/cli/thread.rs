@@ -13,7 +13,7 @@ use super::run::approve;
 use super::run::questions::Typed;
 use super::run::review::What;
 use super::run::which::title;
-use super::table::ago;
+use super::table::{ago, folded};
 use super::threads::now;
 use super::{Context, interruptible, or_interrupted, plain};
 use crate::failure::{Code, Exit, Failure};
@@ -169,7 +169,7 @@ async fn show(context: &Context, command: &Plain) -> Result<Exit, Failure> {
     if command.json {
         context.screen.json(&known.json())?;
     } else {
-        super::pager::show(context, &super::table::table(&known.rows())).await?;
+        super::pager::show(context, &known.text(context.screen.columns())).await?;
     }
     Ok(Exit::Done)
 }
@@ -217,7 +217,14 @@ impl Known {
         })
     }
 
-    fn rows(&self) -> Vec<Vec<String>> {
+    /// A line for each thing that is known, or several where the terminal is narrow.
+    fn text(&self, columns: Option<usize>) -> String {
+        let rows = self.rows();
+        let widest = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        rows.iter().map(|(name, value)| folded(&format!("{name:<widest$}  "), &plain::line(value), columns)).collect()
+    }
+
+    fn rows(&self) -> Vec<(&'static str, String)> {
         let (view, state) = (&self.view, self.state);
         let thread = format!("{}:{}", self.alias, view.id);
         let mut rows = vec![("thread", thread.clone()), ("state", state.as_str().to_owned()), ("folder", view.cwd.clone())];
@@ -233,7 +240,7 @@ impl Known {
             let way = self.way.unwrap_or(if state == State::WaitsForApproval { "approve" } else { "answer" });
             rows.push(("try", format!("outpost thread {way} {}", if_needed(&thread))));
         }
-        rows.into_iter().map(|(name, value)| vec![name.to_owned(), plain::line(&value)]).collect()
+        rows
     }
 }
 

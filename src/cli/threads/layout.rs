@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{Answer, Row, Section, now};
 use crate::cli::plain;
-use crate::cli::table::{ago, cut, middle, table};
+use crate::cli::table::{ago, cut, folded, middle, table};
 
 /// How much of a preview is shown where there is room, in columns.
 const PREVIEW: usize = 60;
@@ -23,10 +23,11 @@ pub(super) fn text(answer: &Answer, columns: Option<usize>) -> String {
     if let Some(error) = &answer.error {
         // The line above says which host it is.
         let words = error.text.strip_prefix(&format!("{}: ", answer.host)).unwrap_or(&error.text);
-        let words = format!("✗ {} [{}]", plain::line(words), error.code);
-        let hint = Some(format!("try: {}", plain::line(&error.hint))).filter(|_| !error.hint.is_empty());
-        let folded = std::iter::once(words).chain(hint).map(|words| folded(&words, columns));
-        text = format!("{host}\n{}", folded.collect::<String>());
+        let words = format!("{} [{}]", plain::line(words), error.code);
+        text = format!("{host}\n{}", folded("  ✗ ", &words, columns));
+        if !error.hint.is_empty() {
+            text += &folded("  try: ", &plain::line(&error.hint), columns);
+        }
     }
     let ids: Vec<&str> = answer.sections.iter().flat_map(|section| &section.threads).map(|row| row.id.as_str()).collect();
     for section in &answer.sections {
@@ -44,25 +45,6 @@ pub(super) fn text(answer: &Answer, columns: Option<usize>) -> String {
         };
     }
     text
-}
-
-/// Words on lines that fit, the first two columns in, the next ones behind the first word.
-fn folded(words: &str, columns: Option<usize>) -> String {
-    let columns = columns.unwrap_or(usize::MAX);
-    let behind = words.split(' ').next().map_or(0, UnicodeWidthStr::width) + 3;
-    let (mut text, mut used) = (String::from("  "), 2);
-    for (at, word) in words.split(' ').enumerate() {
-        if at > 0 && used + 1 + word.width() > columns {
-            text += &format!("\n{}", " ".repeat(behind));
-            used = behind;
-        } else if at > 0 {
-            text.push(' ');
-            used += 1;
-        }
-        text.push_str(word);
-        used += word.width();
-    }
-    text + "\n"
 }
 
 /// A line for each thread, and below it what waits there.
@@ -225,13 +207,6 @@ mod tests {
           01990000-5c1e-7002  needs approval  0 s  worktree (out…  fix the test that fa…
         ");
         assert!(text(&answer(&all), None).contains(&all[1].id));
-    }
-
-    #[test]
-    fn words_are_folded_between_words() {
-        assert_eq!(folded("try: one two three", Some(14)), "  try: one two\n       three\n");
-        assert_eq!(folded("try: one two three", None), "  try: one two three\n");
-        assert_eq!(folded("✗ averylongword x", Some(8)), "  ✗\n    averylongword\n    x\n");
     }
 
     #[test]
