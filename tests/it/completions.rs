@@ -56,12 +56,12 @@ fn bash_offers_hosts_and_projects() {
 fn listed(sandbox: &Sandbox, host: &str, ids: &[&str]) {
     let row = |id: &&str| {
         serde_json::json!({"id": id, "state": "idle", "name": null, "preview": "mend it", "cwd": "/srv/shop", "branch": null,
-            "created_at": 1, "updated_at": 1, "waits": []})
+            "created_at": 1, "updated_at": 1, "waits": [], "as_of": 1})
     };
     let rows: Vec<_> = ids.iter().map(row).collect();
     sandbox.write(
         sandbox.codex_home().join(format!("outpost/threads/{host}.json")).to_str().unwrap(),
-        &serde_json::json!({"as_of": 1, "threads": rows}).to_string(),
+        &serde_json::json!({"folders": {}, "threads": rows}).to_string(),
     );
 }
 

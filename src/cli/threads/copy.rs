@@ -19,14 +19,12 @@ const LONGEST: usize = 200;
 pub(super) struct Copy {
     threads: Vec<Kept>,
     /// The folders that a project is, by its own.
-    #[serde(default)]
     folders: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
     /// When the host said this, in Unix seconds.
-    #[serde(default)]
     as_of: i64,
     #[serde(flatten)]
     row: Row,
