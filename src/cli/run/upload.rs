@@ -12,43 +12,44 @@ use crate::rpc::peer::Peer;
 /// One piece, in bytes: as base64 it stays well below the 16 MiB of a message.
 const PIECE: usize = 4 * 1024 * 1024;
 /// Files of ours on the host.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Uploaded {
-    folder: Option<RemotePath>,
+    folder: RemotePath,
     /// The pictures, in the order they were given.
     pub files: Vec<RemotePath>,
 }
 
-/// Uploads pictures into a fresh folder below the server's CODEX_HOME.
-///
-/// # Errors
-/// What the server or the link says; nothing is left behind then.
-pub async fn upload(peer: &Peer, codex_home: &str, pictures: &[Picture]) -> Result<Uploaded, Failure> {
-    if pictures.is_empty() {
-        return Ok(Uploaded::default());
-    }
-    let folder = format!("{codex_home}/outpost/uploads/{:016x}", rand::random::<u64>());
-    let folder: RemotePath =
-        folder.parse().map_err(|e| Failure::new(Code::ServerProtocol, "use the server's CODEX_HOME").said(e))?;
-    let mut uploaded = Uploaded { folder: Some(folder.clone()), files: Vec::new() };
-    call(peer, "fs/createDirectory", json!({ "path": folder, "recursive": true })).await?;
-    for (number, picture) in pictures.iter().enumerate() {
-        let target = folder.join(&format!("{number}.{}", picture.extension));
-        if let Err(failure) = write(peer, &target, &picture.bytes).await {
-            uploaded.remove(peer).await;
-            return Err(failure);
-        }
-        uploaded.files.push(target);
-    }
-    Ok(uploaded)
-}
-
 impl Uploaded {
+    /// A fresh folder below the server's CODEX_HOME, which is made once there is something to upload.
+    ///
+    /// # Errors
+    /// [`Code::ServerProtocol`] when the server's CODEX_HOME is no path.
+    pub fn at(codex_home: &str) -> Result<Self, Failure> {
+        let folder = format!("{codex_home}/outpost/uploads/{:016x}", rand::random::<u64>());
+        let folder = folder.parse().map_err(|e| Failure::new(Code::ServerProtocol, "use the server's CODEX_HOME").said(e))?;
+        Ok(Self { folder, files: Vec::new() })
+    }
+
+    /// Uploads pictures.
+    ///
+    /// # Errors
+    /// What the server or the link says. Whatever was uploaded by then stays until [`Self::remove`].
+    pub async fn upload(&mut self, peer: &Peer, pictures: &[Picture]) -> Result<(), Failure> {
+        if !pictures.is_empty() {
+            call(peer, "fs/createDirectory", json!({ "path": self.folder, "recursive": true })).await?;
+        }
+        for (number, picture) in pictures.iter().enumerate() {
+            let target = self.folder.join(&format!("{number}.{}", picture.extension));
+            // Known before it is there: what is begun is removed too.
+            self.files.push(target.clone());
+            write(peer, &target, &picture.bytes).await?;
+        }
+        Ok(())
+    }
+
     /// Removes what was uploaded; that it stays is no failure.
     pub async fn remove(self, peer: &Peer) {
-        if let Some(folder) = self.folder {
-            drop(peer.call("fs/remove", json!({ "path": folder, "recursive": true, "force": true })).await);
-        }
+        drop(peer.call("fs/remove", json!({ "path": self.folder, "recursive": true, "force": true })).await);
     }
 }
 

@@ -11,7 +11,7 @@ use super::files::Picture;
 use super::paint::Painter;
 use super::questions::{self, Above, Typed};
 use super::turn::{Followed, Live, Seen, Turn};
-use super::upload::{self, Uploaded};
+use super::upload::Uploaded;
 use crate::app_server::protocol::is_unknown_method;
 use crate::cli::plain;
 use crate::cli::screen::BROKEN_PIPE;
@@ -123,20 +123,32 @@ impl Work<'_> {
         }
         let seen = followed(Turn::begun(&mut self.live, turn, &id)).await?;
         self.run.thread.keep(&seen.last_message)?;
-        if seen.followed != Followed::Left {
+        if let (Some(uploaded), true) = (uploaded, seen.followed != Followed::Left) {
             uploaded.remove(self.live.thread.peer()).await;
         }
         self.ended(&seen)
     }
 
     /// A prompt with its pictures, which are on the host by then; nothing when the person left before.
-    async fn prompt(&mut self, text: &str) -> Result<Option<(Prompt, Uploaded)>, Failure> {
+    async fn prompt(&mut self, text: &str) -> Result<Option<(Prompt, Option<Uploaded>)>, Failure> {
         let mut prompt = self.run.thread.prompt(text.to_owned(), self.schema);
-        let uploading = upload::upload(self.live.thread.peer(), &self.codex_home, std::mem::take(&mut self.pictures));
-        let Some(uploaded) = self.live.witness.unless_left(&mut self.live.wishes, uploading).await? else { return Ok(None) };
-        let uploaded = uploaded?;
+        let pictures = std::mem::take(&mut self.pictures);
+        if pictures.is_empty() {
+            return Ok(Some((prompt, None)));
+        }
+        let mut uploaded = Uploaded::at(&self.codex_home)?;
+        let peer = self.live.thread.peer();
+        let done = self.live.witness.unless_left(&mut self.live.wishes, uploaded.upload(peer, pictures)).await?;
+        let Some(Ok(())) = done else {
+            // Without a link it would be waited for.
+            if !self.live.witness.is_away()? {
+                uploaded.remove(peer).await;
+            }
+            return done.transpose().map(|_| None);
+        };
         prompt.images.clone_from(&uploaded.files);
-        Ok(Some((prompt, uploaded)))
+        Ok(Some((prompt, Some(uploaded))))
+    }
     }
 
     /// Puts a prompt behind the turn that runs, which a new turn would end.
