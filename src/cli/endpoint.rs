@@ -77,10 +77,10 @@ impl Serve {
         crate::config::gate::require(&context.local)?;
         let place = Place { alias: self.host.clone(), path: String::new() };
         let mut wishes = signals::listen()?;
-        let (endpoint, door, web) = tokio::select! {
-            ready = self.open(context, &place) => ready?,
-            _ = wishes.recv() => return Ok(Exit::Interrupted),
+        let Some(ready) = signals::or_wished(self.open(context, &place), &mut wishes).await else {
+            return Ok(Exit::Interrupted);
         };
+        let (endpoint, door, web) = ready?;
         let (sender, news) = mpsc::channel(WAITING);
         let served = tokio::select! {
             served = endpoint.serve(door, web, sender) => served,
@@ -149,31 +149,35 @@ pub fn endpoint(held: Held, place: &Place, limit: Option<u64>) -> Endpoint {
 async fn tell(context: &Context, (host, json): (&str, bool), mut news: mpsc::Receiver<News>) {
     let mut shown = State { link: Link::Up, server: Server::Unknown, agent: Agent::Idle };
     while let Some(news) = news.recv().await {
-        let text = match news {
-            News::Came(clients) => format!("a client came; {}", count(clients)),
-            News::Went(clients, None) => format!("a client went; {}", count(clients)),
-            News::Went(clients, Some(why)) => format!("a client was given up: {why}; {}", count(clients)),
-            News::Refused(why) => format!("somebody was not let in: {why}"),
-            News::GivenBack { words, sent } => {
-                context.screen.note(&given_back(&words, sent));
-                continue;
-            }
-            News::State(state) => {
-                let (now, news) = (Instant::now(), is_news(&shown, &state));
-                let text = state.words(now);
-                if json && state != shown {
-                    // Whoever wanted the addresses alone may have stopped reading.
-                    drop(context.screen.json(&Line::new((host, ""), Body::link(&state, &text, now))));
-                }
-                shown = state;
-                if !news {
-                    continue;
-                }
-                format!("{host}: {text}")
-            }
-        };
-        context.screen.note(&plain::line(&text));
+        if let (true, News::State(state)) = (json, &news)
+            && *state != shown
+        {
+            let now = Instant::now();
+            // Whoever wanted the addresses alone may have stopped reading.
+            drop(context.screen.json(&Line::new((host, ""), Body::link(state, &state.words(now), now))));
+        }
+        if let Some(text) = told(&mut shown, host, &news) {
+            context.screen.note(&text);
+        }
     }
+}
+
+/// News in words, harmless, if they are worth any after what was last known.
+pub(super) fn told(shown: &mut State, host: &str, news: &News) -> Option<String> {
+    let text = match news {
+        News::Came(clients) => format!("a client came; {}", count(*clients)),
+        News::Went(clients, None) => format!("a client went; {}", count(*clients)),
+        News::Went(clients, Some(why)) => format!("a client was given up: {why}; {}", count(*clients)),
+        News::Refused(why) => format!("somebody was not let in: {why}"),
+        News::GivenBack { words, sent } => return Some(given_back(words, *sent)),
+        News::State(state) => {
+            if !is_news(&std::mem::replace(shown, state.clone()), state) {
+                return None;
+            }
+            format!("{host}: {}", state.words(Instant::now()))
+        }
+    };
+    Some(plain::line(&text))
 }
 
 fn count(clients: usize) -> String {

@@ -53,10 +53,10 @@ impl Forward {
         let mut wishes = signals::listen()?;
         let spinner = Spinner::new(context, alias.as_str(), context.screen.interactive && !self.json);
         let session = context.behind(&spinner);
-        let tunnel = tokio::select! {
-            tunnel = Tunnel::open(&session, &alias, &rules) => tunnel?,
-            _ = wishes.recv() => return Ok(Exit::Interrupted),
+        let Some(tunnel) = signals::or_wished(Tunnel::open(&session, &alias, &rules), &mut wishes).await else {
+            return Ok(Exit::Interrupted);
         };
+        let tunnel = tunnel?;
         drop(spinner);
         let mut teller = Teller { context, alias: &alias, json: self.json, lost: false, told: HashSet::new() };
         teller.announce(&tunnel)?;
@@ -164,6 +164,14 @@ impl Teller<'_> {
         }
         self.context.screen.json(&line)
     }
+}
+
+/// What is told of a port, and of a lost link, as it is shown.
+#[cfg(test)]
+pub(super) fn told(rule: &Rule, host: &str, why: &Failure) -> Vec<String> {
+    let alias = "devbox".parse().map(|alias: Alias| shown(rule, &alias)).unwrap_or_default();
+    let lost = format!("{host}: the link is lost, trying again ({why})");
+    [alias.clone(), format!("{alias}: {}", reason(why)), lost].iter().map(|text| plain::line(text)).collect()
 }
 
 /// What came back, where that is enough: the line names the port and the host already.

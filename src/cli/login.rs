@@ -12,7 +12,8 @@ use crate::failure::{Code, Exit, Failure};
 use crate::name::Alias;
 use crate::project;
 use crate::remote::{self, Said, job::SignIn};
-use crate::ssh::ask::{Question, Secret};
+use crate::ssh::ask::{NoAnswer, Question, Secret, interrupted};
+use crate::ssh::quote::if_needed;
 
 /// Sign the codex of a host in, see who is signed in, or sign it out.
 ///
@@ -41,7 +42,7 @@ pub struct Login {
     #[arg(long)]
     with_access_token: bool,
     /// With `status`: print one JSON object.
-    #[arg(long, conflicts_with_all = ["device_auth", "with_api_key", "with_access_token"])]
+    #[arg(long)]
     json: bool,
     /// Sign in with another issuer; for tests.
     #[arg(long = "experimental_issuer", value_name = "URL", hide = true)]
@@ -57,6 +58,9 @@ enum Action {
     Logout,
 }
 
+/// What codex says where nobody is signed in.
+const NOBODY: &str = "Not logged in";
+
 /// The largest key or token, in bytes; a larger input is something else.
 const LARGEST: u64 = 64 * 1024;
 
@@ -68,6 +72,10 @@ impl Login {
     pub async fn run(&self, context: &Context) -> Result<Exit, Failure> {
         crate::config::gate::require(&context.local)?;
         let action = self.sign_in();
+        if self.json && action != SignIn::Status {
+            let failure = Failure::new(Code::Usage, "login --json").said("only who is signed in is told as JSON");
+            return Err(failure.hint(format!("outpost login {} status --json", if_needed(&self.host))));
+        }
         let alias = context.place_or_host(&self.host)?.alias;
         let secret = match action {
             SignIn::ApiKey => Some(secret(context, &alias, "API key").await?),
@@ -87,6 +95,10 @@ impl Login {
             return self.status(context, &alias, (&words, status));
         }
         match status {
+            Some(0) if action == SignIn::Logout && words.lines().any(|line| line.trim() == NOBODY) => {
+                context.screen.note(&format!("{alias}: nobody was signed in there"));
+                Ok(Exit::Done)
+            }
             Some(0) if runs => {
                 let note = "an app-server runs there and keeps the sign-in it began with; this lets it finish its turns and end:";
                 context.screen.note(&format!("{alias}: {note}\n  outpost stop {alias}"));
@@ -108,21 +120,33 @@ impl Login {
     }
 
     fn status(&self, context: &Context, alias: &Alias, (words, status): (&str, Option<i32>)) -> Result<Exit, Failure> {
-        let told: Vec<&str> = words.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("WARNING")).collect();
-        let detail = told.first().copied().unwrap_or_default();
+        let detail = detail(words);
         match status {
             Some(code @ (0 | 1)) if self.json => {
                 context.screen.json(&json!({"host": alias, "signed_in": code == 0, "detail": detail}))?;
                 Ok(if code == 0 { Exit::Done } else { Exit::Remote })
             }
             Some(0) => context.screen.line(&plain::line(&format!("{alias}: {detail}"))).map(|()| Exit::Done),
-            Some(1) if detail == "Not logged in" => Err(Failure::new(Code::NotSignedIn, "ask codex who is signed in")
+            Some(1) if detail == NOBODY => Err(Failure::new(Code::NotSignedIn, "ask codex who is signed in")
                 .said(detail)
                 .hint("outpost login HOST")
                 .at(alias)),
-            _ => Err(Failure::new(Code::LoginFailed, "ask codex who is signed in").said(told.join("\n")).at(alias)),
+            _ => Err(Failure::new(Code::LoginFailed, "ask codex who is signed in").said(words.trim()).at(alias)),
         }
     }
+}
+
+/// What is shown of a remote codex that says these words, in every way.
+#[cfg(test)]
+pub(super) fn shown(words: &str, host: &str) -> Vec<String> {
+    let state = plain::line(&format!("{host}: {}", detail(words)));
+    let failed = Failure::new(Code::LoginFailed, "sign in").said(plain::text(words)).at(host);
+    vec![plain::text(words), state, super::report::failure(&failed)]
+}
+
+/// The first line of what codex says of its state.
+fn detail(words: &str) -> &str {
+    words.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("WARNING")).unwrap_or_default()
 }
 
 fn ended(status: Option<i32>) -> String {
@@ -136,7 +160,10 @@ async fn secret(context: &Context, alias: &Alias, what: &str) -> Result<Secret, 
     let text = if stdin().is_terminal() {
         let prompt = format!("{what} for {alias}: ");
         let question = Question { prompt, echo: false, preface: String::new() };
-        let answer = context.ask.ask(&question).await.map_err(|_| Failure::new(Code::AuthCancelled, tried.clone()))?;
+        let answer = context.ask.ask(&question).await.map_err(|why| match why {
+            NoAnswer::Interrupted => interrupted(tried.clone()),
+            NoAnswer::Refused | NoAnswer::NobodyThere => Failure::new(Code::AuthCancelled, tried.clone()).hint("run it again"),
+        })?;
         answer.reveal().to_owned()
     } else {
         let reading = tokio::task::spawn_blocking(|| {
@@ -148,6 +175,10 @@ async fn secret(context: &Context, alias: &Alias, what: &str) -> Result<Secret, 
     match text.trim() {
         "" => Err(usage("it is empty".to_owned())),
         _ if text.len() as u64 > LARGEST => Err(usage(format!("it is longer than {LARGEST} bytes"))),
+        // Codex would take the first line, or all of it: neither is what was meant.
+        secret if secret.contains(|c: char| c.is_whitespace() || c.is_control()) => {
+            Err(usage(format!("it is no {what}: it has blanks or line ends in it")))
+        }
         secret => Ok(Secret::new(secret.to_owned())),
     }
 }

@@ -47,10 +47,8 @@ impl Open {
         able(&codex).await?;
         // Ctrl-C is for the TUI, once there is one.
         let mut wishes = signals::listen()?;
-        let held = tokio::select! {
-            held = hold(context, &place) => held?,
-            _ = wishes.recv() => return Ok(Exit::Interrupted),
-        };
+        let Some(held) = signals::or_wished(hold(context, &place), &mut wishes).await else { return Ok(Exit::Interrupted) };
+        let held = held?;
         let door = Door::open(&context.local, place.alias.as_str()).await?;
         let mut command = Command::new(&codex);
         command.arg("--remote").arg(format!("unix://{}", door.path().display()));

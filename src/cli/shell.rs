@@ -16,7 +16,9 @@ use crate::name::Place;
 use crate::project;
 use crate::remote;
 use crate::remote::enter::{self, Errand, Where};
+use crate::ssh::exec::Piped;
 use crate::ssh::session::{Alone, Session, Terminal};
+use crate::ssh::shell::Control;
 use join::Joined;
 
 /// Open a shell on a host or in a project's folder, or run a command there.
@@ -27,7 +29,8 @@ use join::Joined;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  outpost shell devbox\n  outpost shell shop 'npm test 2>&1 | tail'\n  \
                   outpost shell devbox:/srv/app git commit -m \"two words\"\n  \
-                  outpost shell devbox:/srv 'tar cz app' > app.tgz")]
+                  outpost shell devbox:/srv 'tar cz app' > app.tgz\n  \
+                  while read -r d; do outpost shell -n \"devbox:$d\" git pull; done < folders")]
 pub struct Shell {
     /// The host, a folder on it, or a project.
     #[arg(value_name = "HOST|PROJECT|HOST:PATH")]
@@ -38,6 +41,9 @@ pub struct Shell {
     /// Give a command a terminal too.
     #[arg(short = 't', action = ArgAction::SetTrue, overrides_with = "no_terminal")]
     terminal: bool,
+    /// Read nothing here: its standard input is empty, as with `ssh -n` (for a loop that reads lines, a job in the background).
+    #[arg(short = 'n', action = ArgAction::SetTrue, conflicts_with = "terminal")]
+    no_input: bool,
     /// Give nothing a terminal.
     #[arg(short = 'T', action = ArgAction::SetTrue, overrides_with = "terminal")]
     no_terminal: bool,
@@ -72,7 +78,7 @@ impl Shell {
         drop(spinner);
         let at = Where { alias: &place.alias, settings: &settings, environment: environment.as_deref(), folder: &place.path };
         let text = enter::text(at, self.errand())?;
-        let there = There { context, place: &place, session: &session };
+        let there = There { context, place: &place, session: &session, input: !self.no_input };
         let ended = if wants_terminal { there.on_terminal(text.as_deref()).await } else { there.on_pipes(text.as_deref()).await };
         session.close().await;
         ended
@@ -87,7 +93,7 @@ impl Shell {
     }
 
     fn wants_terminal(&self) -> bool {
-        self.terminal || (!self.no_terminal && self.command.is_empty() && terminal::is_there())
+        self.terminal || (!self.no_terminal && !self.no_input && self.command.is_empty() && terminal::is_there())
     }
 }
 
@@ -96,6 +102,8 @@ struct There<'a> {
     context: &'a Context,
     place: &'a Place,
     session: &'a Session,
+    /// Whether our standard input is the command's.
+    input: bool,
 }
 
 impl There<'_> {
@@ -104,9 +112,9 @@ impl There<'_> {
         match self.session.terminal(&pty, text).await.map_err(|e| e.at(&self.place.alias))? {
             Terminal::Streams(shell) => {
                 let raw = terminal::Raw::take();
-                let ended = Joined { piped: shell.piped, control: Some(shell.control), session: self.session }.run().await;
+                let ended = self.joined(shell.piped, Some(shell.control)).run().await;
                 drop(raw);
-                ended.map_err(|e| e.at(&self.place.alias))
+                self.told(ended)
             }
             Terminal::Program(mut program) => {
                 let failed = |e: std::io::Error| Failure::new(Code::CarrierFailed, "run the system ssh").said(e);
@@ -122,6 +130,21 @@ impl There<'_> {
 
     async fn on_pipes(&self, text: Option<&str>) -> Result<Exit, Failure> {
         let (piped, control) = self.session.pipe(text).await.map_err(|e| e.at(&self.place.alias))?;
-        Joined { piped, control, session: self.session }.run().await.map_err(|e| e.at(&self.place.alias))
+        self.told(self.joined(piped, control).run().await)
+    }
+
+    fn joined(&self, piped: Piped, control: Option<Control>) -> Joined<'_> {
+        Joined { piped, control, session: self.session, input: self.input }
+    }
+
+    /// How a command that ran has ended: what this machine refused by then is no matter of ssh's.
+    fn told(&self, ended: Result<Exit, Failure>) -> Result<Exit, Failure> {
+        match ended {
+            Err(here) if here.code == Code::LocalIo => Ok(report::exit(&self.context.screen, Err(here))),
+            Err(lost) if lost.code == Code::LinkLost => {
+                Err(lost.hint("run it again; what it has done by then stays done").at(&self.place.alias))
+            }
+            ended => ended.map_err(|e| e.at(&self.place.alias)),
+        }
     }
 }

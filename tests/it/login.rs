@@ -102,7 +102,7 @@ pub(crate) fn holding(folder: &Path, word: &str) -> Vec<String> {
 /// A host whose codex first writes down all that every process of the machine shows of itself.
 fn watched(sandbox: &Sandbox) -> Host {
     let script = format!(
-        "#!/bin/sh\ncat /proc/[0-9]*/cmdline /proc/[0-9]*/environ > \"$HOME/shown\" 2>/dev/null\nexec {} \"$@\"\n",
+        "#!/bin/sh\ncat /proc/[0-9]*/cmdline /proc/[0-9]*/environ >> \"$HOME/shown\" 2>/dev/null\nexec {} \"$@\"\n",
         native().display()
     );
     let path = sandbox.write("watched/codex", &script);
@@ -120,9 +120,8 @@ fn a_key_reaches_the_remote_codex_and_nothing_else() {
         assert!(!format!("{}{}", ran.stdout, ran.stderr).contains(secret), "{} {}", ran.stdout, ran.stderr);
         let auth = std::fs::read_to_string(host.home.join(".codex/auth.json")).unwrap();
         assert_eq!(serde_json::from_str::<Value>(&auth).unwrap()["OPENAI_API_KEY"], secret);
-        assert!(
-            !std::fs::read_to_string(host.home.join("shown")).unwrap_or_default().is_empty() || host.home.join("shown").exists()
-        );
+        // What every process showed while codex read it.
+        assert_eq!(holding(&host.home, "--with-api-key"), ["shown"], "{carrier}");
         assert_eq!(holding(sandbox.path(), secret), ["auth.json"], "{carrier}");
 
         let told = sandbox.run(&["login", "devbox", "status"]).exits(0);
@@ -134,6 +133,8 @@ fn a_key_reaches_the_remote_codex_and_nothing_else() {
         let wanted =
             ["error[not-signed-in]: devbox: ask codex who is signed in", "said: Not logged in", "try:  outpost login devbox"];
         assert_eq!(lines, wanted);
+        let again = sandbox.run(&["login", "devbox", "logout"]).exits(0);
+        assert!(again.stdout.contains("Not logged in") && again.stderr == "devbox: nobody was signed in there\n", "{again:?}");
         let told = sandbox.run(&["login", "devbox", "status", "--json"]).exits(6);
         assert_eq!(told.stdout, "{\"host\":\"devbox\",\"signed_in\":false,\"detail\":\"Not logged in\"}\n");
     }
@@ -175,4 +176,31 @@ fn a_token_is_taken_or_refused_in_codexs_words() {
         assert!(sandbox.run_with(&["login", "devbox", "--with-api-key"], empty).exits(2).stderr.contains("it is empty"));
     }
     sandbox.run(&["login", "devbox", "status", "--with-api-key"]).exits(2);
+    let (mut said, json) = (String::new(), ["login", "devbox", "--with-api-key", "--json"]);
+    for (args, input) in [
+        (&["login", "devbox", "--with-api-key"][..], "two words\n"),
+        (&["login", "devbox", "--with-access-token"], "one\ntwo\n"),
+        (&["login", "devbox", "--json"], ""),
+        (&["login", "devbox", "logout", "--json"], ""),
+        (&json, "sk-1"),
+    ] {
+        said += &sandbox.run_with(args, input).exits(2).stderr;
+    }
+    insta::assert_snapshot!(said, @r"
+    error[usage]: read the API key from standard input
+      said: it is no API key: it has blanks or line ends in it
+      try:  printenv NAME | outpost login …
+    error[usage]: read the access token from standard input
+      said: it is no access token: it has blanks or line ends in it
+      try:  printenv NAME | outpost login …
+    error[usage]: login --json
+      said: only who is signed in is told as JSON
+      try:  outpost login devbox status --json
+    error[usage]: login --json
+      said: only who is signed in is told as JSON
+      try:  outpost login devbox status --json
+    error[usage]: login --json
+      said: only who is signed in is told as JSON
+      try:  outpost login devbox status --json
+    ");
 }

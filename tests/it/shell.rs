@@ -145,10 +145,44 @@ fn what_kept_the_command_from_running_is_255() {
         watchdog.off();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(255), "{said}");
+        // The system's ssh says it in its own words.
+        let told = said.contains("error[link-lost]: devbox: ") && said.contains("try:  run it again; ");
+        assert!(told || carrier == "ssh", "{said}");
     }
     sandbox.run(&["shell", "--nonsense"]).exits(2);
     let off = Sandbox::without_gate();
     assert!(off.run(&["shell", "devbox"]).exits(255).stderr.contains("error[gate-off]"));
+}
+
+/// The command ran: what became of its words here is no failure of ssh's.
+#[test]
+fn output_that_cannot_be_written_is_not_255() {
+    let (sandbox, host) = bed();
+    for carrier in CARRIERS {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = shell(&sandbox, carrier, &["devbox", "echo ran > ran; echo words"]);
+        let child = command.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+        let watchdog = Watchdog::over(&child);
+        let ended = child.wait_with_output().unwrap();
+        watchdog.off();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(said.starts_with("error[local-io]: write the command's output"), "{said}");
+        assert_eq!(ended.status.code(), Some(1), "{carrier}");
+        assert!(host.home.join("ran").exists());
+    }
+}
+
+#[test]
+fn with_n_nothing_is_read_here() {
+    let (sandbox, _host) = bed();
+    for carrier in CARRIERS {
+        let script = "while read -r word; do \"$@\"; echo \"$word\"; done";
+        let inner = shell(&sandbox, carrier, &["-n", "devbox", "cat; echo done"]);
+        let mut command = Command::new("/bin/sh");
+        sandbox.clean(&mut command);
+        command.args(["-c", script, "sh"]).arg(inner.get_program()).args(inner.get_args());
+        assert_eq!(did(&mut command, b"one\ntwo\n".to_vec()).exits(0).text(), "done\none\ndone\ntwo\n", "{carrier}");
+    }
 }
 
 #[test]
@@ -249,6 +283,15 @@ fn field_64_the_shell_is_the_accounts_own_and_a_login_shell() {
             "{name}: {}",
             ran.text()
         );
+        // And as a person has it: with a terminal.
+        let terminal = Terminal::outpost(&sandbox, &["shell", &format!("{name}:a folder")]);
+        terminal.type_text(&format!("{asks}; tty"));
+        terminal.press(&["Enter"]);
+        let screen = terminal.shows("/dev/pts/").replace('\n', "");
+        assert!(screen.contains("login ") && screen.contains("a folder"), "{name}: {screen}");
+        terminal.type_text("exit 3");
+        terminal.press(&["Enter"]);
+        terminal.shows("[exit 3]");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use tokio::sync::broadcast;
 
+use crate::cli::SAME_MOMENT;
 use crate::failure::{Code, Failure};
 
 /// What a person or the system wants of us.
@@ -48,4 +49,19 @@ pub fn listen() -> Result<Wishes, Failure> {
     let (sender, wishes) = broadcast::channel(8);
     tokio::spawn(async move { while tokio::signal::ctrl_c().await.is_ok() && sender.send(Wish::Interrupt).is_ok() {} });
     Ok(wishes)
+}
+
+/// What a part of a command comes to; none when a signal came first, or in the same moment as a bad end: a Ctrl-C goes to the
+/// program that carries the connection too.
+pub async fn or_wished<T>(
+    part: impl Future<Output = Result<T, Failure>>,
+    wishes: &mut broadcast::Receiver<Wish>,
+) -> Option<Result<T, Failure>> {
+    let result = tokio::select! {
+        biased;
+        Ok(_) = wishes.recv() => return None,
+        result = part => result,
+    };
+    let both = result.is_err() && matches!(tokio::time::timeout(SAME_MOMENT, wishes.recv()).await, Ok(Ok(_)));
+    (!both).then_some(result)
 }

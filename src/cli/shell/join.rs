@@ -18,6 +18,8 @@ pub(super) struct Joined<'a> {
     pub(super) piped: Piped,
     pub(super) control: Option<Control>,
     pub(super) session: &'a Session,
+    /// Whether our standard input is the command's; it gets an empty one else.
+    pub(super) input: bool,
 }
 
 /// What a shell adds to the number of the signal that ended a command.
@@ -35,10 +37,10 @@ impl Joined<'_> {
     /// # Errors
     /// What the server refused; a lost link; a local stream that cannot be written.
     pub(super) async fn run(self) -> Result<Exit, Failure> {
-        let Self { piped, control, session } = self;
+        let Self { piped, control, session, input } = self;
         // The streams are held to the end: the status follows their end, and dropping them all closes the channel.
         let Piped { stdin, mut stdout, mut stderr, status, refused } = piped;
-        let feeding = Feeding(tokio::spawn(feed(stdin)));
+        let feeding = Feeding(tokio::spawn(feed(stdin, input)));
         let showing = async {
             let shown = tokio::try_join!(show(&mut stdout, tokio::io::stdout()), show(&mut stderr, tokio::io::stderr()));
             shown.map(|_| ())
@@ -74,9 +76,11 @@ impl Drop for Feeding {
 }
 
 /// Our standard input to the command, then its end.
-async fn feed(mut to: impl AsyncWrite + Unpin) {
+async fn feed(mut to: impl AsyncWrite + Unpin, input: bool) {
     // A command that has ended reads no more; its status tells.
-    let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut to).await;
+    if input {
+        let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut to).await;
+    }
     let _ = to.shutdown().await;
 }
 
