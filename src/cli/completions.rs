@@ -3,7 +3,7 @@
 //! The shell asks this program at each Tab (`COMPLETE=SHELL outpost -- WORDS`), so what it offers is never old. No socket is
 //! opened and no program is started for it.
 
-mod names;
+pub(super) mod names;
 mod shells;
 
 use std::ffi::OsString;

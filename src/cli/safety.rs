@@ -5,12 +5,18 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::json;
 
+use tokio::time::Instant;
+
 use super::run::{approve, paint::Painter, which};
 use super::{plain, report, table, threads};
+use crate::app_server::durable::event::{Agent, Server};
+use crate::app_server::durable::link::{Link, State};
 use crate::app_server::protocol::approval::Asked;
 use crate::app_server::protocol::view;
+use crate::endpoint;
 use crate::failure::{Code, Failure};
 use crate::name::TurnId;
+use crate::project::tunnel::{Rule, Side};
 use crate::rpc::message::RequestId;
 use crate::thread::View;
 use crate::thread::event::{Approval, Change, ChangeKind, End, Event, TurnEnd};
@@ -109,6 +115,39 @@ proptest! {
                 prop_assert_eq!(driving(&text), None, "{:?}", text);
             }
         }
+    }
+
+    /// What `login` shows of a remote codex, and says of its state.
+    #[test]
+    fn field_safety_of_signing_in(a in remote(), b in remote()) {
+        for text in super::login::shown(&a, &b) {
+            prop_assert_eq!(driving(&text), None, "{:?}", text);
+        }
+    }
+
+    /// What `endpoint` and `forward` tell of their clients, links and ports.
+    #[test]
+    fn field_safety_of_what_serves(a in remote(), b in remote()) {
+        let why = || Failure { host: Some(a.clone()), ..Failure::new(Code::LinkLost, b.clone()).said(a.clone()) };
+        let lost = Link::Lost { since: Instant::now(), again: None, why: Failure { code: Code::HostKeyChanged, ..why() } };
+        let state = State { link: lost, server: Server::Unknown, agent: Agent::Idle };
+        let given = endpoint::News::GivenBack { words: a.clone(), sent: true };
+        for news in [endpoint::News::Went(1, Some(why())), endpoint::News::Refused(why()), endpoint::News::State(state), given] {
+            let text = super::endpoint::told(&mut Link::Up, &a, &news).unwrap_or_default();
+            prop_assert_eq!(driving(&text), None, "{:?}", text);
+        }
+        let rule = Rule { side: Side::Here, port: 1, to: a.clone(), to_port: 2 };
+        for text in super::forward::told(&rule, &a, &why()) {
+            prop_assert_eq!(driving(&text), None, "{:?}", text);
+        }
+    }
+
+    /// What completions say of threads and projects beside their names.
+    #[test]
+    fn field_safety_of_completions(a in remote()) {
+        let text = super::completions::names::harmless(&a);
+        prop_assert_eq!(driving(&text), None, "{:?}", text);
+        prop_assert!(!text.contains('\n'), "{:?}", text);
     }
 
     #[test]

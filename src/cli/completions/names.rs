@@ -79,7 +79,7 @@ fn threads(local: &Local) -> Vec<(String, String)> {
     places.flat_map(of_one).collect()
 }
 
-fn harmless(remote: &str) -> String {
+pub(in crate::cli) fn harmless(remote: &str) -> String {
     crate::cli::table::cut(&crate::cli::plain::line(remote), 60)
 }
 
