@@ -48,18 +48,21 @@ use crate::ssh::session;
 use crate::step::Watch;
 use screen::Screen;
 
+/// What the help calls the options of all commands.
+const GLOBAL: &str = "Options of all commands";
+
 /// Run Codex threads in folders of the machines you reach over SSH.
 #[derive(Debug, Parser)]
 #[command(name = "outpost", version, max_term_width = 100, arg_required_else_help = true, disable_help_subcommand = true)]
 pub struct Cli {
     /// Read this ssh configuration instead of yours and the system's, as `ssh -F` does.
-    #[arg(short = 'F', value_name = "FILE", global = true, env = "OUTPOST_SSH_CONFIG")]
+    #[arg(short = 'F', value_name = "FILE", global = true, help_heading = GLOBAL, env = "OUTPOST_SSH_CONFIG")]
     pub ssh_config: Option<PathBuf>,
     /// What carries the SSH session: the one that is built in, or the system's `ssh`.
-    #[arg(long, value_name = "CARRIER", global = true, env = crate::paths::CARRIER, value_parser = ["builtin", "ssh"])]
+    #[arg(long, value_name = "CARRIER", global = true, help_heading = GLOBAL, env = crate::paths::CARRIER, value_parser = ["builtin", "ssh"])]
     pub carrier: Option<String>,
     /// Do not page long answers (`$OUTPOST_PAGER`, `$PAGER` or `less` pages them on a terminal).
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub no_pager: bool,
     /// What to do.
     #[command(subcommand)]

@@ -12,7 +12,7 @@ use crate::host::alias::Listing;
 use crate::project;
 use crate::ssh::session;
 use crate::step::{Progress, Watch};
-use steps::{Recorder, Report};
+use steps::{Recorder, Report, coloured};
 
 /// Check whether Codex threads can run on hosts.
 ///
@@ -47,7 +47,8 @@ impl Check {
             context.screen.json(&reports)?;
         } else {
             let texts: Vec<String> = reports.iter().map(|report| report.text()).collect();
-            context.screen.answer(&texts.join("\n"))?;
+            let text = texts.join("\n");
+            context.screen.answer(&if context.screen.colour { coloured(&text) } else { text })?;
         }
         Ok(worst.unwrap_or(Exit::Done))
     }

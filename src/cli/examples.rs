@@ -1,6 +1,6 @@
 //! The examples under each `--help`, in one table; a command that has its own keeps them.
 
-use clap::{Command, CommandFactory};
+use clap::{Arg, Command, CommandFactory};
 
 use super::Cli;
 
@@ -45,15 +45,30 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("stop", "outpost stop devbox\noutpost stop devbox --now"),
     ("logs", "outpost logs devbox\noutpost logs devbox -n 20 --follow"),
     ("install", "outpost install devbox"),
-    ("login", "outpost login devbox"),
-    ("man", "outpost man | man -l -\noutpost man thread log | man -l -\noutpost man --write ~/.local/share/man/man1"),
+    ("man", "outpost man\noutpost man thread log\noutpost man --write ~/.local/share/man/man1"),
     ("demo", "outpost demo\noutpost demo --yes"),
 ];
 
 /// Our command line, with its examples.
 #[must_use]
 pub fn command() -> Command {
-    with_examples(Cli::command(), "")
+    let command = with_examples(Cli::command(), "");
+    let all: Vec<Arg> = command.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
+    command.mut_subcommands(|below| without_the_meaningless(below, &all))
+}
+
+/// Commands that reach no host and page nothing: there the options of all commands are taken, but not shown.
+const ALONE: &[&str] = &["enable", "disable", "completions", "man", "demo"];
+
+/// Commands with answers that are paged.
+const PAGED: &[&str] = &["threads", "thread", "logs", "man"];
+
+/// Hides the options of all commands where they have no meaning.
+fn without_the_meaningless(command: Command, all: &[Arg]) -> Command {
+    let name = command.get_name();
+    let hidden = |arg: &&Arg| ALONE.contains(&name) || (arg.get_id() == "no_pager" && !PAGED.contains(&name));
+    let hidden: Vec<Arg> = all.iter().filter(hidden).map(|arg| arg.clone().hide(true)).collect();
+    command.args(hidden)
 }
 
 fn with_examples(command: Command, path: &str) -> Command {
@@ -91,7 +106,7 @@ mod tests {
 
     #[test]
     fn every_example_is_of_a_command() {
-        for (path, lines) in EXAMPLES.iter().filter(|(path, _)| *path != "login") {
+        for (path, lines) in EXAMPLES.iter() {
             let found = path.split_whitespace().try_fold(command(), |at, word| at.find_subcommand(word).cloned());
             assert!(found.is_some(), "{path}");
             assert!(lines.lines().all(|line| line.starts_with("outpost ")), "{path}");

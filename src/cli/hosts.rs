@@ -89,7 +89,7 @@ fn tell(context: &Context, listing: &Listing, gate: bool) {
     let screen = &context.screen;
     for problem in &listing.problems {
         let place = format!("{}:{}", problem.file.display(), problem.line);
-        screen.note(&format!("warning: {}: {}", plain::line(&place), plain::line(&problem.text)));
+        screen.warn(&format!("{}: {}", plain::line(&place), plain::line(&problem.text)));
     }
     if listing.hosts.is_empty() {
         screen.note(&plain::line(&no_hosts(&context.local)));

@@ -4,7 +4,7 @@ use clap::Args;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::spinner::Spinner;
-use super::{Context, plain};
+use super::{Context, pager, plain};
 use crate::failure::{Code, Exit, Failure};
 use crate::project;
 use crate::remote::{self, job::Job};
@@ -35,7 +35,8 @@ impl Logs {
         let job = Job::Logs { lines: self.lines, follow: self.follow };
         let said = remote::logs(&session, &settings, job, &spinner).await.map_err(|e| e.at(&alias))?;
         drop(spinner);
-        let shown = show(context, said.text).await;
+        let shown =
+            if self.follow { show(context, said.text).await } else { pager::show(context, &harmless(said.text).await).await };
         drop(said.input);
         session.close().await;
         shown.map(|()| Exit::Done)
@@ -51,6 +52,18 @@ pub(super) async fn show(context: &Context, mut text: impl AsyncRead + Unpin) ->
     }
     context.screen.answer(&plain.push(&String::from_utf8_lossy(&cut)))?;
     context.screen.answer(&plain.finish())
+}
+
+/// The most of a log that is shown at once, in bytes.
+const MOST: u64 = 64 * 1024 * 1024;
+
+/// Remote text, made harmless, to its end.
+async fn harmless(text: impl AsyncRead + Unpin) -> String {
+    let mut bytes = Vec::new();
+    // What came before a link was lost is shown.
+    drop(text.take(MOST).read_to_end(&mut bytes).await);
+    let mut plain = plain::Plain::default();
+    plain.push(&String::from_utf8_lossy(&bytes)) + &plain.finish()
 }
 
 /// Takes what is complete from bytes that may end in the middle of a character.

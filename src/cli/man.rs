@@ -1,5 +1,8 @@
 //! `outpost man`: the manual pages, made of the same words as `--help`.
 
+mod page;
+
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Command};
@@ -8,8 +11,11 @@ use super::Context;
 use super::examples;
 use crate::failure::{Code, Exit, Failure};
 use crate::name::nearest;
+use crate::paths::{Local, PAGER};
 
-/// Print a manual page.
+/// Show a manual page.
+///
+/// On a terminal it goes through `man`; else, and where there is no `man`, the page's source is printed.
 #[derive(Debug, Args)]
 pub struct Man {
     /// The command (`run`, `thread log` …); without one the page of outpost itself.
@@ -32,18 +38,29 @@ impl Man {
             Some(folder) => write_all(&program, folder)?,
             None => {
                 let found = self.command.iter().try_fold(&program, |at, word| below(at, word))?;
-                context.screen.answer(&String::from_utf8_lossy(&page(found)?))?;
+                let page = page::of(found)?;
+                if !(context.screen.out_is_terminal && shown(&context.local, &page)) {
+                    context.screen.answer(&String::from_utf8_lossy(&page))?;
+                }
             }
         }
         Ok(Exit::Done)
     }
 }
 
-fn page(command: &Command) -> Result<Vec<u8>, Failure> {
-    let mut page = Vec::new();
-    let told = clap_mangen::Man::new(command.clone()).render(&mut page);
-    told.map_err(|e| Failure::new(Code::LocalIo, "make the manual page").said(e))?;
-    Ok(page)
+/// Whether the machine's `man` showed a page. It takes a file by its path everywhere, standard input only on some systems.
+fn shown(local: &Local, page: &[u8]) -> bool {
+    let path = local.var("PATH").map(std::ffi::OsStr::to_owned).unwrap_or_default();
+    let Ok(man) = which::which_in("man", Some(path), &local.home) else { return false };
+    let Ok(mut file) = tempfile::Builder::new().prefix("outpost-").suffix(".1").tempfile() else { return false };
+    if file.write_all(page).is_err() {
+        return false;
+    }
+    let mut command = std::process::Command::new(man);
+    if let Some(pager) = local.vars.get(std::ffi::OsStr::new(PAGER)) {
+        command.env("MANPAGER", pager);
+    }
+    command.arg(file.path()).status().is_ok_and(|status| status.success())
 }
 
 /// `outpost.1`, `outpost-thread-log.1` …, below a command that is shown.
@@ -51,7 +68,7 @@ fn write_all(command: &Command, folder: &Path) -> Result<(), Failure> {
     let name = command.get_display_name().unwrap_or_else(|| command.get_name());
     let file = folder.join(format!("{name}.1"));
     let fail = |e: std::io::Error| Failure::new(Code::LocalIo, format!("write {}", file.display())).said(e);
-    let page = page(command)?;
+    let page = page::of(command)?;
     std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&file, page)).map_err(fail)?;
     command.get_subcommands().filter(|below| !below.is_hide_set()).try_for_each(|below| write_all(below, folder))
 }

@@ -1,7 +1,8 @@
 //! How a failure is told to a person.
 
 use super::plain;
-use super::screen::{BROKEN_PIPE, Screen};
+use super::run::paint::GREEN;
+use super::screen::{BROKEN_PIPE, RED_BOLD, Screen, painted};
 use crate::failure::{Code, Exit, Failure};
 
 /// The lines of a failure: where and what, what came back, what to do now, and the stable code.
@@ -12,6 +13,16 @@ pub fn failure(failure: &Failure) -> String {
     block(&mut text, "  said: ", &failure.said);
     block(&mut text, "  try:  ", &failure.hint);
     text
+}
+
+/// The lines of a failure with the code in red, and what to do in green, as clap has its own errors.
+fn coloured(text: &str, colour: bool) -> String {
+    let lines = text.split('\n').enumerate().map(|(number, line)| match (number, line.split_once(": ")) {
+        (0, Some((code, rest))) => format!("{}: {rest}", painted(code, RED_BOLD, colour)),
+        (_, Some(("  try", rest))) => format!("  {}: {rest}", painted("try", GREEN, colour)),
+        _ => line.to_owned(),
+    });
+    lines.collect::<Vec<String>>().join("\n")
 }
 
 /// Appends a text of one or more lines behind a label, the further lines aligned with the first.
@@ -30,7 +41,7 @@ pub fn exit(screen: &Screen, result: Result<Exit, Failure>) -> Exit {
         Ok(exit) => exit,
         Err(failure) if failure.code == Code::LocalIo && failure.said == BROKEN_PIPE => Exit::Done,
         Err(told) => {
-            screen.note(&failure(&told));
+            screen.note(&coloured(&failure(&told), screen.err_colour));
             told.code.exit()
         }
     }
@@ -39,6 +50,15 @@ pub fn exit(screen: &Screen, result: Result<Exit, Failure>) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_is_coloured_only_where_that_is_wanted() {
+        let told = failure(&Failure::new(Code::Usage, "do: it").said("try: no\n  try: nor this").hint("x"));
+        assert_eq!(coloured(&told, false), told);
+        let red = "\u{1b}[1m\u{1b}[31merror[usage]\u{1b}[0m: do: it";
+        assert_eq!(coloured(&told, true).lines().next(), Some(red));
+        assert_eq!(coloured(&told, true).matches("\u{1b}[32mtry\u{1b}[0m").count(), 1);
+    }
 
     #[test]
     fn a_failure_names_all_it_knows() {

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use super::plain;
@@ -25,6 +26,8 @@ pub struct Screen {
     pub interactive: bool,
     /// Whether to colour what goes to standard output.
     pub colour: bool,
+    /// Whether to colour what goes to standard error.
+    pub err_colour: bool,
 }
 
 impl Screen {
@@ -37,6 +40,7 @@ impl Screen {
             out_is_terminal: io::stdout().is_terminal(),
             interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),
             colour: anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never,
+            err_colour: anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never,
         }
     }
 
@@ -44,7 +48,9 @@ impl Screen {
     #[must_use]
     pub fn captured() -> (Self, Written, Written) {
         let (out, err) = (Written::default(), Written::default());
-        let screen = Self { out: out.clone(), err: err.clone(), out_is_terminal: false, interactive: false, colour: false };
+        let (out_to, err_to): (Sink, Sink) = (out.clone(), err.clone());
+        let screen =
+            Self { out: out_to, err: err_to, out_is_terminal: false, interactive: false, colour: false, err_colour: false };
         (screen, out, err)
     }
 
@@ -94,6 +100,11 @@ impl Screen {
         drop(put(&self.err, &format!("{text}\n")));
     }
 
+    /// Warns people of something, in one harmless line.
+    pub fn warn(&self, text: &str) {
+        self.note(&format!("{}: {text}", painted("warning", YELLOW_BOLD, self.err_colour)));
+    }
+
     /// Writes to standard error without a line's end.
     pub fn note_piece(&self, text: &str) {
         drop(put(&self.err, text));
@@ -130,6 +141,16 @@ impl Drop for Prefixed {
             drop(self.write(b"\n"));
         }
     }
+}
+
+/// As clap and the Codex TUI colour what went wrong, and what to look at.
+pub(in crate::cli) const RED_BOLD: Style = AnsiColor::Red.on_default().bold();
+pub(in crate::cli) const YELLOW_BOLD: Style = AnsiColor::Yellow.on_default().bold();
+
+/// A text in a style, where colours are wanted.
+#[must_use]
+pub(in crate::cli) fn painted(text: &str, style: Style, colour: bool) -> String {
+    if colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
 }
 
 fn put(sink: &Sink, text: &str) -> io::Result<()> {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::run::approve;
 use super::spinner::Spinner;
-use super::{Context, waits};
+use super::{Context, pager, waits};
 use crate::app_server::Server;
 use crate::config::{hosts, projects};
 use crate::failure::{Exit, Failure};
@@ -157,13 +157,19 @@ impl Threads {
         while let Some((answer, exit)) = asking.next().await {
             worst = worst.max(exit);
             answers.push(answer);
-            if let (false, Some(_silence)) = (self.json, turns.silence()) {
+            // Of several each is shown as it comes; a pager would hold it back for the slowest.
+            let at_once = !self.json && wanted.len() > 1;
+            if let (true, Some(_silence)) = (at_once, turns.silence()) {
                 show(context, &mut answers)?;
             }
         }
         if self.json {
             answers.sort_by(|a, b| a.host.cmp(&b.host));
             context.screen.json(&answers.iter().flat_map(listed).collect::<Vec<_>>())?;
+        } else if let [answer] = answers.as_slice()
+            && wanted.len() == 1
+        {
+            pager::show(context, &layout::text(answer, context.screen.columns())).await?;
         } else {
             show(context, &mut answers)?;
         }

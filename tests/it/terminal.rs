@@ -146,3 +146,22 @@ async fn deleting_asks_and_no_colour_means_none() {
     terminal.shows("[exit 0]");
     bed.run(&["thread", "show", &thread]).await.exits(4);
 }
+
+#[test]
+fn what_went_wrong_is_coloured_on_a_terminal_alone() {
+    let sandbox = super::bed::Sandbox::new();
+    sandbox.add_ssh_config("Host mute\n  HostName 192.0.2.1\n  ProxyCommand false\n");
+    for (args, plain, painted) in [
+        (&["check", "nowhere"][..], "  ✗ resolved", "  \u{1b}[1m\u{1b}[31m✗\u{1b}[0m resolved"),
+        (&["logs", "nowhere"], "error[host-unknown]:", "\u{1b}[1m\u{1b}[31merror[host-unknown]\u{1b}[0m:"),
+    ] {
+        let mut command = sandbox.outpost(args);
+        for (no_colour, wanted) in [("1", plain), ("", painted)] {
+            command.env("NO_COLOR", no_colour);
+            let shown = super::bed::on_a_terminal(&command, "[never]", &[]).1;
+            assert!(shown.contains(wanted), "{shown:?}");
+        }
+        let ran = sandbox.run(args);
+        assert!(!(ran.stdout + &ran.stderr).contains('\u{1b}'));
+    }
+}

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::cli::plain;
+use crate::cli::run::paint::GREEN;
+use crate::cli::screen::{RED_BOLD, YELLOW_BOLD, painted};
 use crate::failure::{self, Code, Failure};
 use crate::step::{Progress, Step, Watch};
 
@@ -145,6 +147,19 @@ impl Report {
         }
         text
     }
+}
+
+/// A report's lines with its marks in colour.
+#[must_use]
+pub fn coloured(text: &str) -> String {
+    let paint = |line: &str| match () {
+        () if line.starts_with("  ✓") => line.replacen('✓', &painted("✓", GREEN, true), 1),
+        () if line.starts_with("  ✗") => line.replacen('✗', &painted("✗", RED_BOLD, true), 1),
+        () if line.starts_with(&format!("{:28}note:", "")) => line.replacen("note", &painted("note", YELLOW_BOLD, true), 1),
+        () if line.starts_with(&format!("{:28}try:", "")) => line.replacen("try", &painted("try", GREEN, true), 1),
+        () => line.to_owned(),
+    };
+    text.split('\n').map(paint).collect::<Vec<String>>().join("\n")
 }
 
 fn more(text: &mut String, label: &str, content: &str) {
