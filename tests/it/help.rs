@@ -62,7 +62,12 @@ fn a_page_has_the_sections_that_people_look_for() {
     let shell = page(&["man", "shell"]);
     // The foot names the release.
     assert!(shell.trim_end().lines().last().unwrap().contains(concat!("outpost ", env!("CARGO_PKG_VERSION"))), "{shell}");
-    let heads: Vec<&str> = shell.trim_end().lines().filter(|line| !line.contains("outpost ")).filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase())).collect();
+    let heads: Vec<&str> = shell
+        .trim_end()
+        .lines()
+        .filter(|line| !line.contains("outpost "))
+        .filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()))
+        .collect();
     insta::assert_snapshot!(heads.join("\n"), @r"
     NAME
     SYNOPSIS

@@ -154,6 +154,25 @@ fn what_kept_the_command_from_running_is_255() {
     assert!(off.run(&["shell", "devbox"]).exits(255).stderr.contains("error[gate-off]"));
 }
 
+/// What a person reads when it did not run.
+#[test]
+fn the_words_of_what_kept_it_from_running() {
+    let (sandbox, host) = bed();
+    std::fs::write(host.home.join("file"), "").unwrap();
+    let off = Sandbox::without_gate();
+    let mut all = String::new();
+    for (sandbox, args, status) in [
+        (&sandbox, &["shell", "nosuch"][..], 255),
+        (&sandbox, &["shell", "devbox:nowhere", "true"], 255),
+        (&sandbox, &["shell", "devbox:file", "true"], 255),
+        (&sandbox, &["shell", "-n", "-t", "devbox"], 2),
+        (&off, &["shell", "devbox"], 255),
+    ] {
+        all += &format!("$ outpost {}\n{}\n", args.join(" "), sandbox.stable(&sandbox.run(args).exits(status).stderr));
+    }
+    insta::assert_snapshot!(all);
+}
+
 /// The command ran: what became of its words here is no failure of ssh's.
 #[test]
 fn output_that_cannot_be_written_is_not_255() {
