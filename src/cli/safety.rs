@@ -133,7 +133,8 @@ proptest! {
         let state = State { link: lost, server: Server::Unknown, agent: Agent::Idle };
         let given = endpoint::News::GivenBack { words: a.clone(), sent: true };
         for news in [endpoint::News::Went(1, Some(why())), endpoint::News::Refused(why()), endpoint::News::State(state), given] {
-            let text = super::endpoint::told(&mut Link::Up, &a, &news).unwrap_or_default();
+            let mut shown = State { link: Link::Up, server: Server::Unknown, agent: Agent::Idle };
+            let text = super::endpoint::told(&mut shown, &a, &news).unwrap_or_default();
             prop_assert_eq!(driving(&text), None, "{:?}", text);
         }
         let rule = Rule { side: Side::Here, port: 1, to: a.clone(), to_port: 2 };

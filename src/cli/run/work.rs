@@ -149,7 +149,6 @@ impl Work<'_> {
         prompt.images.clone_from(&uploaded.files);
         Ok(Some((prompt, Some(uploaded))))
     }
-    }
 
     /// Puts a prompt behind the turn that runs, which a new turn would end.
     async fn behind(&mut self, text: Option<&str>) -> Result<Done, Failure> {
