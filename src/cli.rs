@@ -123,6 +123,7 @@ impl Context {
         }
         let hosts = listing.hosts.iter().map(|listed| listed.alias.as_str());
         let hint = match nearest(word, projects.keys().map(String::as_str).chain(hosts)).as_slice() {
+            _ if word.contains('@') => crate::host::alias::with_user(word).unwrap_or_default(),
             [] => "`outpost hosts` and `outpost projects` list what there is".to_owned(),
             near => format!("did you mean {}?", near.join(" or ")),
         };

@@ -3,6 +3,7 @@
 pub mod alias;
 pub mod fallback;
 pub mod include;
+mod old_names;
 pub mod pattern;
 pub mod resolve;
 pub mod scope;

@@ -98,15 +98,21 @@ pub fn find<'a>(listing: &'a Listing, word: &str) -> Result<&'a Listed, Failure>
     listing.hosts.iter().find(|listed| listed.alias.as_str() == word).ok_or_else(|| unknown(listing, word))
 }
 
+/// What to write instead of a name with a user in it, for which no `Host` line can stand.
+#[must_use]
+pub fn with_user(word: &str) -> Option<String> {
+    let (user, host) = word.rsplit_once('@')?;
+    Some(format!("name the host without its user, as its Host line does: `Host {host}`, and below it `User {user}`"))
+}
+
 fn unknown(listing: &Listing, word: &str) -> Failure {
     let near = name::nearest(word, listing.hosts.iter().map(|listed| listed.alias.as_str()));
-    let hint = if near.is_empty() {
-        format!(
+    let hint = with_user(word).unwrap_or_else(|| match near.as_slice() {
+        [] => format!(
             "outpost hosts   # lists what there is; a new one needs a line `Host {word}`, patterns such as `*` do not make a host"
-        )
-    } else {
-        format!("did you mean {}? `outpost hosts` lists all", near.join(" or "))
-    };
+        ),
+        near => format!("did you mean {}? `outpost hosts` lists all", near.join(" or ")),
+    });
     Failure::new(Code::HostUnknown, format!("no Host line of the ssh configuration names '{word}'")).hint(hint)
 }
 
@@ -362,6 +368,8 @@ mod tests {
         let failure = find(&of("Host devbox prod"), "devbx").expect_err("unknown");
         assert_eq!((failure.code, failure.hint.as_str()), (Code::HostUnknown, "did you mean devbox? `outpost hosts` lists all"));
         assert!(find(&of("Host dev*"), "devbox").is_err());
+        let failure = find(&of("Host devbox"), "root@devbox").expect_err("unknown");
+        assert!(failure.hint.ends_with("`Host devbox`, and below it `User root`"), "{}", failure.hint);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::old_names::todays;
 use crate::name::Alias;
 
 /// A resolved host. Keywords are lower-case as `ssh -G` prints them; a keyword that stands on several lines has several values.
@@ -13,6 +14,7 @@ pub struct Target {
     defaults: HashMap<String, Vec<String>>,
     /// What the connection is for.
     pub(crate) purpose: Purpose,
+    connection_hash: Option<String>,
 }
 
 /// What a connection is for: its windows and the marks of its packets depend on it.
@@ -30,7 +32,19 @@ impl Target {
     /// From what `ssh -G ALIAS` printed and what `ssh -F /dev/null -G ALIAS` printed.
     #[must_use]
     pub fn from_ssh_g(alias: Alias, printed: &str, defaults: &str) -> Self {
-        Self { alias, values: lines(printed), defaults: lines(defaults), purpose: Purpose::Shared }
+        Self { alias, values: lines(printed), defaults: lines(defaults), purpose: Purpose::Shared, connection_hash: None }
+    }
+
+    /// With what `%C` stands for.
+    #[must_use]
+    pub(super) fn with_connection_hash(mut self, hash: Option<String>) -> Self {
+        self.connection_hash = hash;
+        self
+    }
+
+    /// What `%C` stands for, where the configuration uses it: which words of the connection it is made of depends on the release.
+    pub(crate) fn connection_hash(&self) -> Option<&str> {
+        self.connection_hash.as_deref()
     }
 
     /// The same for another purpose.
@@ -95,7 +109,8 @@ fn lines(printed: &str) -> HashMap<String, Vec<String>> {
     for line in printed.lines() {
         let (keyword, value) = line.split_once(' ').unwrap_or((line, ""));
         if !keyword.is_empty() {
-            values.entry(keyword.to_ascii_lowercase()).or_default().push(value.to_owned());
+            let keyword = keyword.to_ascii_lowercase();
+            values.entry(todays(&keyword).to_owned()).or_default().push(value.to_owned());
         }
     }
     values

@@ -74,6 +74,10 @@ keywords! {
         GSSAPITrustDns GSSAPIRenewalForcesRekey GSSAPIKexAlgorithms
         HostbasedAuthentication HostbasedAcceptedAlgorithms EnableSSHKeysign KbdInteractiveDevices
     }
+    NoMeaning: "of old releases; OpenSSH itself passes over it" {
+        Protocol Cipher CompressionLevel FallBackToRsh GlobalKnownHostsFile2 UserKnownHostsFile2 UseRoaming UseRsh UsePrivilegedPort
+        RSAAuthentication RhostsAuthentication RhostsRSAAuthentication AFSTokenPassing KerberosAuthentication KerberosTGTPassing
+    }
     NoMeaning: "security keys are used through the agent" { SecurityKeyProvider }
     NoMeaning: "leaving it out is only stricter: a key that only the DNS vouches for is unknown, and the failure names `--carrier ssh`" { VerifyHostKeyDNS }
     NoMeaning: "passphrases are asked for on the terminal, or the keys are in the agent (macOS)" { UseKeychain }
@@ -125,8 +129,16 @@ pub fn refuse(target: &Target) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The most of a value that is shown, in characters.
+const SHOWN: usize = 60;
+
 fn refused(target: &Target, (name, value): (&str, &str), note: &str) -> Failure {
     let alias = &target.alias;
+    let mut rest = value.chars();
+    let mut value: String = rest.by_ref().take(SHOWN).collect();
+    if rest.next().is_some() {
+        value.push('…');
+    }
     let hint = if name == "RefuseConnection" {
         "the configuration forbids it; `ssh` would refuse too".to_owned()
     } else {
@@ -155,6 +167,9 @@ mod tests {
             ("pkcs11provider /usr/lib/x.so", true),
             ("knownhostscommand /bin/x %H", true),
             ("somethingnew yes", true),
+            ("pubkeyacceptedkeytypes ssh-ed25519", false),
+            ("challengeresponseauthentication no", false),
+            ("useprivilegedport yes", false),
         ] {
             assert_eq!(refusal(line).is_some(), refused, "{line}");
         }
@@ -168,7 +183,8 @@ mod tests {
 
     #[test]
     fn what_is_refused_is_named_with_the_way_out() {
-        let lines = ["knownhostscommand /bin/x %H", "somethingnew yes", "refuseconnection not today"];
+        let long = format!("somethingnew {}", "x".repeat(200));
+        let lines = ["knownhostscommand /bin/x %H", &long, "refuseconnection not today"];
         let told: String = lines
             .iter()
             .filter_map(|line| refusal(line))
@@ -177,7 +193,7 @@ mod tests {
         insta::assert_snapshot!(told, @r"
         [keyword-unsupported] dev: the ssh configuration says `KnownHostsCommand /bin/x %H`: known keys come from a command
           use the system's ssh for this host: --carrier ssh, or for good: outpost hosts set dev carrier=ssh
-        [keyword-unsupported] dev: the ssh configuration says `somethingnew yes`: this release of Outpost does not know the keyword
+        [keyword-unsupported] dev: the ssh configuration says `somethingnew xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…`: this release of Outpost does not know the keyword
           use the system's ssh for this host: --carrier ssh, or for good: outpost hosts set dev carrier=ssh
         [keyword-unsupported] dev: the ssh configuration says `RefuseConnection not today`: the configuration forbids to connect
           the configuration forbids it; `ssh` would refuse too

@@ -10,6 +10,7 @@ use super::unsupported;
 use crate::failure::Failure;
 use crate::host::alias::{DEEPEST_INCLUDE, SYSTEM_CONFIG};
 use crate::host::include::{self, Owner};
+use crate::host::old_names::todays;
 use crate::host::pattern;
 use crate::host::scope::{Block, Scope};
 use crate::host::words;
@@ -79,7 +80,7 @@ impl Reader<'_> {
         self.section();
         for (number, raw) in text.split(|b| *b == b'\n').enumerate() {
             let Some(line) = words::line(raw) else { continue };
-            let at = At { file: path, line: number + 1, keyword: &line.keyword };
+            let at = At { file: path, line: number + 1, keyword: todays(&line.keyword) };
             let words = words::split(line.rest).map_err(|_| Ok(at.refused(": invalid quotes")))?;
             if words.iter().any(Vec::is_empty) || words.is_empty() {
                 return Err(Ok(at.refused(" without a value")));
@@ -126,7 +127,7 @@ impl Reader<'_> {
         let ignored = self.ignored.as_ref().is_some_and(|list| pattern::in_list(at.keyword.as_bytes(), list));
         match rules::rule(at.keyword) {
             None if ignored => Ok(()),
-            None => Err(at.refused(", which OpenSSH does not know")),
+            None => Err(at.refused(", which Outpost does not know")),
             Some(Rule::Refuse) if counts && !ignored => Err(at.refused("")),
             Some(Rule::Refuse | Rule::Pass) => Ok(()),
             Some(Rule::Take(kind)) => {

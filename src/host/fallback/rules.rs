@@ -122,6 +122,22 @@ pub const PASSED_OVER: &[&str] = &[
     "enablesshkeysign",
     "kbdinteractivedevices",
     "securitykeyprovider",
+    // Of old releases: `ssh` passes over them too.
+    "protocol",
+    "cipher",
+    "compressionlevel",
+    "fallbacktorsh",
+    "globalknownhostsfile2",
+    "userknownhostsfile2",
+    "useroaming",
+    "usersh",
+    "useprivilegedport",
+    "rsaauthentication",
+    "rhostsauthentication",
+    "rhostsrsaauthentication",
+    "afstokenpassing",
+    "kerberosauthentication",
+    "kerberostgtpassing",
 ];
 
 /// Keywords that cannot be evaluated here: refused where they count for the host, passed over where they do not.
@@ -167,7 +183,7 @@ pub enum Rule {
     Refuse,
 }
 
-/// The rule of a keyword in lower case; none for one that OpenSSH does not have.
+/// The rule of a keyword by today's name, in lower case; none for one that no release known to us has.
 #[must_use]
 pub fn rule(keyword: &str) -> Option<Rule> {
     let taken = TAKEN.iter().find(|(name, _)| *name == keyword).map(|(_, kind)| Rule::Take(*kind));

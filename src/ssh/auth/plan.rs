@@ -45,7 +45,9 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn of(target: &Target) -> Self {
-        let on = |keyword: &str| !matches!(target.first(keyword), Some("no" | "false"));
+        // Up to OpenSSH 8.6 there are two keywords for keyboard-interactive, and either is enough.
+        let off = |value: &String| matches!(value.as_str(), "no" | "false");
+        let on = |keyword: &str| target.all(keyword).is_empty() || !target.all(keyword).iter().all(off);
         let prompts = target.first("batchmode") != Some("yes");
         let usable = |method: &Method| match method {
             Method::PublicKey => on("pubkeyauthentication"),
@@ -116,6 +118,11 @@ mod tests {
             ("preferredauthentications password,gssapi-with-mic,publickey\n", vec![Password, PublicKey]),
             ("batchmode yes\n", vec![PublicKey]),
             ("pubkeyauthentication false\npasswordauthentication no\n", vec![KeyboardInteractive]),
+            ("kbdinteractiveauthentication no\nchallengeresponseauthentication no\n", vec![PublicKey, Password]),
+            (
+                "kbdinteractiveauthentication no\nchallengeresponseauthentication yes\n",
+                vec![PublicKey, KeyboardInteractive, Password],
+            ),
         ] {
             assert_eq!(plan(printed).allowed, expected, "{printed}");
         }

@@ -145,6 +145,7 @@ pub(crate) const CASES: &[Case] = &[
 /// Configurations of the plain kind: these must resolve without `ssh` too.
 #[rustfmt::skip]
 pub(crate) const PLAIN: &[Case] = &[
+    case("old names, and what ssh passes over", "a", "Protocol 2\nHost a\n  ChallengeResponseAuthentication no\n  KeepAlive no\n  DSAAuthentication no\n  IdentityFile2 ~/.ssh/x\n  UsePrivilegedPort no\n  RSAAuthentication yes\nHost b*\n  PubkeyAcceptedKeyTypes +ssh-rsa\n"),
     case("the usual", "dev", "Host dev\n  HostName 10.0.0.1\n  User me\n  Port 2222\n  IdentityFile ~/.ssh/id_ed25519\n  IdentitiesOnly yes\n"),
     case("a bastion", "in gate", "Host in\n  ProxyJump gate\nHost gate\n  ProxyJump none\n  User ops\nHost *\n  ProxyJump me@gate:2200\n  ServerAliveInterval 30\n"),
     case("debian's own", "a", "Host a\n  User x\nHost *\n  SendEnv LANG LC_*\n  HashKnownHosts yes\n  GSSAPIAuthentication yes\n"),
