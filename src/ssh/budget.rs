@@ -28,6 +28,11 @@ impl Budget {
         Self { limit, spent: Duration::ZERO }
     }
 
+    /// Gives the whole time again.
+    pub(crate) fn renew(&mut self) {
+        self.spent = Duration::ZERO;
+    }
+
     /// Runs something that waits for the network and nothing else.
     ///
     /// # Errors

@@ -150,7 +150,7 @@ impl Route {
     }
 
     async fn dial(&mut self, target: &Target, budget: &mut Budget) -> Result<ByteStream, Failure> {
-        let dialled = budget.within(dial::dial(target)).await.map_err(|spent| timed_out(&self.address, spent))??;
+        let dialled = dial::dial(target, budget).await.map_err(|spent| timed_out(&self.address, spent))??;
         self.ip = Some(dialled.address.ip());
         if target.host_name() != dialled.address.ip().to_string() {
             self.address = format!("{} ({})", self.address, dialled.address.ip());

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use super::socket::Options;
 use crate::failure::{Code, Failure};
 use crate::host::target::Target;
+use crate::ssh::budget::{Budget, Spent};
 
 /// The head start of each address before the next is tried too (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -25,21 +26,22 @@ pub(crate) struct Dialled {
     pub(crate) mark: Option<u32>,
 }
 
-/// Connects to the target's host name and port.
+/// Connects to the target's host name and port. As with `ssh`, each attempt has the whole time, and the login has what the last one
+/// left.
 ///
 /// # Errors
-/// [`Code::NameNotFound`] and [`Code::Unreachable`]; the time limit is the caller's.
-pub(crate) async fn dial(target: &Target) -> Result<Dialled, Failure> {
+/// [`Spent`], or [`Code::NameNotFound`] and [`Code::Unreachable`].
+pub(crate) async fn dial(target: &Target, budget: &mut Budget) -> Result<Result<Dialled, Failure>, Spent> {
     let attempts: u32 = target.first("connectionattempts").and_then(|n| n.parse().ok()).unwrap_or(1);
-    let mut outcome = once(target).await;
-    for _ in 1..attempts.max(1) {
-        if outcome.as_ref().is_ok_and(|_| true) || outcome.as_ref().is_err_and(|f| f.code == Code::NameNotFound) {
-            break;
+    for _ in 1..attempts {
+        let outcome = budget.within(once(target)).await;
+        if matches!(&outcome, Ok(Ok(_))) || matches!(&outcome, Ok(Err(failure)) if failure.code == Code::NameNotFound) {
+            return outcome;
         }
         wait(BETWEEN_ATTEMPTS).await;
-        outcome = once(target).await;
+        budget.renew();
     }
-    outcome
+    budget.within(once(target)).await
 }
 
 async fn once(target: &Target) -> Result<Dialled, Failure> {
@@ -47,25 +49,24 @@ async fn once(target: &Target) -> Result<Dialled, Failure> {
     first_of(&addresses, target).await
 }
 
-/// The first that answers of several addresses, each a head start behind the one before.
+/// The first that answers of several addresses, each a head start behind the one before, or at once when one has failed.
 async fn first_of(addresses: &[SocketAddr], target: &Target) -> Result<Dialled, Failure> {
     let options = Options::of(target).await?;
-    let tried = |(address, n): (&SocketAddr, u32)| {
-        let (options, address) = (&options, *address);
-        async move {
-            wait(HEAD_START * n).await;
-            (address, options.connect(address).await)
-        }
+    let connect = |address: SocketAddr| {
+        let options = &options;
+        async move { (address, options.connect(address).await) }
     };
-    let mut tries: FuturesUnordered<_> = addresses.iter().zip(0_u32..).map(tried).collect();
-    let mut refusals = Vec::new();
-    while let Some((address, result)) = tries.next().await {
-        match result {
-            Ok(stream) => return Ok(Dialled { stream, address, mark: options.marks().then }),
-            Err(e) => refusals.push((address, e)),
+    let (mut waiting, mut tries, mut refusals) = (addresses.iter().copied(), FuturesUnordered::new(), Vec::new());
+    loop {
+        tries.extend(waiting.next().map(connect));
+        let alone = if waiting.len() > 0 { HEAD_START } else { Duration::MAX };
+        match tokio::time::timeout(alone, tries.next()).await {
+            Ok(Some((address, Ok(stream)))) => return Ok(Dialled { stream, address, mark: options.marks().then }),
+            Ok(Some((address, Err(e)))) => refusals.push((address, e)),
+            Ok(None) => return Err(nobody(&refusals, target)),
+            Err(_) => {}
         }
     }
-    Err(nobody(&refusals, target))
 }
 
 fn nobody(refusals: &[(SocketAddr, io::Error)], target: &Target) -> Failure {
@@ -74,12 +75,19 @@ fn nobody(refusals: &[(SocketAddr, io::Error)], target: &Target) -> Failure {
     Failure::new(Code::Unreachable, tried).said(said).hint(hint(refusals, target))
 }
 
-fn words(e: &io::Error) -> String {
+pub(super) fn words(e: &io::Error) -> String {
     let text = e.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 fn hint(refusals: &[(SocketAddr, io::Error)], target: &Target) -> String {
+    let ours = |keyword: &str| !refusals.is_empty() && refusals.iter().all(|(_, e)| e.to_string().contains(keyword));
+    if ours("(BindAddress)") {
+        return "BindAddress must be an address of this machine, of the host's family: see ip addr".to_owned();
+    }
+    if ours("(BindInterface)") {
+        return "BindInterface must be an interface of this machine with an address of the host's family: see ip addr".to_owned();
+    }
     if refusals.iter().any(|(_, e)| e.kind() == io::ErrorKind::ConnectionRefused) {
         return format!("nothing listens on port {} there: is it the right port, and does sshd run?", target.port());
     }
@@ -139,6 +147,11 @@ async fn wait(how_long: Duration) {
 mod tests {
     use super::*;
 
+    /// With more time than a test has.
+    async fn dial(target: &Target) -> Result<Dialled, Failure> {
+        super::dial(target, &mut Budget::new(Duration::from_secs(3600))).await.expect("time")
+    }
+
     fn addresses(text: &str) -> Vec<SocketAddr> {
         text.split_whitespace().map(|a| a.parse().expect(a)).collect()
     }
@@ -182,6 +195,67 @@ mod tests {
         assert_eq!((failure.code, began.elapsed() >= BETWEEN_ATTEMPTS * 2), (Code::Unreachable, true));
     }
 
+    /// An address whose queue is full: it swallows everything. It is held by what waits there.
+    async fn silence() -> (SocketAddr, impl Sized) {
+        let full = tokio::net::TcpSocket::new_v4().expect("socket");
+        full.bind("127.0.0.1:0".parse().expect("address")).expect("bind");
+        let full = full.listen(1).expect("listen");
+        let mute = full.local_addr().expect("address");
+        let mut waiting = Vec::new();
+        for _ in 0..8 {
+            let connecting = TcpStream::connect(mute);
+            waiting.extend(tokio::time::timeout(HEAD_START, connecting).await);
+        }
+        assert!(waiting.len() < 8, "it swallows");
+        (mute, (full, waiting))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_attempt_has_the_whole_time() {
+        let (mute, _held) = silence().await;
+        let printed = format!("hostname 127.0.0.1\nport {}\nconnectionattempts 3\n", mute.port());
+        let target = Target::from_ssh_g("x".parse().expect("alias"), &printed, "");
+        let (limit, began) = (Duration::from_secs(7), tokio::time::Instant::now());
+        let spent = super::dial(&target, &mut Budget::new(limit)).await.map(drop);
+        assert_eq!(spent, Err(Spent { limit }));
+        assert_eq!(began.elapsed().as_secs(), 3 * 7 + 2);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_refuses_costs_nothing() {
+        let bound = tokio::net::TcpSocket::new_v4().expect("socket");
+        bound.bind("127.0.0.1:0".parse().expect("address")).expect("bind");
+        let dead = bound.local_addr().expect("address");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let good = listener.local_addr().expect("address");
+        let target = Target::from_ssh_g("x".parse().expect("alias"), "hostname x\n", "");
+        let began = std::time::Instant::now();
+        let dialled = first_of(&[[dead; 20].as_slice(), &[good]].concat(), &target).await.expect("dialled");
+        assert_eq!(dialled.address, good);
+        assert!(began.elapsed() < HEAD_START * 4, "twenty head starts would be 5 s: {:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_bound_to_is_named() {
+        let target = |line: &str| {
+            let printed = format!("hostname 127.0.0.1\nport 1\n{line}\n");
+            Target::from_ssh_g("x".parse().expect("alias"), &printed, "")
+        };
+        let mut told = String::new();
+        for line in ["bindaddress 192.0.2.1", "bindaddress ::1", "bindinterface nosuch0"] {
+            let failure = dial(&target(line)).await.map(|_| ()).expect_err(line);
+            told.push_str(&format!("{failure}\n  {}\n", failure.hint));
+        }
+        insta::assert_snapshot!(told, @r"
+        connect to 127.0.0.1 port 1: 127.0.0.1: no connection can start from 192.0.2.1: Cannot assign requested address (BindAddress)
+          BindAddress must be an address of this machine, of the host's family: see ip addr
+        connect to 127.0.0.1 port 1: 127.0.0.1: there is no address of this family (BindAddress)
+          BindAddress must be an address of this machine, of the host's family: see ip addr
+        connect to 127.0.0.1 port 1: 127.0.0.1: the interface nosuch0 has no address of this family (BindInterface)
+          BindInterface must be an interface of this machine with an address of the host's family: see ip addr
+        ");
+    }
+
     #[tokio::test]
     async fn a_dead_address_costs_only_its_head_start() {
         let bound = tokio::net::TcpSocket::new_v4().expect("socket");
@@ -197,20 +271,11 @@ mod tests {
     /// An address that swallows everything (its queue is full) does not hold up the one that answers.
     #[tokio::test(start_paused = true)]
     async fn the_address_that_answers_wins() {
-        let full = tokio::net::TcpSocket::new_v4().expect("socket");
-        full.bind("127.0.0.1:0".parse().expect("address")).expect("bind");
-        let full = full.listen(1).expect("listen");
-        let mute = full.local_addr().expect("address");
-        let mut waiting = Vec::new();
-        for _ in 0..8 {
-            let connecting = TcpStream::connect(mute);
-            waiting.extend(tokio::time::timeout(HEAD_START, connecting).await);
-        }
+        let (mute, _held) = silence().await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
         let good = listener.local_addr().expect("address");
         let target = Target::from_ssh_g("x".parse().expect("alias"), "hostname x\n", "");
         let dialled = first_of(&[mute, good], &target).await.expect("dialled");
         assert_eq!(dialled.address, good);
-        assert!(waiting.len() < 8, "the other one swallows");
     }
 }

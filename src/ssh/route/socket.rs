@@ -51,7 +51,8 @@ impl Options {
     pub(super) async fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
         let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         if let Some(from) = self.from.towards(to)? {
-            socket.bind(SocketAddr::new(from, 0))?;
+            let named = |e| self.from.named(&format!("no connection can start from {from}: {}", super::dial::words(&e)));
+            socket.bind(SocketAddr::new(from, 0)).map_err(named)?;
         }
         socket.set_keepalive(self.keepalive)?;
         socket.set_nodelay(true)?;
@@ -77,6 +78,12 @@ impl Origin {
         Ok(Self::Addresses(found.map(|address| address.ip()).collect()))
     }
 
+    /// A failure of what was asked for, which says where.
+    fn named(&self, said: &str) -> io::Error {
+        let keyword = if matches!(self, Self::Interface(_)) { "BindInterface" } else { "BindAddress" };
+        io::Error::other(format!("{said} ({keyword})"))
+    }
+
     /// The address to bind to, of the family of the other side.
     fn towards(&self, to: SocketAddr) -> io::Result<Option<IpAddr>> {
         let same = |a: &IpAddr| a.is_ipv4() == to.is_ipv4();
@@ -84,11 +91,11 @@ impl Origin {
             Self::Anywhere => Ok(None),
             Self::Addresses(all) => match all.iter().copied().find(same) {
                 Some(from) => Ok(Some(from)),
-                None => Err(io::Error::other("BindAddress has no address of this family")),
+                None => Err(self.named("there is no address of this family")),
             },
             Self::Interface(name) => match best(getifaddrs()?.filter(|a| a.interface_name == *name), same) {
                 Some(from) => Ok(Some(from)),
-                None => Err(io::Error::other(format!("the interface {name} has no address of this family (BindInterface)"))),
+                None => Err(self.named(&format!("the interface {name} has no address of this family"))),
             },
         }
     }
