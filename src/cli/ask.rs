@@ -19,6 +19,8 @@ use crate::ssh::ask::{Answer, Ask, NoAnswer, Question, Secret};
 /// Asks whoever sits at this process; one question at a time, whatever number of hosts want to ask.
 pub struct Person {
     way: Way,
+    /// How ssh asks for leave: never on the terminal.
+    leave: Way,
     vars: HashMap<OsString, OsString>,
     turn: Mutex<()>,
 }
@@ -38,18 +40,20 @@ impl Person {
     /// Whoever sits at this process, or nobody.
     #[must_use]
     pub fn of_process(local: &Local) -> Self {
-        Self { way: Way::of(local, tty::exists()), vars: local.vars.clone(), turn: Mutex::new(()) }
+        let (way, leave) = (Way::of(local, tty::exists()), Way::of(local, false));
+        Self { way, leave, vars: local.vars.clone(), turn: Mutex::new(()) }
     }
 }
 
 impl Way {
-    /// ssh's rules: SSH_ASKPASS_REQUIRE decides, else a terminal, else a display.
+    /// ssh's rules: a program only where there is a display, unless SSH_ASKPASS_REQUIRE forces it; a terminal goes before it, unless
+    /// the program is preferred.
     fn of(local: &Local, terminal: bool) -> Self {
         let program = || Self::Askpass(local.var("SSH_ASKPASS").map_or_else(|| USUAL_ASKPASS.into(), PathBuf::from));
         let required = local.var("SSH_ASKPASS_REQUIRE").and_then(|v| v.to_str()).unwrap_or_default().to_ascii_lowercase();
         let display = local.var("DISPLAY").is_some() || local.var("WAYLAND_DISPLAY").is_some();
         match (required.as_str(), terminal, display) {
-            ("force" | "prefer", _, _) => program(),
+            ("force", _, _) | ("prefer", _, true) => program(),
             (_, true, _) => Self::Terminal,
             ("never", false, _) | (_, false, false) => Self::Nobody,
             (_, false, true) => program(),
@@ -66,6 +70,16 @@ impl Ask for Person {
                 Way::Askpass(program) => askpass::ask(program, &self.vars, &shown(question)).await,
                 Way::Nobody => Err(NoAnswer::NobodyThere),
             }
+        })
+    }
+
+    fn permit<'a>(&'a self, question: &'a Question) -> Answer<'a> {
+        Box::pin(async move {
+            let _turn = self.turn.lock().await;
+            let Way::Askpass(program) = &self.leave else { return Err(NoAnswer::NobodyThere) };
+            let hint = [("SSH_ASKPASS_PROMPT".into(), "confirm".into())];
+            let vars = self.vars.clone().into_iter().chain(hint).collect();
+            askpass::ask(program, &vars, &shown(question)).await
         })
     }
 }
@@ -134,7 +148,9 @@ mod tests {
             (vec![program, ("DISPLAY", ":0")], true, Way::Terminal),
             (vec![program, ("WAYLAND_DISPLAY", "w")], false, askpass()),
             (vec![program, ("SSH_ASKPASS_REQUIRE", "force")], true, askpass()),
-            (vec![program, ("SSH_ASKPASS_REQUIRE", "prefer")], true, askpass()),
+            (vec![program, ("SSH_ASKPASS_REQUIRE", "prefer")], true, Way::Terminal),
+            (vec![program, ("SSH_ASKPASS_REQUIRE", "prefer")], false, Way::Nobody),
+            (vec![program, ("SSH_ASKPASS_REQUIRE", "Prefer"), ("DISPLAY", ":0")], true, askpass()),
             (vec![program, ("SSH_ASKPASS_REQUIRE", "never"), ("DISPLAY", ":0")], false, Way::Nobody),
             (vec![("DISPLAY", ":0")], false, Way::Askpass(USUAL_ASKPASS.into())),
         ] {

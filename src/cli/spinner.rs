@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Context, plain};
-use crate::ssh::ask::{Answer, Ask, Question};
+use crate::ssh::ask::{Answer, Ask, NoAnswer, Question, Secret};
 use crate::step::{Progress, Step, Watch};
 
 /// Shows one bring-up. Dropping it takes it off the screen; while a person is asked it steps aside.
@@ -83,6 +83,16 @@ impl Spinner {
         }
     }
 
+    /// Leaves the terminal to a question.
+    async fn stands_aside(&self, asking: Answer<'_>) -> Result<Secret, NoAnswer> {
+        self.bar.disable_steady_tick();
+        self.bar.finish_and_clear();
+        let answer = asking.await;
+        self.bar.reset();
+        self.bar.enable_steady_tick(TURN);
+        answer
+    }
+
     fn says(&self, host: &str, what: &str) {
         self.bar.set_message(format!("{host}: {what}"));
     }
@@ -90,14 +100,11 @@ impl Spinner {
 
 impl Ask for Spinner {
     fn ask<'a>(&'a self, question: &'a Question) -> Answer<'a> {
-        Box::pin(async move {
-            self.bar.disable_steady_tick();
-            self.bar.finish_and_clear();
-            let answer = self.ask.ask(question).await;
-            self.bar.reset();
-            self.bar.enable_steady_tick(TURN);
-            answer
-        })
+        Box::pin(self.stands_aside(self.ask.ask(question)))
+    }
+
+    fn permit<'a>(&'a self, question: &'a Question) -> Answer<'a> {
+        Box::pin(self.stands_aside(self.ask.permit(question)))
     }
 }
 

@@ -53,6 +53,10 @@ pub(crate) struct AfterBanner<'a> {
 }
 
 impl Ask for AfterBanner<'_> {
+    fn permit<'a>(&'a self, question: &'a Question) -> Answer<'a> {
+        self.ask.permit(question)
+    }
+
     fn ask<'a>(&'a self, question: &'a Question) -> Answer<'a> {
         let banner = self.seen.notes().unread_banner();
         if banner.is_empty() {

@@ -42,10 +42,12 @@ pub struct Question {
 }
 
 /// Why there is no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoAnswer {
     /// There is neither a terminal nor an askpass program.
     NobodyThere,
+    /// SSH_ASKPASS names a program that cannot be run; the words say which and why.
+    NoProgram(String),
     /// The person refused to answer (Ctrl-D, askpass said no).
     Refused,
     /// The person wants all of it to end (Ctrl-C).
@@ -65,6 +67,11 @@ pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Secret, NoAnswer>> + Se
 pub trait Ask: Send + Sync {
     /// Asks one question.
     fn ask<'a>(&'a self, question: &'a Question) -> Answer<'a>;
+
+    /// Asks for leave to do something; `ssh` does that by SSH_ASKPASS or not at all. Yes, or nothing typed, is leave.
+    fn permit<'a>(&'a self, question: &'a Question) -> Answer<'a> {
+        self.ask(question)
+    }
 }
 
 /// Nobody is there: every question is answered with [`NoAnswer::NobodyThere`].

@@ -173,6 +173,13 @@ impl<'a> Login<'a> {
     pub(crate) fn no_answer(&self, why: NoAnswer, method: &str) -> Failure {
         let tried = format!("log in as {} ({method})", self.target.user());
         match why {
+            // A key that the server takes is nearer at hand than what it asks for next.
+            NoAnswer::NobodyThere | NoAnswer::NoProgram(_) if self.hindered.is_some() => {
+                self.hindered.clone().unwrap_or_else(|| interrupted(tried))
+            }
+            NoAnswer::NoProgram(why) => Failure::new(Code::AuthNeedsPerson, tried).said(why).hint(
+                "SSH_ASKPASS must name a program that shows what it is given and prints the answer; or run it in a terminal, or load a key into ssh-agent",
+            ),
             NoAnswer::NobodyThere => Failure::new(Code::AuthNeedsPerson, tried)
                 .said(if self.tried.is_empty() {
                     "there is no terminal to ask on".to_owned()
@@ -204,6 +211,9 @@ impl<'a> Login<'a> {
 
     fn hint(&self, plan: &Plan, keys: &public_key::Keys) -> String {
         let alias = &self.target.alias;
+        if let Some(hint) = &keys.wrong_passphrase {
+            return hint.clone();
+        }
         let only_ssh = plan.for_the_system_ssh().map(|methods| {
             format!(
                 "{methods}, which only the system ssh can do: --carrier ssh, or for good: outpost hosts set {alias} carrier=ssh"

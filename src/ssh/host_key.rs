@@ -181,7 +181,9 @@ impl Checker {
     fn known(&self, presented: &Presented, by: By, address_is_new: bool) -> Known {
         let new_address = self.address.filter(|_| address_is_new).map(|a| with_port(&a.to_string(), self.port));
         let print = || format!("Host key fingerprint is {}", fingerprint::sha256(&presented.key));
-        let picture = self.policy.visual.then(|| format!("{}\n{}", print(), fingerprint::randomart(&presented.key)));
+        // Whoever was asked about it has seen it.
+        let picture = (self.policy.visual && self.pinned.is_none())
+            .then(|| format!("{}\n{}", print(), fingerprint::randomart(&presented.key)));
         Known { by, new_address, picture }
     }
 

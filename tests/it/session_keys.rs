@@ -25,7 +25,7 @@ pub(crate) fn add(socket: &Path, key: &Path) {
     assert!(output.status.success(), "{output:?}");
 }
 
-fn held(socket: &Path) -> String {
+pub(crate) fn held(socket: &Path) -> String {
     let output = Command::new("ssh-add").arg("-L").env("SSH_AUTH_SOCK", socket).output().unwrap();
     String::from_utf8(output.stdout).unwrap()
 }
@@ -145,7 +145,7 @@ async fn a_person_may_be_asked_before_a_key_goes_into_the_agent() {
         sandbox.host("dev").ssh(&format!("IdentityAgent {}", socket.display())).ssh("AddKeysToAgent ask").build();
         let person = Person::who_says(&[Ok(answer)]);
         open_asking(&sandbox.local(), "dev", &person).await.unwrap();
-        assert_eq!(sandbox.stable(&person.was_asked().concat()), "Add key [SANDBOX]/hosts/dev/id to agent? ([yes]/no) ");
+        assert_eq!(sandbox.stable(&person.was_asked().concat()), "Add key [SANDBOX]/hosts/dev/id (bed) to agent?");
         assert_eq!(held(&socket).starts_with("ssh-ed25519 "), there, "{}", held(&socket));
     }
 }
@@ -258,12 +258,15 @@ async fn keys_that_cannot_be_used_are_named() {
     std::fs::set_permissions(&open_key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let junk = sandbox.write("junk", "this is no key\n");
     std::fs::set_permissions(&junk, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let lines = [&open_key, &junk, &sandbox.path().join("absent")].map(|k| format!("IdentityFile {}", k.display()));
+    let certificate = format!("CertificateFile {}", sandbox.path().join("absent-cert.pub").display());
+    let no_certificate = format!("CertificateFile {}", junk.display());
+    let keys = [&open_key, &junk, &sandbox.path().join("absent")].map(|k| format!("IdentityFile {}", k.display()));
+    let lines = keys.into_iter().chain([certificate, no_certificate]);
     let only_keys = sandbox.host("dev").sshd("AuthenticationMethods publickey");
-    let host = lines.iter().fold(only_keys, |h, l| h.ssh(l)).build();
+    let host = lines.fold(only_keys, |h, l| h.ssh(&l)).build();
     std::fs::write(host.dir.join("authorized_keys"), "").unwrap();
     let failure = open(&sandbox, "dev").await.err().unwrap();
-    insta::assert_snapshot!(sandbox.stable(&failure.said), @r"Permission denied (publickey); offered: [SANDBOX]/hosts/dev/id; not usable: [SANDBOX]/open (its permissions 644 are too open; ssh ignores such a key (chmod 600)), [SANDBOX]/junk (it is not a key that can be read; convert it with: ssh-keygen -p -f FILE), [SANDBOX]/absent (no such file)");
+    insta::assert_snapshot!(sandbox.stable(&failure.said), @r"Permission denied (publickey); offered: [SANDBOX]/hosts/dev/id; not usable: [SANDBOX]/absent-cert.pub (no such file), [SANDBOX]/junk (it is not a certificate), [SANDBOX]/open (its permissions 644 are too open; ssh ignores such a key (chmod 600)), [SANDBOX]/junk (it is not a key that can be read; convert it with: ssh-keygen -p -f FILE), [SANDBOX]/absent (no such file)");
 }
 
 #[tokio::test]

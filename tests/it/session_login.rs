@@ -322,7 +322,7 @@ async fn the_servers_parting_words_are_told_and_nobody_calls_again() {
     }
     // A server that takes no key at all: it hangs up after six.
     let strict = Bed::new(Ward { password: Some("pw"), ..Ward::default() }).await;
-    let failure = strict.open(&identities, &Person::who_says(&[Ok("wrong"); 3])).await.err().unwrap();
+    let failure = strict.open(&identities, &Person::who_says(&[const { Ok("wrong") }; 3])).await.err().unwrap();
     assert!(matches!(failure.code, Code::AuthRefused), "{}", told(&failure));
     assert_eq!(strict.connections(), 1);
 }

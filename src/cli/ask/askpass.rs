@@ -18,7 +18,7 @@ const LONGEST: u64 = 1024;
 pub(super) async fn ask(program: &Path, vars: &HashMap<OsString, OsString>, prompt: &str) -> Result<Secret, NoAnswer> {
     let mut command = Command::new(program);
     command.arg(prompt).env_clear().envs(vars).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
-    let mut child = command.spawn().map_err(|_| NoAnswer::NobodyThere)?;
+    let mut child = command.spawn().map_err(|e| NoAnswer::NoProgram(format!("SSH_ASKPASS {}: {e}", program.display())))?;
     let mut bytes = Vec::new();
     if let Some(stdout) = child.stdout.take() {
         drop(stdout.take(LONGEST).read_to_end(&mut bytes).await);

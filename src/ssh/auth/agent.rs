@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use russh::keys::PrivateKey;
 use russh::keys::agent::client::AgentClient;
 use russh::keys::agent::{AgentIdentity, AgentSessionBinding, Constraint};
+use russh::keys::ssh_encoding::{self, Encode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use crate::failure::Failure;
@@ -46,10 +48,40 @@ pub(crate) async fn identities(agent: &mut Agent) -> Vec<AgentIdentity> {
     agent.request_identities().await.unwrap_or_default()
 }
 
-/// Puts a key into the agent as AddKeysToAgent says; the login stands whether or not the agent wants it.
-pub(crate) async fn add(socket: &PathBuf, key: &PrivateKey, constraints: &[Constraint]) -> bool {
-    let Ok(mut agent) = connect(socket, None).await else { return false };
-    agent.add_identity(key, constraints).await.is_ok()
+/// SSH_AGENTC_ADD_IDENTITY, SSH_AGENTC_ADD_ID_CONSTRAINED and the constraints (draft-miller-ssh-agent, section 5).
+const ADD: u8 = 17;
+const ADD_CONSTRAINED: u8 = 25;
+const LIFETIME: u8 = 1;
+const CONFIRM: u8 = 2;
+
+/// Puts a key into the agent as AddKeysToAgent says; the login stands whether or not the agent wants it. russh's own request leaves the
+/// comment out.
+pub(crate) async fn add(socket: &PathBuf, (key, comment): (&PrivateKey, &str), constraints: &[Constraint]) {
+    let Ok(request) = adding(key, comment, constraints) else { return };
+    let Ok(mut agent) = UnixStream::connect(socket).await else { return };
+    if agent.write_all(&request).await.is_ok() {
+        // Its answer is waited for: an agent may ask its person first.
+        drop(agent.read_u8().await);
+    }
+}
+
+fn adding(key: &PrivateKey, comment: &str, constraints: &[Constraint]) -> Result<Vec<u8>, ssh_encoding::Error> {
+    let mut body = vec![if constraints.is_empty() { ADD } else { ADD_CONSTRAINED }];
+    key.key_data().encode(&mut body)?;
+    comment.encode(&mut body)?;
+    for constraint in constraints {
+        match constraint {
+            Constraint::KeyLifetime { seconds } => {
+                body.push(LIFETIME);
+                seconds.encode(&mut body)?;
+            }
+            Constraint::Confirm => body.push(CONFIRM),
+            Constraint::Extensions { .. } => {}
+        }
+    }
+    let mut request = Vec::new();
+    body.encode(&mut request)?;
+    Ok(request)
 }
 
 /// What AddKeysToAgent asks for.

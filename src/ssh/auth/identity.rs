@@ -56,8 +56,8 @@ impl Files {
         for text in target.all("certificatefile") {
             let path = tokens.path(text)?;
             match certificate(&path) {
-                Some(found) => files.named.push((path, found)),
-                None => files.useless.push((path, BadKey::NotAKey)),
+                Ok(found) => files.named.push((path, found)),
+                Err(why) => files.useless.push((path, why)),
             }
         }
         for text in target.all("identityfile").iter().filter(|t| *t != "none") {
@@ -73,7 +73,7 @@ impl Files {
             Err(BadKey::Missing) if usual => return,
             Err(why) => self.useless.push((path, why)),
         }
-        if let Some(found) = certificate(&beside) {
+        if let Ok(found) = certificate(&beside) {
             self.beside.push((beside, found));
         }
     }

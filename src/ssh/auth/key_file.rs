@@ -49,8 +49,16 @@ pub(crate) enum BadKey {
     TooOpen(u32),
     #[error("it is not a key that can be read; convert it with: ssh-keygen -p -f FILE")]
     NotAKey,
+    #[error("it is not a certificate")]
+    NotACertificate,
     #[error("the passphrase is wrong")]
     WrongPassphrase,
+}
+
+impl From<io::Error> for BadKey {
+    fn from(e: io::Error) -> Self {
+        if e.kind() == io::ErrorKind::NotFound { Self::Missing } else { Self::Unreadable(e.to_string()) }
+    }
 }
 
 impl KeyFile {
@@ -63,7 +71,7 @@ impl KeyFile {
                 let public = beside.ok_or(BadKey::Missing)?;
                 return Ok(Self { path: path.to_owned(), public: Some(public), secret: Content::Elsewhere });
             }
-            Err(e) => return Err(BadKey::Unreadable(e.to_string())),
+            Err(e) => return Err(e.into()),
         };
         if let Ok(public) = PublicKey::from_openssh(text.trim()) {
             return Ok(Self { path: path.to_owned(), public: Some(public), secret: Content::Elsewhere });
@@ -132,8 +140,8 @@ fn public(path: &Path) -> Option<PublicKey> {
 }
 
 /// A certificate in a file.
-pub(crate) fn certificate(path: &Path) -> Option<Certificate> {
-    Certificate::from_openssh(read_text(path).ok()?.trim()).ok()
+pub(crate) fn certificate(path: &Path) -> Result<Certificate, BadKey> {
+    Certificate::from_openssh(read_text(path)?.trim()).map_err(|_| BadKey::NotACertificate)
 }
 
 /// `id_ed25519` with `-cert.pub` or `.pub` behind it.

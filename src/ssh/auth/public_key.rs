@@ -28,6 +28,8 @@ pub(super) struct Keys {
     offered: usize,
     /// Whether keys were left out because of that.
     pub(super) left_out: bool,
+    /// What to do about a key that no passphrase opened.
+    pub(super) wrong_passphrase: Option<String>,
     useless: Vec<String>,
     agent: Option<Agent>,
     socket: Option<PathBuf>,
@@ -64,6 +66,7 @@ impl Keys {
             queue: queue.into(),
             offered: 0,
             left_out: false,
+            wrong_passphrase: None,
             useless,
             agent: connected,
             socket,
@@ -145,7 +148,7 @@ impl Keys {
         if identity.public.is_none() {
             match signer.key().await {
                 Ok(key) => identity.public = Some(key.public_key().clone()),
-                Err(why) => return self.unsigned(&why, &file, login),
+                Err(why) => return self.unsigned(why, &file, login),
             }
         }
         let outcome = self.offer(&identity, &mut signer, login).await;
@@ -155,17 +158,22 @@ impl Keys {
         }
         match outcome {
             Ok(answer) => login.reply(answer.map(Ok::<_, ()>)).map(Some),
-            Err(why) => self.unsigned(&why, &file, login),
+            Err(why) => self.unsigned(why, &file, login),
         }
     }
 
     /// A key in a file that did not sign: fatal only when the person said so; else the next key may do.
-    fn unsigned(&mut self, why: &NoSignature, file: &KeyFile, login: &mut Login<'_>) -> Result<Option<Reply>, Failure> {
+    fn unsigned(&mut self, why: NoSignature, file: &KeyFile, login: &mut Login<'_>) -> Result<Option<Reply>, Failure> {
         let path = file.path.display().to_string();
         match why {
             NoSignature::Gone => return Err(login.cut()),
             NoSignature::NoAnswer(why @ (NoAnswer::Refused | NoAnswer::Interrupted)) => {
-                return Err(login.no_answer(*why, "publickey"));
+                return Err(login.no_answer(why, "publickey"));
+            }
+            NoSignature::NoAnswer(why @ NoAnswer::NoProgram(_)) => {
+                let failure = login.no_answer(why, "publickey");
+                login.hindered.get_or_insert(failure);
+                self.useless.push(format!("{path} (locked)"));
             }
             NoSignature::NoAnswer(NoAnswer::NobodyThere) => {
                 let failure = Failure::new(Code::AuthNeedsPerson, format!("log in as {} with {path}", login.target.user()))
@@ -174,7 +182,12 @@ impl Keys {
                 login.hindered.get_or_insert(failure);
                 self.useless.push(format!("{path} (locked)"));
             }
-            NoSignature::WrongPassphrase => self.useless.push(format!("{path} (wrong passphrase)")),
+            NoSignature::WrongPassphrase => {
+                let whose = if file.public.is_some() { "the server takes the key" } else { "try the key again" };
+                let hint = format!("{whose} {path}: give its passphrase, or load it once: ssh-add {path}");
+                self.wrong_passphrase.get_or_insert(hint);
+                self.useless.push(format!("{path} (wrong passphrase)"));
+            }
             NoSignature::Failed(words) => self.useless.push(format!("{path} ({words})")),
         }
         Ok(None)
@@ -227,19 +240,21 @@ impl Keys {
     /// Puts the key that let us in into the agent, when AddKeysToAgent says so.
     pub(super) async fn remember(&self, login: &Login<'_>) {
         let (Some(socket), Some((key, path))) = (&self.socket, &self.used) else { return };
+        // A key in an old format has no comment of its own; ssh takes its path then.
+        let comment = if key.comment().is_empty() { path.clone() } else { key.comment().to_string() };
         let constraints = match Adding::of(login.target) {
             Adding::No => return,
             Adding::Yes(constraints) => constraints,
             Adding::Ask => {
-                let prompt = format!("Add key {path} to agent? ([yes]/no) ");
+                let prompt = format!("Add key {path} ({comment}) to agent?");
                 let question = Question { prompt, echo: true, preface: String::new() };
-                match login.ask.ask(&question).await {
+                match login.ask.permit(&question).await {
                     // As ssh takes it: nothing typed (the OK of an askpass) is yes.
                     Ok(answer) if ["", "yes"].contains(&answer.reveal().trim().to_ascii_lowercase().as_str()) => Vec::new(),
                     Ok(_) | Err(_) => return,
                 }
             }
         };
-        agent::add(socket, key, &constraints).await;
+        agent::add(socket, (key, &comment), &constraints).await;
     }
 }

@@ -71,6 +71,11 @@ fn again() -> Question {
 fn unanswered(checker: &Checker, presented: &Presented, why: NoAnswer, flaw: Option<&str>) -> Failure {
     match why {
         NoAnswer::NobodyThere => checker.unknown(presented, flaw),
+        NoAnswer::NoProgram(why) => {
+            let failure = checker.unknown(presented, flaw);
+            let said = format!("{}; nobody can be asked: {why}", failure.said);
+            failure.said(said)
+        }
         NoAnswer::Refused => refused(checker, presented),
         NoAnswer::Interrupted => interrupted(format!("check the host key of {}", checker.name())),
     }

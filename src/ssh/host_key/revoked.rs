@@ -35,7 +35,7 @@ impl Revoked {
                 .said(why)
                 .hint("Until it can be read no host key is accepted. Mend the file, or take RevokedHostKeys out of your ssh configuration.")
         };
-        let content = paths::read_bytes(path).map_err(|e| unreadable(&e))?;
+        let content = paths::read_bytes(path).map_err(|e| unreadable(&words(&e)))?;
         let list = parse(&content).map_err(|e| unreadable(&e))?;
         Ok(Self { path: path.to_owned(), list })
     }
@@ -51,6 +51,10 @@ impl Revoked {
             }
         }
     }
+}
+
+fn words(e: &std::io::Error) -> String {
+    if e.kind() == std::io::ErrorKind::NotFound { "there is no such file".to_owned() } else { e.to_string() }
 }
 
 fn parse(content: &[u8]) -> Result<List, String> {
@@ -93,6 +97,6 @@ mod tests {
     #[test]
     fn a_missing_file_refuses() {
         let failure = Revoked::read(Path::new("/nonexistent/revoked")).unwrap_err();
-        assert_eq!(failure.code, Code::HostKeyFiles);
+        assert_eq!((failure.code, failure.said.as_str()), (Code::HostKeyFiles, "there is no such file"));
     }
 }

@@ -111,6 +111,24 @@ fn the_question_is_openssh_s() {
     }
 }
 
+/// Whoever was asked has seen the picture; who was not sees it each time.
+#[test]
+fn the_picture_is_shown_once() {
+    let lab = Lab::new(&["ed25519"]);
+    lab.write("known", "");
+    let options = [ASK, &["VisualHostKey=yes"]].concat();
+    let script = Script::new(&["yes"]);
+    let accepted = accept(&lab, &options, &script).unwrap();
+    assert!(script.asked.lock().unwrap()[0].preface.contains("+--[ED25519"));
+    let picture = |pinned: bool| {
+        let (checker, presented) = meet(&lab, &options);
+        let checker = if pinned { checker.pin(&accepted) } else { checker };
+        let Decision::Known(known) = checker.decide(&presented) else { panic!("it is known") };
+        known.picture
+    };
+    assert!(picture(true).is_none() && picture(false).is_some());
+}
+
 #[test]
 fn what_is_written_is_what_ssh_writes() {
     let lab = Lab::new(&["ed25519"]);

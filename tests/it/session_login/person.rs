@@ -15,7 +15,7 @@ pub(crate) struct Person {
 
 impl Person {
     pub(crate) fn who_says(answers: &[Result<&'static str, NoAnswer>]) -> Self {
-        Self { answers: Mutex::new(answers.iter().copied().collect()), asked: Mutex::default() }
+        Self { answers: Mutex::new(answers.iter().cloned().collect()), asked: Mutex::default() }
     }
 
     pub(crate) fn was_asked(&self) -> Vec<String> {
