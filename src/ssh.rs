@@ -15,6 +15,7 @@ pub mod exec;
 pub mod facts;
 pub mod forward;
 mod handler;
+pub mod hops;
 pub mod host_key;
 mod inbox;
 pub mod keywords;

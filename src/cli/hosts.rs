@@ -79,7 +79,7 @@ impl Hosts {
 async fn resolved(context: &Context, listing: &Listing, mut row: Row) -> Row {
     if let Ok(listed) = alias::find(listing, &row.alias) {
         let hop = resolve::Hop::to(listed.alias.clone());
-        row.answered(resolve::hop(&context.local, &hop).await);
+        row.answered(resolve::hop(&context.local, &hop).await, &context.local);
     }
     row
 }

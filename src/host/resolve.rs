@@ -79,16 +79,28 @@ pub async fn hop(local: &Local, hop: &Hop) -> Result<Target, Failure> {
     let Some(ssh) = find_ssh(local) else {
         return fallback::resolve(local, hop);
     };
-    let mut args = Vec::new();
-    if let Some(file) = &local.ssh_config {
-        args.extend(["-F".into(), file.clone().into_os_string()]);
+    let args = |more: &[&str]| {
+        let file = local.ssh_config.iter().flat_map(|file| ["-F".into(), file.clone().into_os_string()]);
+        let mut args: Vec<OsString> = file.collect();
+        args.push("-G".into());
+        args.extend(more.iter().map(OsString::from));
+        args.extend(hop.options());
+        args.extend(["--".into(), hop.host.as_str().into()]);
+        args
+    };
+    let said = |failure: Failure| failure.at(&hop.host);
+    let words = args(&[]);
+    let asked = Asked { ssh: &ssh, args: &words, local };
+    let (printed, defaults) = tokio::try_join!(asked.run(), defaults(&ssh, local)).map_err(said)?;
+    let target = Target::from_ssh_g(hop.host.clone(), &printed, &defaults);
+    if !printed.contains("%C") {
+        return Ok(target);
     }
-    args.push("-G".into());
-    args.extend(hop.options());
-    args.extend(["--".into(), hop.host.as_str().into()]);
-    let asked = Asked { ssh: &ssh, args: &args, local };
-    let (printed, defaults) = tokio::try_join!(asked.run(), defaults(&ssh, local)).map_err(|failure| failure.at(&hop.host))?;
-    Ok(Target::from_ssh_g(hop.host.clone(), &printed, &defaults))
+    // Of all paths only that one is printed with its tokens expanded.
+    let words = args(&["-o", "ControlPath=%C"]);
+    let printed = Asked { ssh: &ssh, args: &words, local }.run().await.map_err(said)?;
+    let hash = printed.lines().find_map(|line| line.strip_prefix("controlpath ")).map(str::to_owned);
+    Ok(target.with_connection_hash(hash))
 }
 
 /// The `ssh` that the person's PATH leads to.

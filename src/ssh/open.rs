@@ -17,20 +17,18 @@ use super::connection::{Connection, Link};
 use super::environment::to_send;
 use super::facts::Facts;
 use super::handler::Seen;
+use super::hops::{self, HOPS};
 use super::host_key::asking::Accepted;
 use super::keywords;
-use super::rate::Turn;
+use super::rate::Turns;
+use super::rate::address::Address;
 use super::route::{Route, Way};
 use super::transport;
 use super::trust::{Judged, Trust, how};
 use crate::failure::{Code, Failure};
-use crate::host::resolve::{Hop, hop};
-use crate::host::target::{Purpose, Target};
+use crate::host::target::Target;
 use crate::paths::Local;
 use crate::step::{Clock, Progress, Step, Watch};
-
-/// The most jump hosts on one way; more is a configuration that refers to itself.
-const HOPS: usize = 8;
 
 /// What opening a session needs from its surroundings.
 #[derive(Clone, Copy)]
@@ -54,10 +52,23 @@ impl Watch for Quiet<'_> {
     }
 }
 
-type Opening<'a> = Pin<Box<dyn Future<Output = Result<(Connection, Facts), Failure>> + Send + 'a>>;
+/// A connection that is up.
+struct Up {
+    connection: Connection,
+    facts: Facts,
+    /// Where its login was counted.
+    address: Address,
+}
 
-/// Brings a connection up; `hops` is how many jump hosts are already on the way.
-pub(crate) fn open<'a>(target: &'a Target, context: Context<'a>, hops: usize) -> Opening<'a> {
+type Opening<'a> = Pin<Box<dyn Future<Output = Result<Up, Failure>> + Send + 'a>>;
+
+/// Brings a connection up, its jump hosts first.
+pub(crate) async fn open(target: &Target, context: Context<'_>) -> Result<(Connection, Facts), Failure> {
+    bring_up(target, context, 0).await.map(|up| (up.connection, up.facts))
+}
+
+/// `hops` is how many jump hosts are already on the way.
+fn bring_up<'a>(target: &'a Target, context: Context<'a>, hops: usize) -> Opening<'a> {
     Box::pin(async move {
         keywords::refuse(target)?;
         let way = Way::of(target);
@@ -75,59 +86,36 @@ pub(crate) fn open<'a>(target: &'a Target, context: Context<'a>, hops: usize) ->
 }
 
 /// Opens the last of the hops; the ones before it are on its own way.
-async fn jump(words: &str, target: &Target, context: Context<'_>, hops: usize) -> Result<Connection, Failure> {
-    let last = parse(words)?;
-    if hops >= HOPS || last.host == target.alias {
-        return Err(Failure::new(Code::KeywordUnsupported, format!("follow ProxyJump {words}"))
-            .said("the jump hosts lead back to themselves")
-            .hint("exclude the jump host from the Host pattern that sets ProxyJump, or give it ProxyJump none"));
+async fn jump(words: &str, target: &Target, context: Context<'_>, hops: usize) -> Result<Up, Failure> {
+    if hops >= HOPS {
+        return Err(hops::a_circle(words));
     }
-    let resolved = hop(context.local, &last).await?.with_purpose(Purpose::Jump);
+    let resolved = hops::last(words, target, context.local).await?;
     let quiet = Quiet(context.watch);
     let context = Context { watch: &quiet, ..context };
     // An agent is never forwarded to a jump host: nothing in here asks for it.
-    open(&resolved, context, hops + 1).await.map(|(connection, _)| connection)
+    bring_up(&resolved, context, hops + 1).await
 }
 
-/// `[user@]host[:port]`, the last of a list; what stands before it is that hop's own way.
-fn parse(words: &str) -> Result<Hop, Failure> {
-    let (before, last) = words.rsplit_once(',').map_or((None, words), |(b, l)| (Some(b.to_owned()), l));
-    let last = last.trim().strip_prefix("ssh://").unwrap_or(last.trim());
-    let bad = |why: String| {
-        Failure::new(Code::KeywordUnsupported, format!("read ProxyJump {words}")).said(why).hint("write it as [user@]host[:port]")
-    };
-    let (user, place) = last.rsplit_once('@').map_or((None, last), |(u, p)| (Some(u.to_owned()), p));
-    let (name, port) = match place.strip_prefix('[').and_then(|p| p.split_once(']')) {
-        Some((name, tail)) => (name, tail.strip_prefix(':')),
-        None => place.split_once(':').filter(|(_, p)| !p.contains(':')).map_or((place, None), |(n, p)| (n, Some(p))),
-    };
-    let port = port.map(|p| p.parse().map_err(|_| bad(format!("'{p}' is not a port")))).transpose()?;
-    Ok(Hop { host: name.parse().map_err(|e| bad(format!("{e}")))?, user, port, through: before })
-}
-
-/// One host, at most twice: the second time with the key that a person accepted.
-async fn one(
-    (target, way): (&Target, &Way),
-    context: Context<'_>,
-    clock: Clock<'_>,
-    via: Option<Connection>,
-) -> Result<(Connection, Facts), Failure> {
+/// One host, at most twice: the second time with the key that a person accepted. The jump host has logged in by now, so nobody
+/// waits for a turn while they hold another.
+async fn one((target, way): (&Target, &Way), context: Context<'_>, clock: Clock<'_>, via: Option<Up>) -> Result<Up, Failure> {
+    let address = Address::of(way, (target, context.local), via.as_ref().map(|up| &up.address));
+    let via = via.map(|up| up.connection);
     let (mut accepted, mut clock) = (None, Some(clock));
     let again = Quiet(context.watch);
     loop {
         // The second connection is no step of its own: the host key is still being checked.
         let clock = clock.take().unwrap_or_else(|| Clock::begin(&again, Step::Connected));
-        let turn = if *way == Way::Tcp { Some(Turn::at(target).await?) } else { None };
+        let turns = Turns::at(std::slice::from_ref(&address)).await?;
         let attempted = attempt((target, clock), context, (way, via.as_ref()), accepted.as_ref()).await;
-        if let Some(turn) = turn {
-            turn.ends(match &attempted {
-                Ok(Attempt::Done(..)) => None,
-                Ok(Attempt::Unknown(..)) => Some(Code::HostKeyUnknown),
-                Err(failure) => Some(failure.code),
-            });
-        }
+        turns.end(match &attempted {
+            Ok(Attempt::Done(..)) => None,
+            Ok(Attempt::Unknown(..)) => Some(Code::HostKeyUnknown),
+            Err(failure) => Some(failure.code),
+        });
         match attempted? {
-            Attempt::Done(connection, facts) => return Ok((connection, facts)),
+            Attempt::Done(connection, facts) => return Ok(Up { connection, facts, address }),
             Attempt::Unknown(trust, shown) => accepted = Some(trust.accept(&shown, context).await?),
         }
     }
@@ -264,37 +252,5 @@ fn banner(seen: &Seen, watch: &dyn Watch) {
     let text = seen.notes().unread_banner();
     if !text.is_empty() {
         watch.progress(Progress::news(Step::LoggedIn, text));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hops_are_read_as_ssh_reads_them() {
-        for (words, host, user, port, through) in [
-            ("bastion", "bastion", None, None, None),
-            ("me@bastion:2222", "bastion", Some("me"), Some(2222), None),
-            ("a,b:22,c@d", "d", Some("c"), None, Some("a,b:22")),
-            ("[fe80::1]:22", "fe80::1", None, Some(22), None),
-            ("ssh://me@host:22", "host", Some("me"), Some(22), None),
-            ("fe80::1", "fe80::1", None, None, None),
-        ] {
-            let hop = parse(words).expect(words);
-            assert_eq!(
-                (hop.host.as_str(), hop.user.as_deref(), hop.port, hop.through.as_deref()),
-                (host, user, port, through),
-                "{words}"
-            );
-        }
-        for bad in ["", "host:port", "-oX", "a,"] {
-            assert_eq!(parse(bad).expect_err(bad).code, Code::KeywordUnsupported);
-        }
-        let failure = parse("me@host:port").expect_err("no port");
-        insta::assert_snapshot!(format!("{failure}\n{}", failure.hint), @r"
-        read ProxyJump me@host:port: 'port' is not a port
-        write it as [user@]host[:port]
-        ");
     }
 }

@@ -4,6 +4,8 @@
 //! A stock sshd drops connections at random once ten are logging in (MaxStartups 10:30:100). Since 9.8 it also adds up 5 s for
 //! each refused login of a source and refuses the source altogether while 15 s or more stand (PerSourcePenalties, up to 10 min).
 
+pub(crate) mod address;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::failure::{Code, Failure};
-use crate::host::target::Target;
+use address::Address;
 
 /// How many log in at one address at the same time: below the ten at which a stock sshd begins to drop connections, with room
 /// for a person's own `ssh`.
@@ -130,36 +132,32 @@ static DOORS: Mutex<Option<HashMap<String, Arc<Door>>>> = Mutex::new(None);
 
 /// The right to log in at an address; to be held until the login has ended.
 #[derive(Debug)]
-pub(crate) struct Turn {
+struct Turn {
     door: Arc<Door>,
     outcome: Outcome,
     _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Turn {
-    /// Waits for a turn at the target's address.
-    ///
-    /// # Errors
-    /// [`Code::AuthCut`] when so many logins were refused there that waiting would take too long.
-    pub(crate) async fn at(target: &Target) -> Result<Self, Failure> {
-        let address = format!("{} port {}", target.host_name(), target.port());
+    /// Waits for a turn at an address.
+    async fn at(address: &str) -> Result<Self, Failure> {
         let door = {
             let mut doors = DOORS.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(doors.get_or_insert_default().entry(address.clone()).or_default())
+            Arc::clone(doors.get_or_insert_default().entry(address.to_owned()).or_default())
         };
         let place = Arc::clone(&door.places).acquire_owned().await.ok();
         loop {
             let left = door.left.notified();
             match door.enter() {
                 Duration::ZERO => return Ok(Self { door: Arc::clone(&door), outcome: Outcome::Free, _place: place }),
-                wait if wait > PATIENCE => return Err(too_many(&address, wait)),
+                wait if wait > PATIENCE => return Err(too_many(address, wait)),
                 wait => drop(tokio::time::timeout(wait, left).await),
             }
         }
     }
 
     /// Tells how the login ended.
-    pub(crate) fn ends(mut self, failure: Option<Code>) {
+    fn ends(mut self, failure: Option<Code>) {
         self.outcome = failure.map_or(Outcome::Well, cost);
     }
 }
@@ -168,6 +166,44 @@ impl Drop for Turn {
     fn drop(&mut self) {
         self.door.penalty().end(self.outcome, Instant::now());
         self.door.left.notify_waiters();
+    }
+}
+
+/// The turns at all that one login knocks at.
+#[derive(Debug)]
+pub(crate) struct Turns(Vec<Turn>);
+
+impl Turns {
+    /// Waits for the turns, one after the other. Everybody who waits for several goes from the first jump host on, and what is
+    /// behind a jump host counts apart from all else, so nobody waits for one who waits for them.
+    ///
+    /// # Errors
+    /// [`Code::AuthCut`] when so many logins were refused there that waiting would take too long.
+    pub(crate) async fn at(way: &[Address]) -> Result<Self, Failure> {
+        let (mut turns, mut names) = (Vec::new(), Vec::new());
+        for name in way.iter().flat_map(Address::names) {
+            if !names.contains(&name) {
+                turns.push(Turn::at(name).await?);
+                names.push(name);
+            }
+        }
+        Ok(Self(turns))
+    }
+
+    /// Tells how the login at the last of them ended.
+    pub(crate) fn end(mut self, failure: Option<Code>) {
+        let last = self.0.pop();
+        let reached = failure.is_none_or(|code| cost(code) != Outcome::Free);
+        self.0.into_iter().filter(|_| reached).for_each(|turn| turn.ends(None));
+        last.into_iter().for_each(|turn| turn.ends(failure));
+    }
+
+    /// Tells that the login at one before the last failed.
+    pub(crate) fn end_on_the_way(mut self, failure: Code) {
+        if self.0.len() > 1 {
+            drop(self.0.pop());
+        }
+        self.0.into_iter().for_each(|turn| turn.ends(Some(failure)));
     }
 }
 

@@ -67,7 +67,7 @@ impl Session {
     /// # Errors
     /// A code for each cause; `host` is the hop it happened at.
     pub async fn open(target: &Target, context: &Context<'_>) -> Result<Self, Failure> {
-        let (connection, facts) = super::open::open(target, *context, 0).await?;
+        let (connection, facts) = super::open::open(target, *context).await?;
         let facts = super::facts::Facts { account: target.user().to_owned(), ..facts };
         let socket = forward::agent_socket(target, context.local).map_err(|e| e.at(&target.alias))?;
         let socket = forward::listening(socket, context.watch).await;

@@ -25,6 +25,8 @@ use super::exec::{Exec, ExitStatus, Piped};
 use super::facts::Facts;
 use super::forward::{Listen, Listener};
 use super::open::Context;
+use super::rate::Turns;
+use super::rate::address::on_the_way;
 use super::tap::Tap;
 use crate::failure::{Code, Failure};
 use crate::host::resolve::find_ssh;
@@ -114,6 +116,9 @@ const SAID: Duration = Duration::from_secs(1);
 /// What ssh says when a master could not open the stream it was asked for.
 const NOT_OPENED: &str = "open refused by peer";
 
+/// What ssh names as the other side when a jump host, or a ProxyCommand, did not get it there.
+const NOT_ARRIVED: &str = "UNKNOWN port 65535";
+
 /// How long a master may take to answer over its local socket.
 const CONTROL: Duration = Duration::from_secs(10);
 
@@ -131,7 +136,7 @@ impl SystemSsh {
         let ssh = Ssh { program, config, alias: target.alias.to_string(), vars };
         let clock = Clock::begin(context.watch, Step::Connected);
         context.watch.progress(Progress::Asks(Step::Connected));
-        let master = Master::find_or_start(&ssh, target, (local, context.watch)).await.map_err(|f| f.at(&target.alias))?;
+        let master = find_or_start(&ssh, target, context).await.map_err(|f| f.at(&target.alias))?;
         let address = format!("{} port {} by {}", target.host_name(), target.port(), master.whose());
         clock.done(address.clone());
         Clock::begin(context.watch, Step::HostKey).done("checked by ssh");
@@ -319,6 +324,21 @@ impl SystemSsh {
         }
         self.inner.master.close(&self.inner.ssh).await;
     }
+}
+
+/// The person's live master, or one of ours, which waits for its turn at all addresses where it logs in.
+async fn find_or_start(ssh: &Ssh, target: &Target, context: Context<'_>) -> Result<Master, Failure> {
+    if let Some(master) = Master::find(ssh, target, context.local).await? {
+        return Ok(master);
+    }
+    let turns = Turns::at(&on_the_way(target, context.local, 0).await).await?;
+    let started = Master::start(ssh, target, (context.local, context.watch)).await;
+    match &started {
+        Err(failure) if failure.said.contains(NOT_ARRIVED) => turns.end_on_the_way(failure.code),
+        Err(failure) => turns.end(Some(failure.code)),
+        Ok(_) => turns.end(None),
+    }
+    started
 }
 
 /// A port as ssh's options name it.

@@ -11,6 +11,7 @@
 //! Everything that was started with the sandbox's path in its environment ends with the sandbox.
 
 mod codex;
+mod daemon;
 pub(crate) mod faulty;
 pub(crate) mod files;
 pub(crate) mod front;
@@ -25,6 +26,7 @@ mod works;
 
 pub(crate) use {
     codex::{Codex, cache, folder as codex_folder, native, newest, nushell},
+    daemon::Daemon,
     patience::{Patience, until},
     process::{Ran, alive, kill_servers, on_host, run},
     pty::on_a_terminal,

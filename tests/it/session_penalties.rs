@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use outpost::failure::{Code, Failure};
 use outpost::ssh::ask::NobodyToAsk;
-use outpost::ssh::session::Session;
+use outpost::ssh::session::{Context, Session};
 use russh::keys::PrivateKey;
 use russh::server::{Auth, Config, Handler};
 use russh::{MethodKind, MethodSet};
@@ -138,10 +138,15 @@ impl Bed {
     }
 
     async fn open(&self, known: bool) -> Result<Session, Failure> {
+        self.open_by("", known).await
+    }
+
+    /// With these lines of `ssh -G` too.
+    async fn open_by(&self, way: &str, known: bool) -> Result<Session, Failure> {
         let line = if known { format!("[127.0.0.1]:{} {}\n", self.port, self.host_key) } else { String::new() };
         let file = self.sandbox.write(if known { "known" } else { "unknown" }, &line);
         let printed = format!(
-            "hostname 127.0.0.1\nport {}\nuser me\nstricthostkeychecking true\nuserknownhostsfile {}\nidentityagent none\n\
+            "{way}hostname 127.0.0.1\nport {}\nuser me\nstricthostkeychecking true\nuserknownhostsfile {}\nidentityagent none\n\
              numberofpasswordprompts 1\n",
             self.port,
             file.display()
@@ -187,6 +192,47 @@ async fn refused_logins_never_add_up_to_a_lockout() {
         assert!(bed.stands() < MIN, "{:?} stand against us", bed.stands());
     }
     assert_eq!((bed.turned_away(), bed.served.load(Ordering::Relaxed)), (0, 7), "each was one connection");
+}
+
+/// Behind a jump host, and by the system's ssh through it.
+#[tokio::test]
+async fn refused_logins_are_spaced_by_every_way() {
+    let jumped = async {
+        let bed = Bed::new().await;
+        bed.lets_in.store(false, Ordering::Relaxed);
+        bed.sandbox.host("gate").build();
+        for round in 0..4 {
+            let failure = bed.open_by("proxyjump gate\n", true).await.err().unwrap();
+            assert_eq!(failure.code, Code::AuthRefused, "{round}: {failure}");
+            assert!(bed.stands() < MIN, "{round}: {:?} stand against us", bed.stands());
+        }
+        assert_eq!(bed.turned_away(), 0);
+    };
+    let by_ssh = async {
+        let bed = Bed::new().await;
+        bed.lets_in.store(false, Ordering::Relaxed);
+        bed.sandbox.host("gate").build();
+        let known = bed.sandbox.write("known", &format!("[127.0.0.1]:{} {}\n", bed.port, bed.host_key));
+        bed.sandbox.add_ssh_config(&format!(
+            "Host ward\n  HostName 127.0.0.1\n  Port {}\n  ProxyJump gate\n  UserKnownHostsFile {}\n  NumberOfPasswordPrompts 1\n  \
+             IdentityAgent none\n",
+            bed.port,
+            known.display()
+        ));
+        let asker = bed.sandbox.write("askpass", "#!/bin/sh\necho secret\n");
+        std::fs::set_permissions(&asker, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let mut local = bed.sandbox.local();
+        local.vars.extend([("SSH_ASKPASS".into(), asker.into()), ("SSH_ASKPASS_REQUIRE".into(), "force".into())]);
+        let target = outpost::host::resolve::resolve(&local, &"ward".parse().unwrap()).await.unwrap();
+        let context = Context { local: &local, ask: &NobodyToAsk, watch: &outpost::step::Nobody };
+        for round in 0..4 {
+            let failure = Session::open_with_system_ssh(&target, &context).await.err().unwrap();
+            assert_eq!(failure.code, Code::AuthRefused, "{round}: {failure}");
+            assert!(bed.stands() < MIN, "{round}: {:?} stand against us", bed.stands());
+        }
+        assert_eq!(bed.turned_away(), 0);
+    };
+    tokio::join!(jumped, by_ssh);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -101,7 +101,7 @@ async fn field_51_each_cause_has_its_code() {
     let sandbox = Sandbox::new();
     sandbox.host("proxy").ssh("ProxyCommand sh -c 'echo no way out >&2; exit 3'").build();
     sandbox.add_ssh_config("Host nowhere\n  HostName no-such-name.invalid\nHost dead\n  HostName 127.0.0.1\n  Port 1\n");
-    sandbox.add_ssh_config("Host odd\n  HostName 127.0.0.1\n  ProxyCommand nc $(id) %h\n  User a;b\n");
+    sandbox.add_ssh_config("Host odd\n  HostName 127.0.0.1\n  ProxyCommand nc $(id) %r\n  User a;b\n");
     let mut told = String::new();
     for alias in ["proxy", "nowhere", "dead", "odd"] {
         let failure = open(&sandbox, alias).await.err().unwrap();
@@ -115,8 +115,8 @@ async fn field_51_each_cause_has_its_code() {
       check HostName for 'nowhere' in the ssh configuration, or the network's DNS
     dead: connect to 127.0.0.1 port 1: 127.0.0.1: Connection refused [ssh-unreachable]
       nothing listens on port 1 there: is it the right port, and does sshd run?
-    odd: put the user 'a;b' into a ProxyCommand: it holds a character that a shell would act on [keyword-unsupported]
-      give the host a plain HostName and User
+    odd: put the user 'a;b' into a command line: it holds a character that a shell would act on [keyword-unsupported]
+      give the host a plain HostName and User; where it must be so, your ssh may take it: --carrier ssh, or for good: outpost hosts set odd carrier=ssh
     ");
 }
 

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::host::alias::Listing;
 use crate::host::target::Target;
 use crate::paths::Local;
+use crate::ssh::hops;
 
 /// What is said of a host that hosts.toml remembers and the ssh configuration no longer names.
 const GONE: &str = "gone from the ssh configuration";
@@ -49,9 +50,9 @@ pub struct Resolved {
 
 impl Row {
     /// With the answer of `ssh -G`.
-    pub fn answered(&mut self, answer: Result<Target, Failure>) {
+    pub fn answered(&mut self, answer: Result<Target, Failure>, local: &Local) {
         match answer {
-            Ok(target) => self.resolved = Some(Resolved::of(&target)),
+            Ok(target) => self.resolved = Some(Resolved::of(&target, local)),
             Err(failure) if failure.said.is_empty() => self.error = Some(failure.tried),
             Err(failure) => self.error = Some(failure.said),
         }
@@ -59,12 +60,12 @@ impl Row {
 }
 
 impl Resolved {
-    fn of(target: &Target) -> Self {
+    fn of(target: &Target, local: &Local) -> Self {
         Self {
             hostname: target.host_name().to_owned(),
             user: target.user().to_owned(),
             port: target.port(),
-            proxyjump: target.first("proxyjump").filter(|jump| *jump != "none").map(str::to_owned),
+            proxyjump: hops::shown(target, local),
             identityfile: target.all("identityfile").to_vec(),
         }
     }

@@ -8,7 +8,7 @@ use super::known::KnownFile;
 use crate::failure::{Code, Failure};
 use crate::host::target::Target;
 use crate::paths::{self, Local};
-use crate::ssh::tokens::Tokens;
+use crate::ssh::tokens::{Tokens, tilde};
 
 /// The files of UserKnownHostsFile and GlobalKnownHostsFile, in this order.
 ///
@@ -58,12 +58,9 @@ fn paths_of(words: &[String], local: &Local) -> Vec<PathBuf> {
     found
 }
 
-/// `~/` is the account's home, whatever `$HOME` says.
+/// `~/` is the account's home, whatever `$HOME` says; a `~user` that there is not names no file.
 fn home(word: &str, local: &Local) -> PathBuf {
-    match word.strip_prefix("~/") {
-        Some(rest) => local.home.join(rest),
-        None => PathBuf::from(word),
-    }
+    tilde(word, &local.home).map_or_else(|| PathBuf::from(word), PathBuf::from)
 }
 
 /// The file of RevokedHostKeys, if one is set. `ssh -G` prints this one as it was written.
@@ -94,10 +91,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let blank = dir.path().join("a b");
         std::fs::write(&blank, "").unwrap();
-        let value = format!("~/x {} /y none", blank.display());
+        let value = format!("~/x {} /y none ~root/z", blank.display());
         let words: Vec<String> = value.split(' ').map(str::to_owned).collect();
         let found = paths_of(&words, &local(Path::new("/home/me")));
-        assert_eq!(found, [Path::new("/home/me/x"), &blank, Path::new("/y")]);
+        assert_eq!(found, [Path::new("/home/me/x"), &blank, Path::new("/y"), Path::new("/root/z")]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::paths::Local;
 use crate::ssh::ByteStream;
 use crate::ssh::exec::Tail;
 use crate::ssh::tap::Tap;
-use crate::ssh::tokens::{Tokens, harmless};
+use crate::ssh::tokens::Tokens;
 
 /// How long a proxy that closed its pipe is given to say with what code it ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -35,10 +35,7 @@ impl Proxy {
     /// # Errors
     /// A host or user that a shell would act on, an unknown token, or no shell.
     pub(crate) fn start(template: &str, target: &Target, local: &Local) -> Result<(Self, ByteStream), Failure> {
-        harmless("host name", target.host_name())?;
-        harmless("host", target.alias.as_str())?;
-        harmless("user", target.user())?;
-        let command = Tokens::new(target, local).expand(template)?;
+        let command = Tokens::new(target, local).command(template)?;
         let mut child = spawn(&command, local).map_err(|e| failed(&command).said(e))?;
         let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
             return Err(failed(&command).said("it has no pipes"));

@@ -69,23 +69,22 @@ impl Watched {
 }
 
 impl Master {
-    /// `watch` is told what ssh says while it logs in.
-    pub(super) async fn find_or_start(ssh: &Ssh, target: &Target, (local, watch): (&Local, &dyn Watch)) -> Result<Self, Failure> {
-        let folder = |runtime: PathBuf| tempfile::Builder::new().prefix("m").tempdir_in(runtime);
-        let dir = runtime_dir(local).and_then(folder).map_err(|e| {
-            Failure::new(Code::LocalIo, "make a private folder for control sockets")
-                .said(e)
-                .hint("set XDG_RUNTIME_DIR to a folder of yours with mode 0700")
-        })?;
+    /// The person's own, where ControlPath leads to one that lives.
+    pub(super) async fn find(ssh: &Ssh, target: &Target, local: &Local) -> Result<Option<Self>, Failure> {
         let theirs = target.first("controlpath").filter(|p| !p.is_empty() && *p != "none").map(PathBuf::from);
-        if let Some(socket) = theirs
-            && ssh.control(&socket, &["-O", "check"]).await.is_ok()
-            && let Ok(stream) = UnixStream::connect(&socket).await
-        {
-            let stop = CancellationToken::new();
-            let watched = Watched::until(hangs_up(stream, stop.clone()), stop);
-            return Ok(Self { socket, dir, said: None, watched });
+        let Some(socket) = theirs else { return Ok(None) };
+        if ssh.control(&socket, &["-O", "check"]).await.is_err() {
+            return Ok(None);
         }
+        let Ok(stream) = UnixStream::connect(&socket).await else { return Ok(None) };
+        let stop = CancellationToken::new();
+        let watched = Watched::until(hangs_up(stream, stop.clone()), stop);
+        Ok(Some(Self { socket, dir: folder(local)?, said: None, watched }))
+    }
+
+    /// A private one in a folder of ours; `watch` is told what ssh says while it logs in.
+    pub(super) async fn start(ssh: &Ssh, target: &Target, (local, watch): (&Local, &dyn Watch)) -> Result<Self, Failure> {
+        let dir = folder(local)?;
         let socket = dir.path().join("c");
         if socket.as_os_str().len() > LONGEST {
             return Err(Failure::new(Code::SocketPathLong, format!("make a control socket at {}", socket.display()))
@@ -146,6 +145,16 @@ impl Master {
         self.watched.stop.cancel();
         self.ended().await;
     }
+}
+
+/// A folder for the sockets of one login.
+fn folder(local: &Local) -> Result<TempDir, Failure> {
+    let folder = |runtime: PathBuf| tempfile::Builder::new().prefix("m").tempdir_in(runtime);
+    runtime_dir(local).and_then(folder).map_err(|e| {
+        Failure::new(Code::LocalIo, "make a private folder for control sockets")
+            .said(e)
+            .hint("set XDG_RUNTIME_DIR to a folder of yours with mode 0700")
+    })
 }
 
 fn options(target: &Target, socket: &Path) -> Vec<OsString> {

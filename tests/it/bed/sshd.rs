@@ -11,7 +11,7 @@ use super::codex::Codex;
 use super::process::{self, Ran};
 use super::sandbox::{Sandbox, append, user_name};
 
-const SSHD: &str = "/usr/sbin/sshd";
+pub(super) const SSHD: &str = "/usr/sbin/sshd";
 
 /// What a host shall be; [`Self::build`] makes it.
 pub(crate) struct NewHost<'a> {
