@@ -25,6 +25,9 @@ const REST: Duration = Duration::from_secs(10);
 /// The most that goes into one packet (russh's and OpenSSH's packet size).
 const PACKET: usize = 32 * 1024;
 
+/// How much a writer may say at once after it was idle, in bytes.
+const IDLE: usize = 1024;
+
 /// Closes the channel when the last half is dropped.
 type Guard = Arc<DropGuard>;
 
@@ -107,12 +110,14 @@ impl Running {
 
 /// The one writer of the channel. A write is never cancelled half-way while the channel lives.
 async fn send(mut from: DuplexStream, to: Arc<ChannelWriteHalf<Msg>>) {
-    let mut buffer = BytesMut::with_capacity(PACKET);
+    // A channel that is idle holds little; one that is busy has room for whole packets.
+    let mut room = IDLE;
     loop {
-        buffer.reserve(PACKET);
+        let mut buffer = BytesMut::with_capacity(room);
         match from.read_buf(&mut buffer).await {
-            Ok(1..) => {
-                if to.data_bytes(buffer.split().freeze()).await.is_err() {
+            Ok(length @ 1..) => {
+                room = if length >= room { PACKET } else { IDLE };
+                if to.data_bytes(buffer.freeze()).await.is_err() {
                     return;
                 }
             }

@@ -187,7 +187,7 @@ impl Bed {
         println!("{} {}", times[rounds / 2].as_micros(), times[rounds * 99 / 100].as_micros());
     }
 
-    /// So many hosts at once: seconds until each one's command answered, and the memory of it all in MiB.
+    /// So many hosts at once: seconds until each one's command answered, and the memory of it all while they are held.
     async fn many_ours(&self, count: usize) {
         let began = Instant::now();
         let all = (0..count).map(|n| async move {
@@ -198,7 +198,7 @@ impl Bed {
             (session, exec)
         });
         let _held = futures_util::future::join_all(all).await;
-        println!("{:.2} {}", began.elapsed().as_secs_f64(), high_water(std::process::id()));
+        println!("{:.2} {}", began.elapsed().as_secs_f64(), memory(&[std::process::id()]));
     }
 
     async fn many_ssh(&self, count: usize) {
@@ -211,17 +211,23 @@ impl Bed {
         });
         let held = futures_util::future::join_all(all).await;
         let took = began.elapsed().as_secs_f64();
-        let memory: u64 = held.iter().filter_map(|(child, ..)| child.id()).map(high_water).sum();
-        println!("{took:.2} {memory}");
+        let all: Vec<u32> = held.iter().filter_map(|(child, ..)| child.id()).collect();
+        println!("{took:.2} {}", memory(&all));
     }
 }
 
 /// Says that it is there and waits for the end of its input.
 const UP: &str = "echo up; exec cat";
 
-/// The most memory that a process had, in KiB.
-fn high_water(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap_or_default();
-    line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
+/// What these processes have now, in KiB: their proportional share of every page (a page that n processes have counts as 1/n for
+/// each, so that what 200 `ssh` share counts once), and what is resident.
+fn memory(pids: &[u32]) -> String {
+    let sum = |what: &str| pids.iter().map(|pid| kib(*pid, what)).sum::<u64>();
+    format!("{} {}", sum("Pss:"), sum("Rss:"))
+}
+
+fn kib(pid: u32, what: &str) -> u64 {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+    let line = rollup.lines().find_map(|l| l.strip_prefix(what)).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
