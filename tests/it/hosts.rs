@@ -3,6 +3,7 @@
 mod cases;
 mod command;
 mod differential;
+mod effects;
 mod random;
 
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use outpost::failure::Code;
 use outpost::host::fallback::rules;
 use outpost::host::{alias, resolve};
 use outpost::paths::Local;
-use outpost::ssh::keywords::{self, Meaning};
+use outpost::ssh::keywords;
 
 /// A home with an ssh configuration.
 struct Home {
@@ -204,28 +205,6 @@ fn docs_show_the_table() {
         Some(keywords::markdown().as_str()),
         "docs/SSH.md shows the table of src/ssh/keywords.rs"
     );
-}
-
-/// What is said to be honoured is read somewhere.
-#[test]
-fn honoured_keywords_are_read() {
-    let mut sources = String::new();
-    let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/ssh"))];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-            match entry.file_name().and_then(|name| name.to_str()) {
-                Some("keywords.rs") => {}
-                _ if entry.is_dir() => folders.push(entry),
-                _ => sources.push_str(&std::fs::read_to_string(entry).unwrap()),
-            }
-        }
-    }
-    // `Target` has these three by name.
-    let by_name = ["HostName", "Port", "User"];
-    let honoured = keywords::KEYWORDS.iter().filter(|row| row.meaning == Meaning::Honoured && !row.note.contains("`ssh -G`"));
-    for row in honoured.filter(|row| !by_name.contains(&row.name)) {
-        assert!(sources.contains(&format!("\"{}\"", row.name.to_ascii_lowercase())), "{} is read nowhere in src/ssh", row.name);
-    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! known_hosts files of every kind.
 
+use outpost::ssh::host_key::{Checker, Decision};
+
 use super::lab::{Case, Lab, Verdict};
 use Verdict::{Barred, Changed, Known, Revoked, Unknown};
 
@@ -133,6 +135,7 @@ fn revoked_lines_win() {
 
 #[test]
 fn several_files() {
+    // `known` is the lab's UserKnownHostsFile, `global` its GlobalKnownHostsFile.
     let lab = Lab::new(&["ed25519"]);
     lab.write("second", "box.example {ed25519}\n");
     lab.write("a b", "box.example {ed25519}\n");
@@ -227,5 +230,35 @@ fn the_order_of_the_types() {
         ("RSA keys must be longer, another type", one, &["RequiredRSASize=3072"], Known),
     ] {
         lab.check(&Case { options, ..Case::new(name, known, expected) });
+    }
+}
+
+#[test]
+fn what_the_address_of_a_host_decides() {
+    let lab = Lab::new(&["ed25519"]);
+    let far: std::net::IpAddr = "192.0.2.7".parse().unwrap();
+    let near: std::net::IpAddr = "127.0.0.1".parse().unwrap();
+    let said = |known: &str, option: &str, address| {
+        lab.write("known", known);
+        let target = lab.target(&[option]);
+        let checker = Checker::new(&target, &lab.sandbox.local()).unwrap().at(address);
+        match checker.decide(&lab.presented(&target, &checker).unwrap()) {
+            Decision::Known(known) => known.new_address.unwrap_or_else(|| "known".to_owned()),
+            Decision::Add => "add".to_owned(),
+            Decision::Ask => "ask".to_owned(),
+            Decision::Stop(failure) => failure.code.as_str().to_owned(),
+        }
+    };
+    let other = "192.0.2.7 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ\n";
+    for (known, option, address, expected) in [
+        ("box.example {ed25519}\n".to_owned(), "CheckHostIP=yes", far, "192.0.2.7"),
+        ("box.example {ed25519}\n".to_owned(), "CheckHostIP=no", far, "known"),
+        (format!("box.example {{ed25519}}\n{other}"), "CheckHostIP=yes", far, "host-key-changed"),
+        (format!("box.example {{ed25519}}\n{other}"), "CheckHostIP=no", far, "known"),
+        (String::new(), "NoHostAuthenticationForLocalhost=yes", near, "known"),
+        (String::new(), "NoHostAuthenticationForLocalhost=yes", far, "ask"),
+        (String::new(), "NoHostAuthenticationForLocalhost=no", near, "ask"),
+    ] {
+        assert_eq!(said(&known, option, address), expected, "{known} {option} {address}");
     }
 }
