@@ -4,19 +4,13 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::bed::{Ran, Terminal, codex_folder, process};
+use super::bed::{Terminal, codex_folder};
 use super::run::{Bed, first, lines};
 
 impl Bed {
     /// Begins a turn that goes on without us; gives `devbox:ID`.
     async fn detached(&self, prompt: &str) -> String {
         self.run(&["run", "--detach", "devbox:app", prompt]).await.exits(0).stdout.trim().to_owned()
-    }
-
-    /// Runs a command beside the test.
-    fn beside(&self, args: &[&str]) -> tokio::task::JoinHandle<Ran> {
-        let mut command = self.sandbox.outpost(args);
-        tokio::task::spawn_blocking(move || process::run(&mut command, b""))
     }
 
     async fn prompts(&self, thread: &str) -> usize {
@@ -36,24 +30,28 @@ async fn a_bystander_declines_nothing() {
     let bed = Bed::new().await;
     let one = Terminal::outpost(&bed.sandbox, &["run", "devbox:app", "ask touch asked\nsay Done then."]);
     let thread = thread_on(&one.shows("[y] yes, once"));
-    let following = bed.beside(&["thread", "log", &thread, "--follow"]);
-    let resuming = bed.beside(&["thread", "resume", &thread, "say from the second"]);
-    let joined = bed.beside(&["run", "--last", "devbox:app", "--json"]);
+    let beside = |name: &str, words: &str, cue: &str| {
+        let file = bed.sandbox.path().join(name);
+        let (program, to) = (env!("CARGO_BIN_EXE_outpost"), file.display());
+        let line = format!("{program} {words} </dev/null >{to} 2>&1; echo \"[exit $?]\"; sleep 1000");
+        let terminal = Terminal::of(&bed.sandbox, &line);
+        terminal.shows_it(cue, |_| std::fs::read_to_string(&file).is_ok_and(|text| text.contains(cue)));
+        (terminal, file)
+    };
+    let waits = format!("waits for another terminal: outpost thread approve {thread}");
+    let following = beside("following", &format!("thread log {thread} --follow"), &waits);
+    let resuming = beside("resuming", &format!("thread resume {thread} 'say from the second'"), &waits);
+    let joined = beside("joined", "run --last devbox:app --json", "requestApproval");
     let looking = Terminal::outpost(&bed.sandbox, &["thread", "log", &thread, "--follow"]);
     looking.shows("waits for another terminal");
     bed.becomes(&thread, "waitsForApproval").await;
     one.press(&["y"]);
     one.shows("[exit 0]");
-    let following = following.await.unwrap().exits(0);
-    assert!(following.stderr.contains(&format!("waits for another terminal: outpost thread approve {thread}")), "{following:?}");
-    assert!(following.stdout.contains("Done then."), "{following:?}");
-    let resuming = resuming.await.unwrap().exits(0);
-    assert!(
-        resuming.stderr.contains("waits for another terminal") && resuming.stdout.contains("from the second"),
-        "{resuming:?}"
-    );
-    let told = lines(&joined.await.unwrap().exits(0));
-    assert!(!told.iter().any(|line| line["type"] == "approval"), "{told:#?}");
+    for ((terminal, file), words) in [(following, "Done then."), (resuming, "from the second"), (joined, "completed")] {
+        terminal.shows("[exit 0]");
+        let told = std::fs::read_to_string(&file).unwrap();
+        assert!(told.contains(words) && !told.contains("\"type\":\"approval\"") && !told.contains("declined"), "{told}");
+    }
     looking.shows("[exit 0]");
     assert!(bed.host.home.join("app/asked").exists());
 }
@@ -102,16 +100,21 @@ async fn who_follows_is_told_how_it_ended() {
     for (prompt, code, outcome) in [("say fine", 0, "completed"), ("run true\nfail no such thing", 1, "failed")] {
         let thread = bed.detached(&format!("run echo first\nwait {outcome}\n{prompt}")).await;
         bed.model.reached(outcome).await;
-        let words = bed.beside(&["thread", "log", &thread, "--follow"]);
-        let json = bed.beside(&["thread", "log", &thread, "--follow", "--json"]);
-        // Both are subscribed when the server has their resumes: it logs in before.
+        // Who has printed what there was is subscribed.
+        let file = bed.sandbox.path().join(outcome);
+        let (program, to) = (env!("CARGO_BIN_EXE_outpost"), file.display());
+        let line = format!("{program} thread log {thread} --follow --json >{to}; echo \"[exit $?]\"; sleep 1000");
+        let json = Terminal::of(&bed.sandbox, &line);
+        json.shows_it("the first items", |_| std::fs::read_to_string(&file).is_ok_and(|text| text.contains("commandExecution")));
         let looking = Terminal::outpost(&bed.sandbox, &["thread", "log", &thread, "--follow"]);
         looking.shows("first");
+        looking.shows("exit 0 ·");
         bed.model.open(outcome);
-        let words = words.await.unwrap().exits(code);
-        assert_eq!(words.stdout.matches("$ echo first").count(), 1, "{}", words.stdout);
-        let told = lines(&json.await.unwrap().exits(code));
-        looking.shows(&format!("[exit {code}]"));
+        let screen = looking.shows(&format!("[exit {code}]"));
+        assert_eq!(screen.matches("$ echo first").count(), 1, "{screen}");
+        json.shows(&format!("[exit {code}]"));
+        let told: Vec<Value> =
+            std::fs::read_to_string(&file).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(told.last().unwrap()["outcome"], outcome, "{told:#?}");
         // One line for each item, whether it was there before or came then, all of one form.
         let items: Vec<&Value> = told.iter().filter(|line| line["type"] == "item").map(|line| &line["item"]["id"]).collect();
