@@ -162,7 +162,9 @@ async fn secret(context: &Context, alias: &Alias, what: &str) -> Result<Secret, 
         let question = Question { prompt, echo: false, preface: String::new() };
         let answer = context.ask.ask(&question).await.map_err(|why| match why {
             NoAnswer::Interrupted => interrupted(tried.clone()),
-            NoAnswer::Refused | NoAnswer::NobodyThere => Failure::new(Code::AuthCancelled, tried.clone()).hint("run it again"),
+            NoAnswer::Refused | NoAnswer::NobodyThere | NoAnswer::NoProgram(_) => {
+                Failure::new(Code::AuthCancelled, tried.clone()).hint("run it again")
+            }
         })?;
         answer.reveal().to_owned()
     } else {

@@ -30,4 +30,11 @@ impl Ask for Turns {
             self.ask.ask(question).await
         })
     }
+
+    fn permit<'a>(&'a self, question: &'a Question) -> Answer<'a> {
+        Box::pin(async move {
+            let _turn = self.turn.lock().await;
+            self.ask.permit(question).await
+        })
+    }
 }

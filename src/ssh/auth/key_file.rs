@@ -164,7 +164,7 @@ mod tests {
         let path = dir.path().join("id");
         fs::write(&path, text).expect("written");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("set");
-        assert!(certificate(&path).is_none());
+        assert!(certificate(&path).is_err());
         KeyFile::read(&path)
     }
 
