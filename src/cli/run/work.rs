@@ -110,7 +110,7 @@ impl Work<'_> {
         let waits = self.live.witness.is_away()?;
         let asked = self.live.witness.unless_left(&mut self.live.wishes, self.live.thread.prompt(&prompt, &id)).await?;
         let turn = match asked {
-            Some(turn) => turn?,
+            Some(turn) => turn.map_err(|failure| self.forgotten(failure, text, &id))?,
             None if waits && self.live.witness.is_away()? => return self.unsent(text, &id),
             None => return self.left_early("the prompt"),
         };
@@ -202,6 +202,18 @@ impl Work<'_> {
         let resume = format!("outpost thread resume {}:{}", stage.host, self.live.thread.id());
         stage.line(Body::Ended { turn: "", outcome: "left", why: "", resume: &resume })?;
         Ok(Done { left: true, ..Done::with(Exit::Interrupted) })
+    }
+
+    /// A thread that had no prompt yet is forgotten by Codex when nobody is there for a minute: what the person wrote is theirs again.
+    fn forgotten(&self, failure: Failure, text: &str, id: &str) -> Failure {
+        if !failure.said.starts_with("thread not found") {
+            return failure;
+        }
+        let stage = self.live.stage;
+        // That it cannot be told is less than what is told.
+        drop(stage.line(Body::GivenBack { message_id: id, sent: false }));
+        stage.note(&format!("the prompt is yours to send again:\n{}", plain::text(text)));
+        failure.hint("a thread that has no prompt yet is forgotten when nobody is there for a minute: run it again")
     }
 
     /// Ctrl-C before the server has answered.

@@ -42,6 +42,8 @@ pub(super) struct Client {
     /// Whether it is the second one of its thread.
     pub(super) is_second: bool,
     pub(super) name: usize,
+    /// The folder of its thread; none of a second one.
+    cwd: PathBuf,
     us: watch::Receiver<Option<PathBuf>>,
     peer: Peer,
     incoming: mpsc::Receiver<Incoming>,
@@ -77,23 +79,30 @@ impl Client {
     /// Connects and starts a thread.
     pub(super) async fn begin(name: usize, us: watch::Receiver<Option<PathBuf>>, (cwd, shared): (&Path, Arc<Shared>)) -> Self {
         let mut client = Self::new(name, us, (shared, false)).await;
-        client.lives.push(Life::default());
+        cwd.clone_into(&mut client.cwd);
+        client.start().await;
+        client
+    }
+
+    /// Starts its thread.
+    async fn start(&mut self) {
+        self.thread.clear();
+        self.lives = vec![Life::default()];
         let tool = json!({"type": "function", "name": "look", "description": "looks", "inputSchema": {"type": "object"}});
-        while client.thread.is_empty() {
-            match client.peer.call("thread/start", json!({"cwd": cwd, "dynamicTools": [tool]})).await {
-                Ok(started) => text(&started, &["thread", "id"]).clone_into(&mut client.thread),
+        while self.thread.is_empty() {
+            match self.peer.call("thread/start", json!({"cwd": self.cwd, "dynamicTools": [tool]})).await {
+                Ok(started) => text(&started, &["thread", "id"]).clone_into(&mut self.thread),
                 // The answer was lost, and it is not known whether there is a thread.
                 Err(CallError::Refused(_)) => {}
-                Err(CallError::Ended(_)) => (client.peer, client.incoming) = connect(&mut client.us).await,
+                Err(CallError::Ended(_)) => (self.peer, self.incoming) = connect(&mut self.us).await,
             }
         }
-        client
     }
 
     async fn new(name: usize, us: watch::Receiver<Option<PathBuf>>, (shared, is_second): (Arc<Shared>, bool)) -> Self {
         let (peer, incoming) = connect(&mut us.clone()).await;
         let (thread, lives, outcomes, added) = (String::new(), Vec::new(), HashMap::new(), Vec::new());
-        Self { shared, is_second, name, us, peer, incoming, thread, lives, outcomes, added }
+        Self { shared, is_second, name, cwd: PathBuf::new(), us, peer, incoming, thread, lives, outcomes, added }
     }
 
     /// Connects to a thread of another front end.
@@ -166,9 +175,15 @@ impl Client {
         *self.outcomes.entry(status).or_default() += 1;
     }
 
-    async fn send(&self, id: &str, words: &str) -> Result<Option<String>, Gone> {
-        let sent = self.call("turn/start", Front::prompt(&self.thread, id, words)).await?;
-        sent.map(|_| None).map_err(|e| panic!("the prompt {id} was refused: {e}"))
+    async fn send(&mut self, id: &str, words: &str) -> Result<Option<String>, Gone> {
+        loop {
+            match self.call("turn/start", Front::prompt(&self.thread, id, words)).await? {
+                Ok(_) => return Ok(None),
+                // Codex forgets a thread that had no prompt yet when nobody is there for a minute (docs/RELIABILITY.md).
+                Err(e) if self.outcomes.is_empty() && e.starts_with("thread not found") => self.start().await,
+                Err(e) => panic!("the prompt {id} was refused: {e}"),
+            }
+        }
     }
 
     /// The result of a call, or why it was refused.
