@@ -181,6 +181,8 @@ impl<'t, 'a> Turn<'t, 'a> {
             if let Some(followed) = followed
                 && !self.goes_on(&followed).await?
             {
+                // That it was sent again may be known and not told yet.
+                self.live.witness.last_words()?;
                 return Ok(Some(followed));
             }
         }

@@ -181,7 +181,7 @@ impl<'a> Witness<'a> {
         self.fate.as_ref().is_some_and(|(id, fate)| id == message_id && *fate == Fate::GivenBack)
     }
 
-    /// The connection is over: what it still had to tell, prompts that were not delivered above all.
+    /// Before somebody leaves, or when the connection is over: what it still had to tell, what became of prompts above all.
     ///
     /// # Errors
     /// As [`Self::tell`].
