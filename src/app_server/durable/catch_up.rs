@@ -23,7 +23,7 @@ pub const AGAIN: Duration = Duration::from_millis(300);
 pub const TRIES: u32 = 20;
 
 /// How often a thread is asked for that the server may still be storing: 3 s in all.
-const STORING_TRIES: u32 = 5;
+pub const STORING_TRIES: u32 = 5;
 
 /// How often a thread is asked for that another process has open: 14 s in all. After a server was killed its successor may find the
 /// thread with one that is still going down, or that another client started beside it and that is about to give way.
@@ -313,13 +313,18 @@ fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 /// Whether a refusal means that the server (0.169) is storing the thread for the first time: its file is there and still empty, or
 /// its entry in the database is not there yet. Resuming, listing and reading then fail alike.
 fn half_stored(error: &RpcError) -> bool {
-    error.message.contains("list_turns is not supported yet")
-        || error.message.contains("failed to read session metadata") && error.message.ends_with(" is empty")
+    empty(error) || error.message.contains("failed to read session metadata") && error.message.ends_with(" is empty")
 }
 
 /// Whether a refusal means that another process of the host writes to the thread.
 pub fn held_elsewhere(error: &RpcError) -> bool {
     error.message.contains("active writer")
+}
+
+/// Whether a refusal means that the thread's file holds no turn: for a moment while it is stored for the first time, and as long as it
+/// has no prompt if it was read before (0.169: a `thread/read` makes the file).
+pub fn empty(error: &RpcError) -> bool {
+    error.message.contains("list_turns is not supported yet")
 }
 
 /// Whether a refusal means nothing but that the same may be asked again later.

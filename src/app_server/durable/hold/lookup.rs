@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::prompts::{self, prompt_id};
 use super::recover::is_to;
 use super::{Hold, Out, Phase, Whose};
-use crate::app_server::durable::catch_up::{self, AGAIN, TRIES};
+use crate::app_server::durable::catch_up::{self, AGAIN, STORING_TRIES, TRIES};
 use crate::app_server::durable::event::Server;
 use crate::app_server::durable::method::{self, Kind};
 use crate::app_server::durable::say;
@@ -75,9 +75,17 @@ impl Hold {
             }
             // A thread without any prompt cannot be read.
             Err(e) if catch_up::absent(&e) => self.not_found(id, out),
+            // Nor, in other words, one that was read before it had one. For a moment it is so where the prompt has just arrived.
+            Err(e) if catch_up::empty(&e) && self.never_prompted(&thread) && self.tries(id) >= STORING_TRIES => {
+                self.not_found(id, out);
+            }
             Err(_) => self.look_later(id, now, out),
         }
         self.all_settled(now, out);
+    }
+
+    fn tries(&mut self, id: &str) -> u32 {
+        self.prompts.get(id).map_or(0, |prompt| prompt.tries)
     }
 
     /// Its turn is told, if the thread is not followed yet or the client cannot have been told of it.

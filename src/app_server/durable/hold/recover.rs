@@ -161,7 +161,7 @@ impl Hold {
 
     /// The server will not resume a thread.
     fn refused(&mut self, thread: &str, error: &RpcError, out: &mut Out) {
-        if catch_up::unprompted(error) {
+        if catch_up::unprompted(error) || catch_up::empty(error) && self.never_prompted(thread) {
             self.tell(thread, &Harvest::default(), out);
             if self.server == Server::Restarted && self.notes != Notes::Quiet {
                 out.to_client.push(say::thread_is_gone(thread, "it had no prompt yet, and its server was restarted"));
@@ -178,6 +178,11 @@ impl Hold {
         self.catching_up.remove(thread);
         self.give_back_promised(thread, out);
         self.close(thread, out);
+    }
+
+    /// Whether the thread has no turn that anybody was told of, and none that was answered.
+    pub(super) fn never_prompted(&self, thread: &str) -> bool {
+        self.threads.get(thread).is_some_and(|track| !track.has_turns()) && self.prompts.promised(thread).is_empty()
     }
 
     fn close(&mut self, thread: &str, out: &mut Out) {

@@ -58,6 +58,8 @@ pub struct Thread {
     /// Finished items with their turns, in order.
     pub items: Vec<(String, Value)>,
     pub prompts: usize,
+    /// Whether it was read while it had no prompt.
+    read: bool,
     /// Words for the running turn that are shown when the model is asked next.
     pending: Vec<Value>,
     running: Option<Value>,

@@ -54,6 +54,26 @@ fn a_search_that_is_refused_is_no_sign_that_the_prompt_is_not_there() {
     assert!(matches!(world.answers(id)[..], [Ok(_)]), "{:?}", world.answers(id));
 }
 
+/// Found by chaos seed 14000: looking for the first prompt makes a thread that says otherwise that it has none.
+#[test]
+fn a_first_prompt_that_never_arrived_is_sent_again_however_often_it_is_looked_for() {
+    for cuts in 0..4 {
+        let mut world = World::new(Notes::Quiet);
+        let thread = world.start_thread();
+        let id = world.call_into_cut("turn/start", World::prompt(&thread, "c1"), false);
+        for _ in 0..cuts {
+            world.link();
+            world.wait(Duration::from_secs(2));
+            world.cut();
+        }
+        world.link();
+        world.wait(LONG);
+        assert_eq!(world.server.threads[&thread].prompts, 1, "{cuts}");
+        assert!(matches!(world.answers(id)[..], [Ok(_)]), "{cuts}: {:?}", world.answers(id));
+        assert!(world.heard.iter().all(|m| m.method() != Some("thread/closed")), "{cuts}");
+    }
+}
+
 #[test]
 fn many_threads_are_caught_up_with_a_few_at_a_time() {
     let mut world = World::new(Notes::Quiet);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Release, Server, Thread};
-use crate::rpc::message::{INVALID_REQUEST, RpcError};
+use crate::rpc::message::{INVALID_REQUEST, METHOD_NOT_FOUND, RpcError};
 
 impl Server {
     pub(super) fn resume(&mut self, thread: &str, params: &Value) -> (Result<Value, RpcError>, Option<String>) {
@@ -18,11 +18,28 @@ impl Server {
                 let turns = if whole { self.given_back(thread, "thread/resume") } else { Vec::new() };
                 (Ok(json!({"thread": {"id": thread, "status": status, "turns": turns}})), Some(thread.to_owned()))
             }
+            Some(t) if t.read && !t.ephemeral => (Err(empty()), None),
             _ => no("no rollout found for thread id"),
         }
     }
 
-    pub(super) fn listed(&self, method: &str, thread: &str, params: &Value) -> Result<Value, RpcError> {
+    /// What there is of a thread without a prompt (0.169). That it is read makes an empty file of it, which is told otherwise.
+    fn unprompted(&mut self, method: &str, thread: &str) -> Option<RpcError> {
+        let t = self.threads.get_mut(thread).filter(|t| t.prompts == 0 && !t.ephemeral)?;
+        Some(match method {
+            "thread/items/list" => RpcError::new(METHOD_NOT_FOUND, "thread/items/list is not supported yet"),
+            "thread/turns/list" if !t.read => RpcError::new(INVALID_REQUEST, "thread t is not materialized yet"),
+            _ => {
+                t.read |= method == "thread/read";
+                empty()
+            }
+        })
+    }
+
+    pub(super) fn listed(&mut self, method: &str, thread: &str, params: &Value) -> Result<Value, RpcError> {
+        if let (Release::Newest, Some(refused)) = (self.release, self.unprompted(method, thread)) {
+            return Err(refused);
+        }
         let none = Thread::default();
         let t = self.threads.get(thread).unwrap_or(&none);
         match method {
@@ -73,4 +90,9 @@ fn page(data: Vec<Value>, params: &Value, most: usize) -> Value {
     let limit = usize::try_from(params["limit"].as_u64().unwrap_or(100)).unwrap_or(most).min(most);
     let next = (from + limit < data.len()).then(|| (from + limit).to_string());
     json!({"data": data.into_iter().skip(from).take(limit).collect::<Vec<_>>(), "nextCursor": next})
+}
+
+/// As the newest release says it.
+fn empty() -> RpcError {
+    RpcError::new(METHOD_NOT_FOUND, "list_turns is not supported yet")
 }
