@@ -8,6 +8,8 @@ pub mod reader;
 pub mod repository;
 pub mod writer;
 
+use std::time::Duration;
+
 use futures_util::FutureExt;
 use rand::RngExt;
 use serde_json::{Map, Value, json};
@@ -202,6 +204,29 @@ impl Thread {
     pub async fn running(&self) -> Result<Option<TurnId>, Failure> {
         let turns = catalog::turns(self.peer(), self.id(), 1).await?;
         Ok(turns.into_iter().find(|turn| turn.status == TurnStatus::InProgress).map(|turn| turn.id))
+    }
+
+    /// The turn that runs, or that the thread's queue is about to begin.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn next_turn(&self) -> Result<Option<TurnId>, Failure> {
+        // Nothing tells that a queue is paused, so it is waited for a while only.
+        let mut ticks = tokio::time::interval(Duration::from_millis(100));
+        for _ in 0..30 {
+            ticks.tick().await;
+            // The queue is asked first: what leaves it meanwhile is running then.
+            let queued = match self.call("thread/queue/list", json!({"threadId": self.id(), "limit": 1})).await {
+                Ok(answer) => answer.pointer("/data/0").is_some(),
+                Err(e) if is_unknown_method(&e.said) => false,
+                Err(e) => return Err(e),
+            };
+            let running = self.running().await?;
+            if running.is_some() || !queued {
+                return Ok(running);
+            }
+        }
+        Ok(None)
     }
 
     /// The questions that wait for a person, the oldest first, right after [`Self::resume`]. The server sends them again some time after its answer

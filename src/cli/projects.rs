@@ -9,6 +9,7 @@ use super::{Context, plain};
 use crate::config::projects::{self, Project};
 use crate::failure::{Code, Exit, Failure};
 use crate::project;
+use crate::ssh::quote::if_needed;
 
 /// The folders you work in, by name; a name works wherever HOST:PATH does.
 #[derive(Debug, Args)]
@@ -71,7 +72,8 @@ impl ProjectsCommand {
             Some(Act::Pick(pick)) => return pick.run(context).await,
             Some(Act::Remove { name }) => projects::remove(&context.local, &name)?,
             Some(Act::Rename { from, to }) => {
-                free(context, &to).map_err(|taken| taken.hint(format!("outpost projects rename {from} OTHER_NAME")))?;
+                free(context, &to)
+                    .map_err(|taken| taken.hint(format!("outpost projects rename {} OTHER_NAME", if_needed(&from))))?;
                 projects::rename(&context.local, &from, &to)?;
             }
         }

@@ -263,6 +263,17 @@ async fn act(context: &Context, command: &Plain, act: &Act) -> Result<Exit, Fail
 
 async fn acted(context: &Context, command: &Plain, (found, act): (Found, &Act)) -> Result<Exit, Failure> {
     let Found { alias, host, view } = found;
+    let state = State::of(&view.status);
+    if matches!(act, Act::Archive) && (state == State::Working || state.waits()) {
+        host.session.close().await;
+        let thread = if_needed(&format!("{alias}:{}", view.id));
+        return Err(Failure::new(Code::TurnRuns, format!("put {thread} away"))
+            .said("a turn runs there, and this would end it")
+            .hint(format!(
+                "wait for it: outpost thread log --follow {thread}\nor stop it first: outpost thread interrupt {thread}"
+            ))
+            .at(&alias));
+    }
     let already = match catalog::act(&host.server.peer, &view.id, act).await {
         Ok(()) => false,
         Err(_) if catalog::is_so(&host.server.peer, &view.id, act).await => true,
@@ -295,7 +306,10 @@ impl Plain {
 async fn delete(context: &Context, command: &Delete) -> Result<Exit, Failure> {
     let found = command.thread.thread.find(context).await?;
     if !command.yes {
-        let what = format!("delete {}:{} \"{}\" for good?", found.alias, found.view.id, plain::line(title(&found.view)));
+        let state = State::of(&found.view.status);
+        let running = if state == State::Working || state.waits() { ", with the turn that runs there," } else { "" };
+        let title = plain::line(title(&found.view));
+        let what = format!("delete {}:{} \"{title}\"{running} for good?", found.alias, found.view.id);
         match super::run::questions::agreed(&context.screen, &what).await {
             Typed::Given(true) => {}
             Typed::Interrupt | Typed::Leave => return Ok(Exit::Interrupted),

@@ -10,6 +10,7 @@ mod compare;
 mod plan;
 mod shared;
 mod soak;
+mod stored;
 mod us;
 
 use std::collections::BTreeMap;

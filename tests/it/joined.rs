@@ -76,6 +76,30 @@ async fn a_prompt_that_is_left_there_waits_for_the_turn_that_runs() {
     assert!(at("from the first") < at("from the second") && at("from the second") < at("from the third"), "{log}");
 }
 
+/// What another terminal began while this one was at its prompt, and what is queued behind a turn, goes first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_that_is_typed_waits_for_the_turn_of_another() {
+    let bed = Bed::new().await;
+    let one = Terminal::outpost(&bed.sandbox, &["run", "devbox:app"]);
+    let thread = thread_on(&one.shows("›"));
+    one.type_text("say good day");
+    one.press(&["Enter"]);
+    bed.becomes(&thread, "idle").await;
+    let held = bed.run(&["thread", "resume", &thread, "wait held\nsay from the other", "--detach"]).await.exits(0);
+    assert_eq!(held.stdout.trim(), thread);
+    bed.model.reached("held").await;
+    bed.run(&["thread", "queue", &thread, "say from the queue"]).await.exits(0);
+    let ran = bed.run(&["thread", "archive", &thread]).await.exits(1);
+    assert!(ran.stderr.contains("error[turn-runs]") && ran.stderr.contains("outpost thread interrupt"), "{}", ran.stderr);
+    one.type_text("say mine");
+    one.press(&["Enter"]);
+    bed.model.open("held");
+    while bed.prompts(&thread).await < 4 || bed.state(&thread).await != "idle" {}
+    let log = bed.run(&["thread", "log", &thread]).await.exits(0).stdout;
+    let at = |words: &str| log.rfind(words).unwrap_or_else(|| panic!("{words}: {log}"));
+    assert!(at("from the other") < at("from the queue") && at("from the queue") < at("mine"), "{log}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_while_a_turn_is_followed_only_leaves() {
     let bed = Bed::new().await;

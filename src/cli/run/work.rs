@@ -51,24 +51,42 @@ impl Work<'_> {
     /// What runs already, then the prompt, or prompts as long as the person has some.
     pub(super) async fn all(&mut self, prompt: Option<&str>) -> Result<Done, Failure> {
         let Some(running) = self.running().await? else { return self.unsent(prompt.unwrap_or_default(), "") };
+        let wanted = prompt.is_some() || self.run.review.is_some();
         let caught_up = match running {
             Some(_) if self.run.manner.detach => return self.behind(prompt).await,
-            Some(turn) => Some(self.catch_up(turn).await?),
+            Some(turn) => {
+                let first = self.catch_up(turn).await?;
+                if wanted { self.others(Some(first)).await? } else { Some(first) }
+            }
             None => None,
         };
-        let wanted = prompt.is_some() || self.run.review.is_some();
         match (caught_up, prompt) {
             // Whoever stops the turn before theirs wants to look first.
-            (Some(done), _) if wanted && (done.left || done.stopped) => {
-                self.live.stage.note("what you asked for was not begun");
-                Ok(Done { exit: Exit::Failed, ..done })
-            }
+            (Some(done), _) if wanted && (done.left || done.stopped) => Ok(self.not_begun(done)),
             (Some(done), _) if done.left => Ok(done),
             (_, _) if self.run.review.is_some() => self.review().await,
             (_, Some(text)) => self.one(text).await,
             (caught_up, None) if self.live.stage.screen.interactive => self.conversation(caught_up).await,
             (caught_up, None) => Ok(caught_up.unwrap_or(Done::with(Exit::Done))),
         }
+    }
+
+    /// Follows what others let run or queued: a prompt would become a part of it and cut its words off. The end of the last of it.
+    async fn others(&mut self, mut last: Option<Done>) -> Result<Option<Done>, Failure> {
+        while last.is_none_or(|done| !done.left && !done.stopped) {
+            let asked = self.live.witness.unless_left(&mut self.live.wishes, self.live.thread.next_turn()).await?;
+            match asked.transpose()? {
+                None => return Ok(Some(Done { left: true, ..Done::with(Exit::Interrupted) })),
+                Some(None) => break,
+                Some(Some(turn)) => last = Some(self.catch_up(turn).await?),
+            }
+        }
+        Ok(last)
+    }
+
+    fn not_begun(&self, done: Done) -> Done {
+        self.live.stage.note("what you asked for was not begun");
+        Done { exit: Exit::Failed, ..done }
     }
 
     /// The turn that runs in a thread that was taken up; nothing when the person left before it was known.
@@ -206,14 +224,14 @@ impl Work<'_> {
 
     /// A thread that had no prompt yet is forgotten by Codex when nobody is there for a minute: what the person wrote is theirs again.
     fn forgotten(&self, failure: Failure, text: &str, id: &str) -> Failure {
-        if !failure.said.starts_with("thread not found") {
+        if !failure.said.starts_with("thread not found") || self.run.takes_up() {
             return failure;
         }
         let stage = self.live.stage;
         // That it cannot be told is less than what is told.
         drop(stage.line(Body::GivenBack { message_id: id, sent: false }));
         stage.note(&format!("the prompt is yours to send again:\n{}", plain::text(text)));
-        failure.hint("a thread that has no prompt yet is forgotten when nobody is there for a minute: run it again")
+        failure.hint("a thread without a prompt is forgotten when nobody is there for a minute: run it again; another client may also have put it away")
     }
 
     /// Ctrl-C before the server has answered.
@@ -288,8 +306,13 @@ impl Work<'_> {
                     last = match self.live.witness.unless_left(&mut self.live.wishes, looking).await? {
                         Some(exists) => {
                             exists?;
+                            // Before its first turn nobody else can have one there.
+                            let others = if turns || self.run.takes_up() { self.others(None).await? } else { None };
                             turns = true;
-                            self.one(&text).await?
+                            match others {
+                                Some(done) if done.left || done.stopped => self.not_begun(done),
+                                _ => self.one(&text).await?,
+                            }
                         }
                         None => self.unsent(&text, "")?,
                     };

@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use super::pause;
 use super::plan::Plan;
 use super::shared::{Decision, Shared, question};
+use super::stored::{Fate, fate, items, shown};
 use crate::bed::front::{Front, method, params, request_id, text};
 
 /// What was shown and heard over one connection to one process of ours.
@@ -350,42 +351,6 @@ impl Client {
         }
         story
     }
-}
-
-/// What became of a prompt.
-enum Fate {
-    /// The server does not have it.
-    Unknown,
-    /// It is in this turn.
-    Running(String),
-    /// It was in a turn that ended so.
-    Over(String),
-}
-
-fn fate(thread: &Value, id: &str) -> Option<Fate> {
-    let has = |turn: &&Value| turn["items"].as_array().is_some_and(|items| items.iter().any(|i| text(i, &["clientId"]) == id));
-    let turn = thread["turns"].as_array()?.iter().find(has)?;
-    Some(match text(turn, &["status"]) {
-        "inProgress" => Fate::Running(text(turn, &["id"]).to_owned()),
-        other => Fate::Over(other.to_owned()),
-    })
-}
-
-fn items(thread: &Value) -> Vec<Value> {
-    let turns = thread["turns"].as_array().cloned().unwrap_or_default();
-    let of_turn = |turn: Value| {
-        let items = turn["items"].as_array().cloned().unwrap_or_default();
-        items.into_iter().map(move |item| json!({"turnId": turn["id"], "item": item}))
-    };
-    turns.into_iter().flat_map(of_turn).collect()
-}
-
-fn shown(thread: &Value) -> Life {
-    let turns = thread["turns"].as_array().cloned().unwrap_or_default();
-    // Only the last can run: one that died with its server is listed as in progress while the next one runs.
-    let running = turns.last().filter(|t| text(t, &["status"]) == "inProgress").map(|t| text(t, &["id"]).to_owned());
-    let finished = items(thread).into_iter().filter(|e| text(e, &["item", "status"]) != "inProgress");
-    Life { running: running.into_iter().collect(), shown: finished.collect(), heard: Vec::new() }
 }
 
 /// A connection to our process on which `initialize` was answered; waits for one as long as it takes.

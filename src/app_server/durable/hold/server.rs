@@ -28,7 +28,13 @@ impl Hold {
                 }
             }
             Message::Response { .. } => {}
-            Message::Request { .. } | Message::Notification { .. } => self.said(message, out),
+            Message::Request { .. } | Message::Notification { .. } => {
+                if self.deadline().is_none() {
+                    // What is asked because of this is waited for from now on.
+                    self.heard = now;
+                }
+                self.said(message, out);
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{LONG, back, steps, working};
+use super::{LONG, back, steps, story, working};
 use crate::app_server::durable::event::{Event, Server as Leads};
 use crate::app_server::durable::hold::{Notes, Out};
 use crate::app_server::durable::sim::{Do, World};
@@ -72,6 +72,21 @@ fn a_first_prompt_that_never_arrived_is_sent_again_however_often_it_is_looked_fo
         assert!(matches!(world.answers(id)[..], [Ok(_)]), "{cuts}: {:?}", world.answers(id));
         assert!(world.heard.iter().all(|m| m.method() != Some("thread/closed")), "{cuts}");
     }
+}
+
+/// The clock of a question begins when it is asked, however long ago the server last answered one.
+#[test]
+fn a_quiet_hour_before_a_question_is_no_silence() {
+    let (mut world, thread) = working();
+    world.act(&thread, Do::Ask);
+    world.wait(Duration::from_secs(3_600));
+    world.act(&thread, Do::AcceptedElsewhere);
+    world.server.act(&thread, &Do::Leave);
+    for _ in 0..20 {
+        world.pump_few(1);
+        assert!(world.hold.wake_at().is_none_or(|at| at > world.now), "a link that stands is not given up");
+    }
+    assert_eq!(story(&world, &thread).last().map(String::as_str), Some("}completed"));
 }
 
 #[test]
