@@ -52,12 +52,24 @@ pub struct Install {
     /// A standalone archive on this machine to upload (codex-package-….tar.gz).
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "mirror"])]
     archive: Option<PathBuf>,
-    /// The folder of the standalone archives: a mirror, or one release.
-    #[arg(long, value_name = "URL", default_value = ARCHIVES)]
-    mirror: String,
+    /// The folder of the standalone archives: a mirror, or one release. A usable npm of the host goes first; `--from standalone`
+    /// leaves it out.
+    #[arg(long, value_name = "URL", value_parser = address)]
+    mirror: Option<String>,
     /// Do not ask.
     #[arg(short, long)]
     yes: bool,
+}
+
+/// The address of a mirror, as the host's curl or wget takes it.
+fn address(word: &str) -> Result<String, String> {
+    let known = ["http://", "https://", "file://"].iter().any(|scheme| word.starts_with(scheme));
+    let plain = !word.contains(|c: char| c.is_whitespace() || c.is_control());
+    if known && plain {
+        Ok(word.to_owned())
+    } else {
+        Err("a mirror is an address that begins with http:// or https://".to_owned())
+    }
 }
 
 impl Install {
@@ -69,20 +81,28 @@ impl Install {
         crate::config::gate::require(&context.local)?;
         let alias: Alias = self.host.parse().map_err(|e| Failure::new(Code::Usage, "install").said(e))?;
         let spinner = Spinner::new(context, &self.host, context.screen.interactive);
+        if self.mirror.is_some() && matches!(self.from, From::Npm | From::Local) {
+            let failure = Failure::new(Code::Usage, "install --mirror").said("a mirror holds standalone archives");
+            return Err(failure.hint("leave out --from, or say --from standalone"));
+        }
         let (session, settings) = project::login(&context.behind(&spinner), &alias).await?;
         spinner.doing("looking which ways to codex it allows");
-        let offer = remote::offer(&session, &settings, &self.mirror).await.map_err(|e| e.at(&alias))?;
+        let offer = remote::offer(&session, &settings, self.mirror()).await.map_err(|e| e.at(&alias))?;
         drop(spinner);
         let way = self.way(context, &offer).map_err(|e| e.at(&alias))?;
         self.consent(context, &way).await.map_err(|e| e.at(&alias))?;
         let spinner = Spinner::new(context, &self.host, context.screen.interactive);
         spinner.doing("installing codex");
         let there = There { context, spinner: &spinner, alias: &alias, session: &session, settings };
-        let found = there.install(&way, &self.mirror).await.map_err(|e| e.at(&alias));
+        let found = there.install(&way, self.mirror()).await.map_err(|e| e.at(&alias));
         drop(spinner);
         session.close().await;
         context.screen.line(&plain::line(&format!("{alias}: {}", found?)))?;
         Ok(Exit::Done)
+    }
+
+    fn mirror(&self) -> &str {
+        self.mirror.as_deref().unwrap_or(ARCHIVES)
     }
 
     fn way(&self, context: &Context, offer: &remote::Offer) -> Result<Way, Failure> {
@@ -107,10 +127,12 @@ impl Install {
     /// Never unasked.
     async fn consent(&self, context: &Context, way: &Way) -> Result<(), Failure> {
         if self.yes {
+            // What nobody is asked for is said all the same.
+            context.screen.note(&plain::line(way.told(self.mirror()).trim_end_matches('?')));
             return Ok(());
         }
         let host = plain::line(&self.host);
-        let prompt = format!("{host}: {} [y/N] ", plain::line(&way.told(&self.mirror)));
+        let prompt = format!("{host}: {} [y/N] ", plain::line(&way.told(self.mirror())));
         let question = Question { prompt, echo: true, preface: String::new() };
         let nobody = |_| {
             let failure = Failure::new(Code::Usage, "ask before installing").said("there is no terminal to ask on");

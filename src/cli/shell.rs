@@ -9,6 +9,7 @@ use std::process::Stdio;
 
 use clap::{ArgAction, Args};
 
+use super::run::signals::{self, Wishes};
 use super::spinner::Spinner;
 use super::{Context, report};
 use crate::failure::{Code, Exit, Failure};
@@ -25,7 +26,8 @@ use join::Joined;
 ///
 /// One COMMAND word is a line for the account's shell there; several are a program and its arguments, which arrive as they
 /// are. The exit status is the command's; 255 means that it was not run, or that the link was lost. On a terminal of its own
-/// Ctrl-C is the command's; without one it ends the command too, and the exit code is 130.
+/// Ctrl-C is the command's. Without one we leave with exit code 130, and the server is asked to end the command too; it may
+/// run on where the server refuses that (root, a ForceCommand), behind a ProxyCommand, and with `--carrier ssh`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  outpost shell devbox\n  outpost shell shop 'npm test 2>&1 | tail'\n  \
                   outpost shell devbox:/srv/app git commit -m \"two words\"\n  \
@@ -73,13 +75,22 @@ impl Shell {
         let wants_terminal = self.wants_terminal();
         let what = if wants_terminal { Alone::Terminal } else { Alone::Data };
         let spinner = Spinner::new(context, place.alias.as_str(), context.screen.interactive);
-        let (session, settings) = project::login_alone(&context.behind(&spinner), &place.alias, what).await?;
-        let environment = remote::environment(&session, &settings).await.map_err(|e| e.at(&place.alias))?;
+        let mut wishes = signals::listen()?;
+        let asked = context.behind(&spinner);
+        let login = async {
+            let (session, settings) = project::login_alone(&asked, &place.alias, what).await?;
+            let environment = remote::environment(&session, &settings).await.map_err(|e| e.at(&place.alias))?;
+            Ok((session, settings, environment))
+        };
+        let Some(ready) = signals::or_wished(login, &mut wishes).await else { return Ok(Exit::Interrupted) };
+        let (session, settings, environment) = ready?;
         drop(spinner);
         let at = Where { alias: &place.alias, settings: &settings, environment: environment.as_deref(), folder: &place.path };
         let text = enter::text(at, self.errand())?;
         let there = There { context, place: &place, session: &session, input: !self.no_input };
-        let ended = if wants_terminal { there.on_terminal(text.as_deref()).await } else { there.on_pipes(text.as_deref()).await };
+        let text = text.as_deref();
+        let ended =
+            if wants_terminal { there.on_terminal(text, &mut wishes).await } else { there.on_pipes(text, &mut wishes).await };
         session.close().await;
         ended
     }
@@ -107,9 +118,11 @@ struct There<'a> {
 }
 
 impl There<'_> {
-    async fn on_terminal(&self, text: Option<&str>) -> Result<Exit, Failure> {
+    async fn on_terminal(&self, text: Option<&str>, wishes: &mut Wishes) -> Result<Exit, Failure> {
         let pty = terminal::pty(&self.context.local);
-        match self.session.terminal(&pty, text).await.map_err(|e| e.at(&self.place.alias))? {
+        let begun = signals::or_wished(self.session.terminal(&pty, text), wishes).await;
+        let Some(begun) = begun else { return Ok(Exit::Interrupted) };
+        match begun.map_err(|e| e.at(&self.place.alias))? {
             Terminal::Streams(shell) => {
                 let raw = terminal::Raw::take();
                 let ended = self.joined(shell.piped, Some(shell.control)).run().await;
@@ -120,7 +133,6 @@ impl There<'_> {
                 let failed = |e: std::io::Error| Failure::new(Code::CarrierFailed, "run the system ssh").said(e);
                 let _kept = super::ask::TerminalMode::kept();
                 // Signals are for the program on the terminal, and we end when it does.
-                let _wishes = super::run::signals::listen()?;
                 program.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit());
                 let ended = program.status().await.map_err(failed)?;
                 Ok(ended.code().and_then(|code| u8::try_from(code).ok()).map_or(NOT_RUN, Exit::Passed))
@@ -128,8 +140,10 @@ impl There<'_> {
         }
     }
 
-    async fn on_pipes(&self, text: Option<&str>) -> Result<Exit, Failure> {
-        let (piped, control) = self.session.pipe(text).await.map_err(|e| e.at(&self.place.alias))?;
+    async fn on_pipes(&self, text: Option<&str>, wishes: &mut Wishes) -> Result<Exit, Failure> {
+        let begun = signals::or_wished(self.session.pipe(text), wishes).await;
+        let Some(begun) = begun else { return Ok(Exit::Interrupted) };
+        let (piped, control) = begun.map_err(|e| e.at(&self.place.alias))?;
         self.told(self.joined(piped, control).run().await)
     }
 

@@ -1,5 +1,5 @@
 # The record of the server that we started on this host; a home may be shared with other hosts, so each has its own. Beside it:
-# .watch names the process that waits to see the server outlive its session, .survived says that it did.
+# .watch names the process that waits to see the server outlive its session, .survived says that it did, .stopping which one was told to end.
 _record=$_ours/server@$_name
 exe_of() {
 _exe=$(readlink "/proc/$1/exe" 2>/dev/null)
@@ -92,5 +92,5 @@ file_of "$_was_pid"
 [ -n "$_file" ] && [ "$_file" = "$_was_file" ]
 }
 forget_record() {
-rm -f "$_record" "$_record.survived" "$_record.watch" 2>/dev/null
+rm -f "$_record" "$_record.survived" "$_record.watch" "$_record.stopping" 2>/dev/null
 }

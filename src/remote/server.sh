@@ -344,7 +344,7 @@ fi
 start() {
 _log=$_ours/starting.$$.log
 _words=$(umask 077 && { : >"$_log"; } 2>&1) || give_up home-not-writable "$_words"
-rm -f "$_record.survived" "$_record.watch"
+rm -f "$_record.survived" "$_record.watch" "$_record.stopping"
 { detached "$_codex" app-server --listen "$1"; } </dev/null >>"$_log" 2>&1 5<&- 6>&- &
 _pid=$!
 }
@@ -390,7 +390,7 @@ join started
 _newest=
 for _each in "$_ours"/server@*; do
 case $_each in
-*.survived|*.watch|*.new|"$_ours/server@*")
+*.survived|*.watch|*.stopping|*.new|"$_ours/server@*")
 continue
 ;;
 esac

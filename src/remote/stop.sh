@@ -21,7 +21,15 @@ started_at "$_was_pid"
 }
 # Nobody takes it for one that the host ended, also if nobody sees its end.
 : >"$_record.survived"
+# A second TERM ends codex in the middle of its turns: without --now it gets one only.
+_told=
+if [ -r "$_record.stopping" ]; then
+read -r _told <"$_record.stopping"
+fi
+if [ -n "$_now" ] || [ "$_told" != "$_was_pid $_was_start" ]; then
+echo "$_was_pid $_was_start" >"$_record.stopping"
 kill -TERM "$_was_pid"
+fi
 _tries=0
 while stands; do
 _tries=$((_tries + 1))

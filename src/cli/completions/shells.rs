@@ -44,7 +44,8 @@ const SCRIPT: &str = r#"_outpost() {
     fi
     # It goes onto the line as it is, behind a quote that a person has begun: there only what needs none is safe.
     for i in "${!COMPREPLY[@]}"; do
-        printf -v reply %q "${COMPREPLY[i]}"
+        reply=
+        [[ -z ${COMPREPLY[i]} ]] || printf -v reply %q "${COMPREPLY[i]}"
         if [[ $typed == [\'\"]* && $reply != "${COMPREPLY[i]}" ]]; then
             unset "COMPREPLY[i]"
         else

@@ -57,7 +57,7 @@ async fn stop_says_what_it_waits_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_that_is_not_waited_for_goes_on() {
     let bed = Bed::new().await;
-    bed.run(&["run", "--detach", "devbox:app", "wait held\nsay later"]).await.exits(0);
+    let thread = bed.run(&["run", "--detach", "devbox:app", "wait held\nsay later"]).await.exits(0).stdout;
     bed.model.reached("held").await;
     let terminal = Terminal::outpost(&bed.sandbox, &["stop", "devbox"]);
     tokio::task::block_in_place(|| {
@@ -81,8 +81,15 @@ async fn a_stop_that_is_not_waited_for_goes_on() {
             std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().contains("app-server\0--listen")
         })
     };
+    // Nor does who stops it once more end its turns.
+    let again = Terminal::outpost(&bed.sandbox, &["stop", "devbox"]);
+    tokio::task::block_in_place(|| again.shows("waiting for its turns to end"));
+    assert!(servers());
     bed.model.open("held");
+    tokio::task::block_in_place(|| again.shows("the app-server has ended"));
     tokio::task::block_in_place(|| until("the end of the server", || !servers()));
+    let log = bed.run(&["thread", "log", thread.trim()]).await.exits(0).stdout;
+    assert!(log.contains("\nlater") && !log.contains("interrupted"), "{log}");
     let next = bed.run(&["run", "devbox:app", "say hi"]).await.exits(0).stderr;
     assert!(!next.contains("server-reaped"), "{next}");
 }
