@@ -24,7 +24,7 @@ const STDERR_TAIL: usize = 64 * 1024;
 pub struct Tail(Arc<Mutex<Vec<u8>>>, Arc<Notify>);
 
 impl Tail {
-    /// Adds bytes; beyond [`STDERR_TAIL`] the oldest go.
+    /// Adds bytes; beyond `STDERR_TAIL` the oldest go.
     pub fn push(&self, bytes: &[u8]) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.extend_from_slice(bytes);
