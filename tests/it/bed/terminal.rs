@@ -147,5 +147,9 @@ impl Drop for Terminal {
 /// Runs the program under test and tells its exit code. The shell hears Ctrl-C too, and must outlive it.
 fn line_of(args: &[&str]) -> String {
     let quoted: Vec<String> = args.iter().map(|arg| outpost::ssh::quote::posix(arg)).collect();
-    format!("trap : INT QUIT; {} {}; echo \"[exit $?]\"; sleep 1000", env!("CARGO_BIN_EXE_outpost"), quoted.join(" "))
+    format!(
+        "trap : INT QUIT; {} {}; echo \"[exit $?]\"; trap '' INT QUIT; sleep 1000",
+        env!("CARGO_BIN_EXE_outpost"),
+        quoted.join(" ")
+    )
 }
