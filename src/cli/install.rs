@@ -38,7 +38,7 @@ enum From {
     Local,
 }
 
-/// Install codex on a host, for your account there.
+/// Install codex on a host.
 ///
 /// Looks which way the host allows and asks before it does anything. Afterwards the host is looked at again, to see whether this codex
 /// runs. What fails leaves the codex that was there as it was.
